@@ -1,0 +1,150 @@
+"""Log posterior on the unconstrained vector: value, gradient, Hessian, many draws at once.
+
+Densities are with respect to Lebesgue measure on theta, normalised, Jacobians included, in
+standardised units.  The prior is written here once for all solvers; the rows are summed by the
+compiled kernels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import gammaln
+
+from . import _kernels
+from ._blocks import Array, Components
+from ._problem import Problem
+
+_LOG_2PI = float(np.log(2.0 * np.pi))
+DRAWS_PER_CALL = 4096
+
+
+class LogPosterior:
+    """Log posterior of a problem.
+
+    Parameters
+    ----------
+    problem : Problem
+    """
+
+    def __init__(self, problem: Problem):
+        self.problem = problem
+        self.blocks = problem.blocks
+        self.size = problem.blocks.size
+        self._data = (problem.mean_design, problem.target, problem.weights)
+        self._settings = problem.family.kernel_settings()
+
+    def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
+        """Log posterior density at one vector and its gradient, shape (d,)."""
+        components = self.blocks.unpack(theta)
+        flat = self._sum(_kernels.log_likelihood_gradient, components)
+        prior, prior_gradient, _ = self._prior_terms(theta)
+        return flat[0] + prior, self._chain(components, flat[1:]) + prior_gradient
+
+    def value_gradient_hessian(self, theta: Array) -> tuple[float, float, Array, Array]:
+        """Log prior, log-likelihood, gradient (d,) and Hessian (d, d) of the log posterior."""
+        components = self.blocks.unpack(theta)
+        flat = self._sum(_kernels.log_likelihood_hessian, components)
+        K, p = self.blocks.n_components, self.blocks.n_features
+        m = K * (3 + p)
+        raw = flat[1 : 1 + m]
+        gradient = self._chain(components, raw)
+        hessian = self._pull_back_hessian(components, raw, flat[1 + m :].reshape(m, m))
+        prior, prior_gradient, prior_hessian = self._prior_terms(theta)
+        return prior, flat[0], gradient + prior_gradient, hessian + prior_hessian
+
+    def values(self, thetas: Array) -> tuple[Array, Array]:
+        """Log prior and log-likelihood of many vectors: (S, d) -> (S,), (S,)."""
+        likelihood = np.empty(len(thetas))
+        for start in range(0, len(thetas), DRAWS_PER_CALL):
+            part = slice(start, start + DRAWS_PER_CALL)
+            components = self.blocks.unpack(thetas[part])
+            likelihood[part] = self._sum(_kernels.log_likelihood_draws, components)
+        return self.log_prior(thetas), likelihood
+
+    def log_prior(self, thetas: Array) -> Array:
+        """Log prior density: (..., d) -> (...)."""
+        priors, blocks = self.problem.priors, self.blocks
+        K, c = blocks.n_components, priors.weight_concentration
+        log_weights = blocks.unpack(thetas).log_weights
+        total = c * log_weights.sum(axis=-1)
+        total += gammaln(K * c) - K * gammaln(c) + 0.5 * np.log(K)
+        for where, scale in self._normal_blocks():
+            values = thetas[..., where]
+            total -= 0.5 * ((values / scale) ** 2).sum(axis=-1)
+            total -= values.shape[-1] * (np.log(scale) + 0.5 * _LOG_2PI)
+        log_dispersion = thetas[..., blocks.table["dispersion"].where]
+        density, _, _ = self.problem.family.log_dispersion_prior(log_dispersion, priors)
+        return total + density.sum(axis=-1)
+
+    def weighted_moments(self, theta: Array) -> Array:
+        """Sufficient statistics at the responsibilities of one vector; see the kernel."""
+        return self._sum(_kernels.weighted_moments, self.blocks.unpack(theta))
+
+    def _normal_blocks(self) -> list[tuple[slice, float]]:
+        out = [(self.blocks.table["coef"].where, self.problem.priors.coef_scale)]
+        if self.blocks.fit_intercept:
+            where = self.blocks.table["intercept"].where
+            out.append((where, self.problem.priors.intercept_scale))
+        return out
+
+    def _sum(self, kernel, components: Components) -> Array:  # type: ignore[no-untyped-def]
+        arrays = (np.ascontiguousarray(a) for a in components)
+        return self.problem.rows.sum(kernel, *self._data, *arrays, self._settings)
+
+    def _split(self, flat: Array) -> Components:
+        K, p = self.blocks.n_components, self.blocks.n_features
+        coef = flat[2 * K : 2 * K + K * p].reshape(K, p)
+        return Components(flat[:K], flat[K : 2 * K], coef, flat[2 * K + K * p :])
+
+    def _chain(self, components: Components, flat: Array) -> Array:
+        return self.blocks.pull_back(np.exp(components.log_weights), self._split(flat))
+
+    def _pull_back_hessian(self, components: Components, raw: Array, hessian: Array) -> Array:
+        blocks = self.blocks
+        K = blocks.n_components
+        weights = np.exp(components.log_weights)
+        jacobian = self._jacobian(weights)
+        out = jacobian.T @ hessian @ jacobian
+        # log softmax is curved: d2 log w_k = -(diag(w) - w w') for every k.
+        curvature = -raw[:K].sum() * (np.diag(weights) - np.outer(weights, weights))
+        where = blocks.table["gating"].where
+        out[where, where] += blocks.gating_basis.T @ curvature @ blocks.gating_basis
+        return out
+
+    def _jacobian(self, weights: Array) -> Array:
+        """Raw arrays of the kernels, in their order, with respect to theta: (m, d)."""
+        blocks = self.blocks
+        K, p = blocks.n_components, blocks.n_features
+        table = blocks.table
+        out = np.zeros((K * (3 + p), blocks.size))
+        softmax = np.eye(K) - weights[None, :]
+        out[:K, table["gating"].where] = softmax @ blocks.gating_basis
+        if blocks.fit_intercept:
+            out[K : 2 * K, table["intercept"].where] = np.eye(K)
+        out[2 * K : 2 * K + K * p, table["coef"].where] = np.eye(K * p)
+        shared = np.ones((K, 1)) if blocks.shared_dispersion else np.eye(K)
+        out[2 * K + K * p :, table["dispersion"].where] = shared
+        return out
+
+    def _prior_terms(self, theta: Array) -> tuple[float, Array, Array]:
+        """Log prior, gradient and Hessian at one vector."""
+        priors, blocks = self.problem.priors, self.blocks
+        gradient = np.zeros(self.size)
+        diagonal = np.zeros(self.size)
+        for where, scale in self._normal_blocks():
+            gradient[where] = -theta[where] / scale**2
+            diagonal[where] = -1.0 / scale**2
+        where = blocks.table["dispersion"].where
+        _, gradient[where], diagonal[where] = self.problem.family.log_dispersion_prior(
+            theta[where], priors
+        )
+        hessian = np.diag(diagonal)
+        K, c = blocks.n_components, priors.weight_concentration
+        where = blocks.table["gating"].where
+        weights = np.exp(blocks.unpack(theta).log_weights)
+        basis = blocks.gating_basis
+        gradient[where] = c * (1.0 - K * weights) @ basis
+        hessian[where, where] = (
+            -c * K * basis.T @ (np.diag(weights) - np.outer(weights, weights)) @ basis
+        )
+        return float(self.log_prior(theta)), gradient, hessian

@@ -1,0 +1,75 @@
+"""Standardising the data, and the way back to the user's units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._blocks import Array, Components
+
+
+def _root_mean_square(values: Array, weights: Array) -> float:
+    """Weighted root mean square, without over- or underflow."""
+    size = max(float(np.abs(values).max(initial=0.0)), np.finfo(float).tiny)
+    return size * float(np.sqrt(weights @ (values / size) ** 2 / weights.sum()))
+
+
+def _scale(values: Array, mean: float, weights: Array) -> float:
+    spread = _root_mean_square(values - mean, weights)
+    return spread if spread > 1e-13 * float(np.abs(values).max(initial=0.0)) else 1.0
+
+
+@dataclass(frozen=True)
+class Design:
+    """Affine map between the user's units and the standardised ones.
+
+    Parameters
+    ----------
+    x_mean, x_scale : ndarray of shape (p,)
+    y_mean, y_scale : float
+        Means are 0 without an intercept.
+    fit_intercept : bool
+    """
+
+    x_mean: Array
+    x_scale: Array
+    y_mean: float
+    y_scale: float
+    fit_intercept: bool
+
+    @classmethod
+    def fit(cls, X: Array, y: Array, weights: Array, fit_intercept: bool) -> Design:
+        """Weighted means and standard deviations (root mean squares without an intercept)."""
+        total = weights.sum()
+        if fit_intercept:
+            x_mean = weights @ X / total
+            y_mean = float(weights @ y / total)
+        else:
+            x_mean, y_mean = np.zeros(X.shape[1]), 0.0
+        x_scale = np.array([_scale(X[:, j], x_mean[j], weights) for j in range(X.shape[1])])
+        return cls(x_mean, x_scale, y_mean, _scale(y, y_mean, weights), fit_intercept)
+
+    def columns(self, X: Array) -> Array:
+        """Standardised columns, feature-major: (p, n), C-contiguous."""
+        out = np.ascontiguousarray(X.T, dtype=np.float64)
+        if np.shares_memory(out, X):
+            out = out.copy()
+        out -= self.x_mean[:, None]
+        out /= self.x_scale[:, None]
+        return out
+
+    def target(self, y: Array) -> Array:
+        """Standardised response."""
+        return (np.asarray(y, dtype=np.float64) - self.y_mean) / self.y_scale
+
+    def to_user(self, components: Components) -> Components:
+        """Components in the user's units."""
+        coef = components.coef * (self.y_scale / self.x_scale)
+        intercept = self.y_mean + self.y_scale * components.intercept - coef @ self.x_mean
+        return Components(
+            components.log_weights,
+            intercept,
+            coef,
+            components.log_dispersion + np.log(self.y_scale),
+        )

@@ -1,0 +1,237 @@
+"""Proposals that know about labels: mixtures over modes, averaged over relabellings.
+
+For a proposal q in one labelling, the importance weight of a draw is ``p / qbar`` with
+
+    qbar(theta) = (1 / K!) sum over permutations P of q(P theta).
+
+The target is symmetric, so E_q[p / qbar] = integral of p: the mean weight is the evidence, however
+the labels of the draws fell, and no factor K! appears anywhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import permutations
+from math import factorial
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+from scipy.special import gammaln, logsumexp
+
+from ._blocks import Array, ParameterBlocks
+from ._problem import Problem
+
+# A relabelled term is left out where an upper bound of it lies this far below the kept ones.
+NEGLIGIBLE_NATS = 30.0
+
+
+@dataclass
+class StudentPart:
+    """Multivariate t around one mode, on the coordinates of all components.
+
+    Attributes
+    ----------
+    centre : ndarray of shape (d,)
+    scale : ndarray of shape (d, d)
+        Lower triangular.
+    df : float
+    """
+
+    problem: Problem
+    centre: Array
+    scale: Array
+    df: float
+
+    def sample(self, rng: np.random.Generator, n: int) -> Array:
+        """Draws in the labelling of the centre: (n, d)."""
+        z = rng.standard_normal((n, len(self.centre)))
+        z /= np.sqrt(rng.chisquare(self.df, n) / self.df)[:, None]
+        return self.centre + z @ self.scale.T
+
+    def log_density(self, thetas: Array) -> Array:
+        """Density in the labelling of the centre: (S, d) -> (S,)."""
+        z = solve_triangular(
+            self.scale, (thetas - self.centre).T, lower=True, check_finite=False
+        )
+        return self._log_kernel((z * z).sum(axis=0))
+
+    def _log_kernel(self, squares: Array) -> Array:
+        d, df = len(self.centre), self.df
+        constant = gammaln(0.5 * (df + d)) - gammaln(0.5 * df) - 0.5 * d * np.log(np.pi * df)
+        constant -= np.log(np.abs(np.diagonal(self.scale))).sum()
+        return constant - 0.5 * (df + d) * np.log1p(squares / df)
+
+    def bounds(self, thetas: Array, orders: NDArray[np.intp]) -> Array:
+        """Upper bounds of the log density of every relabelled draw: (S, n_orders).
+
+        The marginal distance of any one component bounds the whole distance from below.
+        """
+        index = self.problem.blocks.component_index
+        covariance = self.scale @ self.scale.T
+        K = len(index)
+        distance = np.empty((len(thetas), K, K))
+        for k in range(K):
+            root = np.linalg.cholesky(covariance[np.ix_(index[k], index[k])])
+            shift = thetas[:, index] - self.centre[index[k]]
+            z = solve_triangular(root, shift.reshape(-1, index.shape[1]).T, lower=True)
+            distance[:, :, k] = (z * z).sum(axis=0).reshape(len(thetas), K)
+        worst = np.stack(
+            [distance[:, order, np.arange(K)].max(axis=1) for order in orders], axis=1
+        )
+        return self._log_kernel(worst)
+
+
+@dataclass
+class EmptyPart:
+    """A fit with fewer components, times the prior of the empty ones.
+
+    ``active`` holds the coordinates of the first ``K - n_empty`` components as a problem of its
+    own; weights of the active ones together and of each empty one follow a Dirichlet
+    distribution with the counts the data give them.
+    """
+
+    problem: Problem
+    active: StudentPart
+    n_empty: int
+
+    def _concentrations(self) -> Array:
+        c = self.problem.priors.weight_concentration
+        kept = self.problem.blocks.n_components - self.n_empty
+        return np.array([self.problem.total_weight + kept * c] + [c] * self.n_empty)
+
+    def sample(self, rng: np.random.Generator, n: int) -> Array:
+        """Draws with the empty components last: (n, d)."""
+        problem, blocks = self.problem, self.problem.blocks
+        p, priors = blocks.n_features, problem.priors
+        inner = self.active.problem.blocks.unpack(self.active.sample(rng, n))
+        # Logs of Gamma draws: weights of empty components underflow for small concentrations.
+        shape = self._concentrations()
+        gamma = np.log(rng.standard_gamma(shape + 1.0, size=(n, len(shape))))
+        gamma += np.log(rng.random((n, len(shape)))) / shape
+        split = gamma - logsumexp(gamma, axis=1, keepdims=True)
+        log_weights = np.concatenate([inner.log_weights + split[:, :1], split[:, 1:]], axis=1)
+        empty = (n, self.n_empty)
+        intercept = np.zeros(empty)
+        if blocks.fit_intercept:
+            intercept = priors.intercept_scale * rng.standard_normal(empty)
+        coef = priors.coef_scale * rng.standard_normal((*empty, p))
+        dispersion = np.empty(empty)
+        if not blocks.shared_dispersion:
+            dispersion = problem.family.sample_log_dispersion_prior(empty, priors, rng)
+        else:
+            dispersion[:] = inner.log_dispersion[:, :1]
+        return blocks.pack(
+            type(inner)(
+                log_weights,
+                np.concatenate([inner.intercept, intercept], axis=1),
+                np.concatenate([inner.coef, coef], axis=1),
+                np.concatenate([inner.log_dispersion, dispersion], axis=1),
+            )
+        )
+
+    def _split(self, thetas: Array) -> tuple[Array, Array]:
+        """Coordinates of the active problem, and the log density of all else."""
+        problem, blocks = self.problem, self.problem.blocks
+        K = blocks.n_components
+        kept = K - self.n_empty
+        components = blocks.unpack(thetas)
+        total = logsumexp(components.log_weights[:, :kept], axis=1)
+        active_blocks = self.active.problem.blocks
+        inner = active_blocks.pack(
+            type(components)(
+                components.log_weights[:, :kept],
+                components.intercept[:, :kept],
+                components.coef[:, :kept],
+                components.log_dispersion[:, :kept],
+            )
+        )
+        shape = self._concentrations()
+        split = np.concatenate([total[:, None], components.log_weights[:, kept:]], axis=1)
+        # Dirichlet density of the split, and |d(inner contrasts, split) / d contrasts|.
+        log_rest = gammaln(shape.sum()) - gammaln(shape).sum() + ((shape - 1.0) * split).sum(1)
+        log_rest += 0.5 * np.log(K / kept) + total + components.log_weights[:, kept:].sum(1)
+        priors = problem.priors
+        scales = [(components.coef[:, kept:].reshape(len(thetas), -1), priors.coef_scale)]
+        if blocks.fit_intercept:
+            scales.append((components.intercept[:, kept:], priors.intercept_scale))
+        for values, scale in scales:
+            log_rest -= 0.5 * ((values / scale) ** 2).sum(1)
+            log_rest -= values.shape[1] * (np.log(scale) + 0.5 * np.log(2.0 * np.pi))
+        if not blocks.shared_dispersion:
+            density, _, _ = problem.family.log_dispersion_prior(
+                components.log_dispersion[:, kept:], priors
+            )
+            log_rest += density.sum(1)
+        return inner, log_rest
+
+    def log_density(self, thetas: Array) -> Array:
+        """Density with the empty components last: (S, d) -> (S,)."""
+        inner, log_rest = self._split(thetas)
+        return self.active.log_density(inner) + log_rest
+
+    def bounds(self, thetas: Array, orders: NDArray[np.intp]) -> Array:
+        """As `StudentPart.bounds`; the prior of the rest is bounded by its value."""
+        out = np.empty((len(thetas), len(orders)))
+        for i, order in enumerate(orders):
+            _, log_rest = self._split(self.problem.blocks.permute(thetas, order))
+            out[:, i] = log_rest + self.active._log_kernel(np.zeros(1))[0]
+        return out
+
+
+Part = StudentPart | EmptyPart
+
+
+class SymmetrisedMixture:
+    """Mixture of parts, symmetrised over labels.
+
+    Parameters
+    ----------
+    blocks : ParameterBlocks
+    parts : list of StudentPart or EmptyPart
+    probabilities : ndarray of shape (n_parts,)
+    """
+
+    def __init__(self, blocks: ParameterBlocks, parts: list[Part], probabilities: Array):
+        self.blocks = blocks
+        self.parts = parts
+        self.probabilities = probabilities / probabilities.sum()
+
+    def sample(self, rng: np.random.Generator, n: int) -> tuple[Array, NDArray[np.intp]]:
+        """Draws, each in its part's labelling, and their parts.
+
+        Parts get their share of the draws, rounded at random (systematic sampling).
+        """
+        edges = np.concatenate([[0.0], np.cumsum(self.probabilities)])
+        edges[-1] = 1.0
+        counts = np.diff(np.floor(edges * n + rng.random()).astype(int))
+        thetas = [
+            part.sample(rng, int(count))
+            for part, count in zip(self.parts, counts, strict=True)
+            if count
+        ]
+        return np.concatenate(thetas), np.repeat(np.arange(len(self.parts)), counts)
+
+    def log_parts(self, thetas: Array) -> Array:
+        """Symmetrised log density of every part: (S, d) -> (S, n_parts)."""
+        return np.stack([self._symmetrised(part, thetas) for part in self.parts], axis=1)
+
+    def log_density(self, thetas: Array) -> Array:
+        """Symmetrised log density: (S, d) -> (S,)."""
+        with np.errstate(divide="ignore"):
+            return logsumexp(self.log_parts(thetas) + np.log(self.probabilities), axis=1)
+
+    def _symmetrised(self, part: Part, thetas: Array) -> Array:
+        K = self.blocks.n_components
+        if K == 1:
+            return part.log_density(thetas)
+        orders = np.array(list(permutations(range(K))))
+        bounds = part.bounds(thetas, orders)
+        terms = np.full(bounds.shape, -np.inf)
+        # The identity first: draws mostly lie in their part's labelling.
+        for i in np.argsort(-bounds.max(axis=0)):
+            kept = terms.max(axis=1)
+            need = bounds[:, i] > kept - NEGLIGIBLE_NATS
+            if need.any():
+                terms[need, i] = part.log_density(self.blocks.permute(thetas[need], orders[i]))
+        return logsumexp(terms, axis=1) - np.log(factorial(K))

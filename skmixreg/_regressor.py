@@ -1,0 +1,267 @@
+"""The estimator: parameters, validation, delegation."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import threadpool_limits
+
+from . import _prediction, _validation, metrics
+from ._blocks import Array
+from ._exceptions import MultimodalPosteriorWarning
+from ._posterior import Posterior
+from ._priors import Priors
+from ._problem import Problem
+from .families import FAMILIES, Family
+from .solvers import SOLVERS, Solver
+
+if TYPE_CHECKING:
+    import pymc
+    import xarray
+
+SECOND_MODE_SHARE = 0.05
+
+
+class BayesianMixtureRegressor(RegressorMixin, BaseEstimator):
+    r"""Bayesian mixture of K linear regressions.
+
+    Every row belongs to one of K components, each with its own line and its own noise, and nobody
+    says to which:
+
+    .. math::
+
+        z_i &\sim \mathrm{Categorical}(w_1, \dots, w_K) \\
+        y_i \mid z_i = k &\sim f(b_{0k} + x_i^\top b_k, \; \sigma_k) \\
+        w &\sim \mathrm{Dirichlet}(c, \dots, c), \quad
+        b_{0k} \sim N(0, s_0^2), \quad b_k \sim N(0, s_b^2 I)
+
+    with f normal for ``family="gaussian"`` and the prior of :math:`\sigma_k` given in
+    `Priors`.  Priors are stated on the standardised scale, so that neither the units nor the
+    location of the data matter.  The memberships :math:`z_i` are summed out exactly,
+
+    .. math::
+
+        p(y \mid \theta) = \prod_i \sum_k w_k \, f(y_i \mid b_{0k} + x_i^\top b_k, \sigma_k),
+
+    one sum per row.  A fit finds the modes of the posterior, draws from it, and gives every draw
+    the same labels.  The model in PyMC is `to_pymc`; every solver targets exactly this posterior.
+
+    Parameters
+    ----------
+    n_components : int, default=2
+        K >= 1.
+    family : str or Family, default="gaussian"
+        Distribution of y around each line, by name or as an object such as
+        ``Gaussian(shared_sigma=True)``.
+    solver : str or Solver, default="auto"
+        How to draw from the posterior, by name or as an object such as
+        ``NUTS(draws=2000)``.  ``"auto"`` takes the cheapest exact solver whose own diagnostics
+        pass: ``"laplace"``, then ``"gibbs"`` where the family is conjugate, then ``"nuts"``.
+    priors : Priors or None, default=None
+        Hyperparameters; None means ``Priors()``.
+    fit_intercept : bool, default=True
+        Whether every component has an intercept.
+    n_init : int, default=20
+        Independent starts of the search for modes.  More are added, up to a cap, until the best
+        mode was reached at least twice.
+    n_jobs : int or None, default=None
+        Threads over rows, and chains run side by side.  None means every core this process may
+        use, unlike elsewhere in scikit-learn; -1 the same, -2 all but one.  Within a worker of
+        joblib (cross-validation with ``n_jobs``) it is always 1.  Results do not depend on it.
+    random_state : int, RandomState, Generator or None, default=None
+        Source of the starts of the search and of the draws.  Pass an int for the same result in
+        every call.  Prediction draws nothing, except in `sample_y`.
+    verbose : bool or int, default=False
+        Whether the solver reports its progress.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (K,)
+        Posterior mean of the mixing weights; they sum to 1.
+    coef_ : ndarray of shape (K, p)
+        Posterior mean of the slopes, in units of y per unit of each column.
+    intercept_ : ndarray of shape (K,)
+        Posterior mean of the intercepts, in units of y; zeros without an intercept.
+    sigma_ : ndarray of shape (K,)
+        Posterior mean of the residual standard deviations, in units of y.  The name is the
+        family's ``dispersion_name``.
+    posterior_ : Posterior
+        The draws, labels aligned, in units of the data.
+    modes_ : DataFrame of shape (n_modes, ...)
+        Every distinct mode found: ``log_posterior``, ``log_likelihood``, ``log_evidence``,
+        ``probability``; labellings of the same solution count as one.
+    solver_ : Solver
+        The solver that was used, a clone of ``solver``.
+    family_ : Family
+        The family that was used, a clone of ``family``.
+    converged_ : bool
+        Whether every check passed: the mode is a mode, it was found more than once, the solver's
+        diagnostics are good and the masses of the modes are settled.
+    log_evidence_ : float or None
+        Log marginal likelihood of the data, in their units, where the solver estimates it.
+    n_features_in_ : int
+        Number p of columns seen in `fit`.
+    feature_names_in_ : ndarray of shape (p,)
+        Names of the columns, where X had string names.
+
+    Warns
+    -----
+    ConvergenceWarning
+        In `fit`, when ``converged_`` is False: it names each check that failed.
+    MultimodalPosteriorWarning
+        In `fit`, when a second distinct solution holds more than 5% of the posterior: then
+        averages over both mean little; look at ``summary(by_mode=True)``.
+
+    Notes
+    -----
+    Components come in the order of the first of coefficients (in the order of columns),
+    intercept, dispersion and weight that separates them clearly; without any, of the first
+    coefficient.
+
+    ``cross_val_predict(est, X, y, method="predict_proba")`` does not work for any regressor, since
+    scikit-learn encodes y as class labels there; use
+    `skmixreg.model_selection.cross_val_responsibilities`.
+
+    A pipeline forwards only `predict` and `score`, and with metadata routing enabled
+    ``pipe.predict_proba(X, y=y)`` raises.  Use the last step on the transformed rows:
+    ``pipe[-1].predict_proba(pipe[:-1].transform(X), y)``; likewise for ``predict_quantiles`` and
+    the other methods that a pipeline does not know.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmixreg import BayesianMixtureRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.uniform(-1, 1, 1000)
+    >>> y = np.where(rng.random(1000) < 0.5, 3 * x, -x) + rng.normal(0, 0.1, 1000)
+    >>> model = BayesianMixtureRegressor(n_components=2, random_state=0).fit(x[:, None], y)
+    >>> model.coef_.round(1)
+    array([[-1.],
+           [ 3.]])
+    >>> model.sigma_.round(1)
+    array([0.1, 0.1])
+    """
+
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        family: str | Family = "gaussian",
+        solver: str | Solver = "auto",
+        priors: Priors | None = None,
+        fit_intercept: bool = True,
+        n_init: int = 20,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: bool | int = False,
+    ):
+        self.n_components = n_components
+        self.family = family
+        self.solver = solver
+        self.priors = priors
+        self.fit_intercept = fit_intercept
+        self.n_init = n_init
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, also of objects among them, as ``solver__draws=2000``.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values.
+
+        Returns
+        -------
+        BayesianMixtureRegressor
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown, or an option is set on something given by its name only.
+        """
+        _validation.check_nested_parameters(
+            self, params, {"solver": SOLVERS, "family": FAMILIES}
+        )
+        return super().set_params(**params)  # type: ignore[no-any-return]
+
+    # ------------------------------------------------------------------ fit
+
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Find the modes of the posterior and draw from it.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, p)
+            Rows; finite numbers.
+        y : array-like of shape (n,)
+            Response; finite numbers.
+        sample_weight : array-like of shape (n,), default=None
+            Frequencies: a row of weight 3 counts as three rows, one of weight 0 is left out.
+            Fractional weights are powers of the row's likelihood.  They are not survey or
+            precision weights: the total of the weights is the number of observations.
+
+        Returns
+        -------
+        BayesianMixtureRegressor
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter or the data cannot be used; the message says what to do.
+        """
+        _validation.check_parameters(self)
+        family = _validation.resolve_named("family", self.family, FAMILIES, Family)
+        solver = _validation.resolve_named("solver", self.solver, SOLVERS, Solver)
+        priors = _validation.resolve_priors(self.priors)
+        X, y, weights = _validation.validate_training_data(
+            self, X, y, sample_weight, self.n_components
+        )
+        n_threads = _validation.resolve_threads(self.n_jobs)
+        # BLAS threads cost more than they give on matrices of a few columns.
+        with threadpool_limits(1, user_api="blas"):
+            problem = self._problem(X, y, weights, family, priors, n_threads)
+            with problem.rows:
+                posterior = solver.solve(
+                    problem,
+                    _validation.resolve_generator(self.random_state),
+                    n_init=self.n_init,
+                    n_threads=n_threads,
+                    verbose=bool(self.verbose),
+                )
+        self.family_ = family
+        self.solver_ = solver
+        self._set_posterior(posterior)
+        self._warn()
+        return self
+
+    def _problem(
+        self,
+        X: Array,
+        y: Array,
+        weights: Array | None,
+        family: Family,
+        priors: Any,
+        n_threads: int = 1,
+    ) -> Problem:
+        return Problem.from_data(
+            X,
+            y,
+            weights,
+            family=family,
+            n_components=self.n_components,
+            priors=priors,
+            fit_intercept=self.fit_intercept,
+            n_threads=n_threads,
+        )

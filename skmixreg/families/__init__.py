@@ -1,0 +1,10 @@
+"""Likelihood families by name."""
+
+from __future__ import annotations
+
+from ._base import Family
+from .gaussian import Gaussian
+
+FAMILIES: dict[str, type[Family]] = {family.name: family for family in (Gaussian,)}
+
+__all__ = ["FAMILIES", "Family", "Gaussian"]

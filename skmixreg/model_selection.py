@@ -1,0 +1,1 @@
+"""Helpers around cross-validation: `one_standard_error`, `cross_val_responsibilities`."""

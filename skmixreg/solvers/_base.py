@@ -1,0 +1,76 @@
+"""The contract of a solver."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from .._draws import Draws
+from .._mode_table import ModeTable
+from .._modes import find_modes
+from .._posterior import Posterior
+from .._problem import Problem
+
+
+class Solver(BaseEstimator, ABC):
+    """One way to draw from the posterior; options are constructor parameters."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    exact: ClassVar[bool] = True
+    requires_conjugate: ClassVar[bool] = False
+
+    def solve(
+        self,
+        problem: Problem,
+        rng: np.random.Generator,
+        *,
+        n_init: int,
+        n_threads: int = 1,
+        verbose: bool = False,
+    ) -> Posterior:
+        """Find the modes, draw, align and return to the user's units.
+
+        Raises
+        ------
+        ValueError
+            If the family or the data are not served by this solver, or an option is wrong.
+        """
+        self.check(problem)
+        modes = find_modes(problem, rng, n_init=n_init, n_threads=n_threads)
+        draws = self.draw(problem, modes, rng, n_threads=n_threads, verbose=verbose)
+        return Posterior.from_draws(problem, modes, draws)
+
+    def check(self, problem: Problem) -> None:
+        """Reject what this solver cannot serve, before any work."""
+        if self.requires_conjugate and not problem.family.conjugate:
+            raise ValueError(
+                f"solver={self.name!r} needs a conjugate family, got family="
+                f"{problem.family.name!r}; use solver='nuts' or solver='laplace'."
+            )
+
+    @abstractmethod
+    def draw(
+        self,
+        problem: Problem,
+        modes: ModeTable,
+        rng: np.random.Generator,
+        *,
+        n_threads: int = 1,
+        verbose: bool = False,
+    ) -> Draws:
+        """Draw from the posterior, given its modes.
+
+        Parameters
+        ----------
+        problem : Problem
+        modes : ModeTable
+        rng : numpy.random.Generator
+            The only source of randomness.
+        n_threads : int
+            Threads or chains that may run at once.
+        verbose : bool
+        """

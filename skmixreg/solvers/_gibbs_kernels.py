@@ -1,0 +1,449 @@
+"""Sweeps of the Gibbs sampler for normal components: labels, weights, lines, sigmas.
+
+Randomness inside rows comes from counters, not from a state: the uniform of copy ``c`` of row
+``i`` in sweep ``t`` is a hash of (chain key, t, c, i).  So draws depend neither on the size of a
+block nor on which thread runs the chain.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .._compile import compiled
+from .._vector_kernels import EXACT, REDUCE, bits_float, dot, exp_nonpositive, total
+
+BLOCK = 256
+# Up to this many columns it is cheaper to multiply by 0/1 than to gather the rows of a component.
+MASKED_COLUMNS = 4
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX_2 = np.uint64(0x94D049BB133111EB)
+_S12, _S27, _S30, _S31 = np.uint64(12), np.uint64(27), np.uint64(30), np.uint64(31)
+_ONE_BITS = np.uint64(0x3FF0000000000000)
+_ONE = np.uint64(1)
+
+
+@compiled
+def mix(z):
+    """Finaliser of splitmix64 (Steele, Lea and Flood 2014): a bijection that scrambles bits."""
+    z = (z ^ (z >> _S30)) * _MIX_1
+    z = (z ^ (z >> _S27)) * _MIX_2
+    return z ^ (z >> _S31)
+
+
+@compiled
+def _uniform(state):
+    """Uniform on (0, 1); ``state`` of shape (1,) advances."""
+    state[0] += _GOLDEN
+    return (float(mix(state[0]) >> _S12) + 0.5) * 2.0**-52
+
+
+@compiled
+def _normal(state):
+    """Standard normal, by Marsaglia's polar method."""
+    while True:
+        a = 2.0 * _uniform(state) - 1.0
+        b = 2.0 * _uniform(state) - 1.0
+        r = a * a + b * b
+        if 0.0 < r < 1.0:
+            return a * math.sqrt(-2.0 * math.log(r) / r)
+
+
+@compiled
+def log_gamma_draw(shape, state):
+    """Logarithm of a Gamma(shape, 1) variate (Marsaglia and Tsang 2000).
+
+    The logarithm, because for small shapes the variate itself underflows.
+    """
+    boost = 0.0
+    if shape < 1.0:
+        boost = math.log(_uniform(state)) / shape
+        shape += 1.0
+    d = shape - 1.0 / 3.0
+    c = 1.0 / math.sqrt(9.0 * d)
+    while True:
+        x = _normal(state)
+        v = 1.0 + c * x
+        if v > 0.0:
+            log_v = 3.0 * math.log(v)
+            if math.log(_uniform(state)) < 0.5 * x * x + d * (1.0 - v * v * v + log_v):
+                return boost + math.log(d) + log_v
+
+
+@compiled
+def _drop(h, n, low, high):
+    """f(mode + h) - f(mode), computed without cancellation."""
+    return -n * h - 0.5 * (low * math.expm1(-2.0 * h) + high * math.expm1(2.0 * h))
+
+
+@compiled
+def _tangent(n, low, high, side):
+    """A distance from the mode at which f has dropped by about 1, and the slope there.
+
+    Any point with a slope is valid: the distance only decides how often a proposal is accepted.
+    """
+    h = side / math.sqrt(low + high)
+    for _ in range(200):
+        fall = _drop(h, n, low, high)
+        slope = -n + low * math.exp(-2.0 * h) - high * math.exp(2.0 * h)
+        if -2.0 < fall < -0.5:
+            break
+        # f is concave, so Newton's step overshoots at most once and then closes in from outside.
+        h -= (fall + 1.0) / slope
+    return h, fall, slope
+
+
+@compiled
+def log_sigma_draw(n, chi, psi, state):
+    """Draw t = log(sigma) from exp(f), f(t) = -n t - chi exp(-2 t) / 2 - psi exp(2 t) / 2.
+
+    That is sigma^2 ~ GIG(-n / 2, chi, psi).  f is concave, so a constant around the mode and two
+    tangents further out bound it: exact rejection for every n >= 0 and chi, psi > 0 (Devroye
+    2014, Statistics and Computing 24, 239-246).
+    """
+    s = 2.0 * chi / (n + math.sqrt(n * n + 4.0 * chi * psi))
+    mode = 0.5 * math.log(s)
+    low, high = chi / s, psi * s
+    right, right_fall, right_slope = _tangent(n, low, high, 1.0)
+    left, left_fall, left_slope = _tangent(n, low, high, -1.0)
+    # Where the tangents reach the height of the mode.
+    right_edge = right - right_fall / right_slope
+    left_edge = left - left_fall / left_slope
+    middle = right_edge - left_edge
+    right_mass, left_mass = -1.0 / right_slope, 1.0 / left_slope
+    total = middle + right_mass + left_mass
+    while True:
+        v = _uniform(state) * total
+        e = math.log(_uniform(state))
+        if v < middle:
+            h = left_edge + v
+            bound = 0.0
+        elif v < middle + right_mass:
+            h = right_edge + e / right_slope
+            bound = e
+            e = math.log(_uniform(state))
+        else:
+            h = left_edge + e / left_slope
+            bound = e
+            e = math.log(_uniform(state))
+        if bound + e <= _drop(h, n, low, high):
+            return mode + h
+
+
+@compiled
+def _uniforms(start, u, n):
+    """Uniforms of consecutive rows; the exponent bits of [1, 2) make them without a division."""
+    for i in range(n):
+        bits = (mix(start + np.uint64(i) * _GOLDEN) >> _S12) | _ONE_BITS
+        u[i] = bits_float(np.int64(bits)) - 1.0
+
+
+@compiled(fastmath=EXACT)
+def _start_residual(y, inverse, offset, a, n):
+    for i in range(n):
+        a[i] = y[i] * inverse - offset
+
+
+@compiled(fastmath=EXACT)
+def _subtract_multiple(b, x, a, n):
+    for i in range(n):
+        a[i] -= b * x[i]
+
+
+@compiled(fastmath=EXACT)
+def _finish_log_joint(constant, a, n):
+    for i in range(n):
+        a[i] = constant - 0.5 * (a[i] * a[i])
+
+
+@compiled(fastmath=EXACT)
+def _raise_to_maximum(a, top, n):
+    for i in range(n):
+        top[i] = a[i] if a[i] > top[i] else top[i]
+
+
+@compiled(fastmath=EXACT)
+def _exp_relative(a, top, n):
+    for i in range(n):
+        a[i] = exp_nonpositive(a[i] - top[i])
+
+
+@compiled(fastmath=EXACT)
+def _add(x, out, n):
+    for i in range(n):
+        out[i] += x[i]
+
+
+@compiled(fastmath=EXACT)
+def _multiply(x, out, n):
+    for i in range(n):
+        out[i] *= x[i]
+
+
+@compiled(fastmath=EXACT)
+def _indicate(cumulative, u, below, c, n):
+    """c = 1 where u lies in this component's share; ``below`` = 1 where in it or an earlier one."""
+    for i in range(n):
+        inside = 1.0 if u[i] < cumulative[i] else 0.0
+        c[i] = inside - below[i]
+        below[i] = inside
+
+
+@compiled(fastmath=REDUCE)
+def _weighted_sums(c, x, y, cx, n):
+    """Sums of c x, c x^2 and c x y; keeps c x."""
+    s, sxx, sxy = 0.0, 0.0, 0.0
+    for i in range(n):
+        v = c[i] * x[i]
+        cx[i] = v
+        s += v
+        sxx += v * x[i]
+        sxy += v * y[i]
+    return s, sxx, sxy
+
+
+@compiled
+def _accumulate(X, lo, n, y, c, one, cx, out):
+    """Add sum c, sum c x~ x~' (upper triangle by rows), sum c x~ y, sum c y^2 of one component."""
+    p = X.shape[0]
+    P = p + one
+    T = P * (P + 1) // 2
+    count = total(c, n)
+    cy, cyy, _ = _weighted_sums(c, y, y, cx, n)
+    out[0] += count
+    out[1 + T + P] += cyy
+    t = 1
+    if one == 1:
+        out[1] += count
+        out[1 + T] += cy
+        t = 2 + p
+    for j in range(p):
+        s, sxx, sxy = _weighted_sums(c, X[j, lo : lo + n], y, cx, n)
+        if one == 1:
+            out[2 + j] += s
+        out[1 + T + one + j] += sxy
+        out[t] += sxx
+        t += 1
+        for q in range(j + 1, p):
+            out[t] += dot(cx, X[q, lo : lo + n], n)
+            t += 1
+
+
+@compiled
+def _select(c, index, n):
+    """Positions where c > 0, and how many; written without a branch."""
+    m = np.uint64(0)
+    for i in range(n):
+        index[m] = np.uint64(i)
+        m += np.uint64(c[i] > 0.0)
+    return np.int64(m)
+
+
+@compiled
+def _gather(x, index, out, n):
+    for i in range(n):
+        out[i] = x[index[i]]
+
+
+@compiled
+def _sample_labels(
+    X, y, w, repeated, log_weights, intercept, coef, log_sigma, key, one, stats
+):
+    """Draw every label and sum the sufficient statistics of each component into ``stats``."""
+    K, p = coef.shape
+    N = y.shape[0]
+    inverse, constant, offset = np.empty(K), np.empty(K), np.empty(K)
+    slope = np.empty((K, p))
+    for k in range(K):
+        inverse[k] = math.exp(-log_sigma[k])
+        constant[k] = log_weights[k] - log_sigma[k]
+        offset[k] = intercept[k] * inverse[k]
+        for j in range(p):
+            slope[k, j] = coef[k, j] * inverse[k]
+    a, counts = np.empty((K, BLOCK)), np.empty((K, BLOCK))
+    top, u, cx = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
+    index = np.empty(BLOCK, dtype=np.uint64)
+    own = np.empty((p, BLOCK))
+    own_y, own_c = np.empty(BLOCK), np.empty(BLOCK)
+    stats[:] = 0.0
+    for lo in range(0, N, BLOCK):
+        n = min(BLOCK, N - lo)
+        y_block = y[lo : lo + n]
+        for k in range(K):
+            _start_residual(y_block, inverse[k], offset[k], a[k], n)
+            for j in range(p):
+                _subtract_multiple(slope[k, j], X[j, lo : lo + n], a[k], n)
+            _finish_log_joint(constant[k], a[k], n)
+        top[:] = a[0]
+        for k in range(1, K):
+            _raise_to_maximum(a[k], top, n)
+        for k in range(K):
+            _exp_relative(a[k], top, n)
+        for k in range(1, K):
+            _add(a[k - 1], a[k], n)
+        _uniforms(key + np.uint64(lo) * _GOLDEN, u, n)
+        _multiply(a[K - 1], u, n)
+        below = top
+        below[:] = 0.0
+        for k in range(K):
+            _indicate(a[k], u, below, counts[k], n)
+        if repeated:
+            _label_copies(lo, n, w, key, a, counts)
+        for k in range(K):
+            if p <= MASKED_COLUMNS:
+                _accumulate(X, lo, n, y_block, counts[k], one, cx, stats[k])
+            else:
+                m = _select(counts[k], index, n)
+                _gather(counts[k], index, own_c, m)
+                _gather(y_block, index, own_y, m)
+                for j in range(p):
+                    _gather(X[j, lo : lo + n], index, own[j], m)
+                _accumulate(own, 0, m, own_y, own_c, one, cx, stats[k])
+
+
+@compiled
+def _label_copies(lo, n, w, key, a, counts):
+    """Labels of the second and further copies of rows whose frequency exceeds 1."""
+    K = a.shape[0]
+    for i in range(n):
+        state = mix(key ^ mix(np.uint64(lo + i + 1)))
+        for _ in range(int(w[lo + i]) - 1):
+            state += _GOLDEN
+            v = (float(mix(state) >> _S12) + 0.5) * 2.0**-52 * a[K - 1, i]
+            k = 0
+            while k < K - 1 and a[k, i] <= v:
+                k += 1
+            counts[k, i] += 1.0
+
+
+@compiled
+def _draw_line(moments, P, variance, precision, state, chol, line):
+    """Draw one component's line given its rows and sigma; return the sum of squared residuals.
+
+    Everything is multiplied by sigma^2, so that a tiny sigma does not overflow:
+    Q = X'X + sigma^2 D, line = Q^-1 X'y + sigma Q^-1/2 e.
+    """
+    T = P * (P + 1) // 2
+    t = 1
+    for i in range(P):
+        for j in range(i, P):
+            chol[j, i] = moments[t]
+            t += 1
+        chol[i, i] += variance * precision[i]
+    for j in range(P):
+        for k in range(j):
+            v = chol[j, k]
+            for i in range(j, P):
+                chol[i, j] -= chol[i, k] * v
+        # Rounding can leave a pivot of collinear columns below what the prior alone puts there.
+        pivot = math.sqrt(max(chol[j, j], variance * precision[j]))
+        chol[j, j] = pivot
+        for i in range(j + 1, P):
+            chol[i, j] /= pivot
+    scale = math.sqrt(variance)
+    for i in range(P):
+        v = moments[1 + T + i]
+        for k in range(i):
+            v -= chol[i, k] * line[k]
+        line[i] = v / chol[i, i]
+    for i in range(P):
+        line[i] += scale * _normal(state)
+    for i in range(P - 1, -1, -1):
+        v = line[i]
+        for k in range(i + 1, P):
+            v -= chol[k, i] * line[k]
+        line[i] = v / chol[i, i]
+    sse = moments[1 + T + P]
+    t = 1
+    for i in range(P):
+        v = -2.0 * moments[1 + T + i] + moments[t] * line[i]
+        t += 1
+        for j in range(i + 1, P):
+            v += 2.0 * moments[t] * line[j]
+            t += 1
+        sse += v * line[i]
+    return max(sse, 0.0)
+
+
+@compiled
+def sweeps(
+    X, y, w, repeated, hyper, fit_intercept, shared, log_weights, intercept, coef, log_sigma,
+    chain_key, first_sweep, n_keep, thin,
+):  # fmt: skip
+    """Run ``n_keep * thin`` sweeps in place and keep every ``thin``-th state.
+
+    Parameters
+    ----------
+    X : ndarray of shape (p, N)
+    y, w : ndarray of shape (N,)
+        ``w`` holds integers.
+    repeated : bool
+        Whether any of ``w`` exceeds 1.
+    hyper : tuple of float
+        concentration, intercept_scale, coef_scale, sigma_floor, sigma_ceiling.
+    fit_intercept, shared : bool
+    log_weights, intercept, coef, log_sigma : ndarray
+        State of the chain, updated in place.
+    chain_key : uint64
+    first_sweep : int
+        Sweeps this chain has done; with ``chain_key`` it selects the random numbers.
+    n_keep, thin : int
+
+    Returns
+    -------
+    ndarray of shape (n_keep, 3 K + K p)
+        ``[log_weights | intercept | coef | log_sigma]`` per kept sweep.
+    """
+    concentration, intercept_scale, coef_scale, floor, ceiling = hyper
+    K, p = coef.shape
+    one = 1 if fit_intercept else 0
+    P = p + one
+    T = P * (P + 1) // 2
+    stats = np.zeros((K, T + P + 2))
+    chol = np.zeros((P, P))
+    line = np.zeros(P)
+    sse = np.zeros(K)
+    precision = np.full(P, 1.0 / (coef_scale * coef_scale))
+    if fit_intercept:
+        precision[0] = 1.0 / (intercept_scale * intercept_scale)
+    chi, psi = floor * floor, 1.0 / (ceiling * ceiling)
+    state = np.zeros(1, dtype=np.uint64)
+    out = np.empty((n_keep, 3 * K + K * p))
+    for t in range(n_keep * thin):
+        key = mix(chain_key + mix(np.uint64(first_sweep + t + 1)))
+        state[0] = mix(key + _ONE)
+        _sample_labels(
+            X, y, w, repeated, log_weights, intercept, coef, log_sigma, key, one, stats
+        )
+        top = -np.inf
+        for k in range(K):
+            log_weights[k] = log_gamma_draw(concentration + stats[k, 0], state)
+            top = max(top, log_weights[k])
+        total = 0.0
+        for k in range(K):
+            total += math.exp(log_weights[k] - top)
+        total = top + math.log(total)
+        for k in range(K):
+            log_weights[k] -= total
+        for k in range(K):
+            variance = math.exp(2.0 * log_sigma[k])
+            sse[k] = _draw_line(stats[k], P, variance, precision, state, chol, line)
+            if fit_intercept:
+                intercept[k] = line[0]
+            for j in range(p):
+                coef[k, j] = line[one + j]
+        if shared:
+            log_sigma[:] = log_sigma_draw(stats[:, 0].sum(), chi + sse.sum(), psi, state)
+        else:
+            for k in range(K):
+                log_sigma[k] = log_sigma_draw(stats[k, 0], chi + sse[k], psi, state)
+        if (t + 1) % thin == 0:
+            row = out[t // thin]
+            row[:K] = log_weights
+            row[K : 2 * K] = intercept
+            row[2 * K : 2 * K + K * p] = coef.reshape(-1)
+            row[2 * K + K * p :] = log_sigma
+    return out

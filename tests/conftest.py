@@ -1,0 +1,74 @@
+"""Solvers, families and data for all tests."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skmixreg.families import FAMILIES
+from skmixreg.solvers import SOLVERS
+
+REFERENCE = Path(__file__).parent / "reference"
+REFERENCE_NAMES = sorted(path.stem for path in REFERENCE.glob("*.json"))
+
+# Options that make a solver quick where a test does not look at the quality of its draws.
+QUICK: dict[str, dict[str, Any]] = {"nuts": {"draws": 50, "tune": 50, "chains": 2}}
+
+
+def quick_solver(name: str) -> Any:
+    """A solver by name with few draws, for tests of its plumbing."""
+    return SOLVERS[name](**QUICK.get(name, {}))
+
+
+class ReferenceCase(NamedTuple):
+    """Real data with fits computed elsewhere."""
+
+    name: str
+    X: pd.DataFrame
+    y: pd.Series
+    fits: dict[int, dict[str, Any]]
+
+
+def load_reference(name: str) -> ReferenceCase:
+    """A data set of tests/reference."""
+    record = json.loads((REFERENCE / f"{name}.json").read_text())
+    frame = pd.read_csv(REFERENCE / f"{name}.csv")
+    fits = {int(K): fit for K, fit in record["fits"].items()}
+    return ReferenceCase(name, frame[record["design"][1:]], frame[record["response"]], fits)
+
+
+@pytest.fixture(scope="session")
+def tone() -> ReferenceCase:
+    """Tone perception: 150 rows, one column."""
+    return load_reference("tonedata")
+
+
+@pytest.fixture(scope="session")
+def npreg() -> ReferenceCase:
+    """A line and a parabola: 200 rows, two columns."""
+    return load_reference("npreg_yn")
+
+
+def two_lines(n: int, seed: int = 0, noise: float = 0.1) -> tuple[np.ndarray, np.ndarray]:
+    """The seed problem: y = 3x or y = -x."""
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(-1, 1, n)
+    slope = np.where(rng.random(n) < 0.5, 3.0, -1.0)
+    return x[:, None], slope * x + rng.normal(0, noise, n)
+
+
+@pytest.fixture(params=sorted(SOLVERS))
+def solver_name(request: pytest.FixtureRequest) -> str:
+    """Every row of the table of solvers."""
+    return str(request.param)
+
+
+@pytest.fixture(params=sorted(FAMILIES))
+def family_name(request: pytest.FixtureRequest) -> str:
+    """Every row of the table of families."""
+    return str(request.param)

@@ -1,0 +1,155 @@
+"""The plan of the house, held by tests."""
+
+import ast
+import importlib
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import skmixreg
+from skmixreg.families import FAMILIES, Family
+from skmixreg.solvers import SOLVERS, Solver
+
+PACKAGE = Path(skmixreg.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+HEAVY = ("pymc", "pytensor", "arviz", "matplotlib", "dask", "jax", "nutpie")
+MAX_LINES = 450
+
+
+def module_name(path):
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for path in FILES}
+
+
+def imported_at_load(path):
+    """Modules of the package that a file imports when it is loaded, not inside functions."""
+    package = module_name(path)
+    if path.name != "__init__.py":
+        package = package.rpartition(".")[0]
+    found = set()
+    todo = list(ast.parse(path.read_text()).body)
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            todo.extend(node.orelse)
+            continue
+        if isinstance(node, ast.ImportFrom):
+            base = package.split(".")[: len(package.split(".")) - node.level + 1]
+            target = ".".join([*base, *([node.module] if node.module else [])])
+            if not node.level:
+                target = node.module
+            for alias in node.names:
+                inner = f"{target}.{alias.name}"
+                found.add(inner if inner in MODULES else target)
+        elif isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            todo.extend(ast.iter_child_nodes(node))
+    return {name for name in found if name in MODULES} - {module_name(path)}
+
+
+def test_imports_run_one_way():
+    arrows = {name: imported_at_load(path) for name, path in MODULES.items()}
+    assert sum(map(len, arrows.values())) > len(MODULES)  # the scan sees imports
+    while arrows:
+        leaves = [name for name, needs in arrows.items() if not needs & arrows.keys()]
+        assert leaves, f"a circle among {sorted(arrows)}"
+        for name in leaves:
+            del arrows[name]
+
+
+def test_import_is_light():
+    code = f"import sys, skmixreg; print([m for m in {HEAVY} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_files_are_read_in_one_sitting(path):
+    lines = path.read_text().splitlines()
+    assert len(lines) <= MAX_LINES
+    assert path.name == "py.typed" or ast.get_docstring(ast.parse("\n".join(lines)))
+
+
+@pytest.mark.parametrize(
+    ("table", "base"), [(SOLVERS, Solver), (FAMILIES, Family)], ids=["solvers", "families"]
+)
+def test_a_row_is_a_documented_class(table, base):
+    assert table
+    for name, row in table.items():
+        assert issubclass(row, base)
+        assert row.name == name
+        assert not inspect.isabstract(row)
+        documentation = inspect.getdoc(row)
+        assert documentation is not None
+        assert documentation != inspect.getdoc(base)
+        for parameter in row().get_params():
+            assert re.search(rf"^{parameter} : ", documentation, flags=re.MULTILINE), parameter
+        # One file, one row: its class lives in a file of its own.
+        module = importlib.import_module(row.__module__)
+        assert [
+            value
+            for value in vars(module).values()
+            if inspect.isclass(value)
+            and issubclass(value, base)
+            and value.__module__ == row.__module__
+        ] == [row]
+
+
+def test_private_names_of_scikit_learn_are_in_one_file():
+    private = re.compile(r"sklearn(\.\w+)*\._|from sklearn[\w.]* import [^#\n]*\b_\w")
+    for path in FILES:
+        if path.name != "_validation.py":
+            assert not private.search(path.read_text()), path
+
+
+def test_public_names_are_documented():
+    assert skmixreg.__all__
+    for name in skmixreg.__all__:
+        if name != "__version__":
+            assert inspect.getdoc(getattr(skmixreg, name)), name
+    estimator = skmixreg.BayesianMixtureRegressor
+    for name, method in inspect.getmembers(estimator, inspect.isfunction):
+        if not name.startswith("_") and method.__module__.startswith("skmixreg"):
+            documentation = inspect.getdoc(method)
+            assert documentation, name
+            for parameter in list(inspect.signature(method).parameters)[1:]:
+                assert re.search(rf"\b{parameter}\b.* : ", documentation), (name, parameter)
+
+
+def test_every_import_is_declared():
+    import tomllib
+
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
+    declared = {
+        re.split(r"[<>=\[ ]", requirement)[0]
+        for requirement in [
+            *project["dependencies"],
+            *project["optional-dependencies"]["plot"],
+            *project["optional-dependencies"]["nutpie"],
+        ]
+    }
+    # Distributions that come with a declared one and are its documented face.
+    comes_with = {"pytensor": "pymc", "arviz_stats": "arviz", "xarray": "arviz"}
+    names = {"sklearn": "scikit-learn"}
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            modules = []
+            if isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                modules = [node.module]
+            for module in modules:
+                root = module.split(".")[0]
+                if root in sys.stdlib_module_names or root == "skmixreg":
+                    continue
+                assert comes_with.get(root, names.get(root, root)) in declared, (path, module)
