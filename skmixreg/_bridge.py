@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from scipy.special import expit, logsumexp
@@ -13,8 +14,8 @@ from ._blocks import Array
 class SupportsProposal(Protocol):
     """A normalised density on theta that can be drawn from."""
 
-    def sample(self, rng: np.random.Generator, n: int) -> Array:
-        """Independent draws of shape (n, d)."""
+    def sample(self, rng: np.random.Generator, n: int) -> tuple[Array, Any]:
+        """Independent draws of shape (n, d), and anything else."""
 
     def log_density(self, thetas: Array) -> Array:
         """Log density, label permutations averaged: (n, d) -> (n,)."""
@@ -27,7 +28,54 @@ class Evidence(NamedTuple):
     error: float
 
 
-def bridge_log_evidence(
+def bridge_evidence(
+    log_density: Callable[[Array], Array],
+    thetas: Array,
+    log_posterior: Array,
+    proposal: SupportsProposal,
+    rng: np.random.Generator,
+    n: int,
+    effective: float | None = None,
+) -> Evidence:
+    """Log evidence from draws of the posterior and ``n`` new draws of a proposal.
+
+    Parameters
+    ----------
+    log_density : callable
+        Unnormalised log posterior, (n, d) -> (n,); -inf outside the region of interest.
+    thetas : ndarray of shape (S, d)
+        Draws from the posterior, in the order of their chains; none makes it importance
+        sampling.
+    log_posterior : ndarray of shape (S,)
+        ``log_density`` at these draws.
+    proposal : object with ``sample(rng, n)`` and ``log_density(thetas)``
+        Not fitted to the same draws: that would bias the estimate downwards.
+    rng : numpy.random.Generator
+    n : int
+    effective : float, optional
+        Effective number of ``thetas``; estimated from their log ratios by default.
+    """
+    proposed, *_ = proposal.sample(rng, n)
+    proposal_ratio = log_density(proposed) - proposal.log_density(proposed)
+    if len(thetas) == 0:
+        return importance_evidence(proposal_ratio)
+    ratio = log_posterior - proposal.log_density(thetas)
+    if effective is None:
+        effective = effective_size(ratio)
+    return log_evidence(ratio, proposal_ratio, effective)
+
+
+def importance_evidence(proposal_ratio: Array) -> Evidence:
+    """Log of the mean importance weight."""
+    top = proposal_ratio.max()
+    if not np.isfinite(top):
+        return Evidence(-np.inf, np.inf)
+    weights = np.exp(proposal_ratio - top)
+    variance = _relative_variance(weights) / len(weights)
+    return Evidence(float(top + np.log(weights.mean())), float(np.sqrt(variance)))
+
+
+def log_evidence(
     posterior_ratio: Array,
     proposal_ratio: Array,
     effective: float | None = None,
@@ -70,22 +118,22 @@ def bridge_log_evidence(
         return Evidence(-np.inf, np.inf)
     # Log odds that a point came from p: log(effective / n2) + ratio - log Z.
     shift = np.log(effective / n2)
-    log_evidence = float(np.median(posterior_ratio))
+    value = float(np.median(posterior_ratio))
     for _ in range(max_iter):
         # The identity of Meng and Wong, with 1 / (s1 l + s2 r) written as a logistic function.
-        up = logsumexp(_log_expit(proposal_ratio + shift - log_evidence)) - np.log(n2)
-        down = logsumexp(_log_expit(-(posterior_ratio + shift - log_evidence))) - np.log(n1)
+        up = logsumexp(_log_expit(proposal_ratio + shift - value)) - np.log(n2)
+        down = logsumexp(_log_expit(-(posterior_ratio + shift - value))) - np.log(n1)
         step = float(up - down - shift)
-        log_evidence += step
-        if not np.isfinite(log_evidence):
+        value += step
+        if not np.isfinite(value):
             return Evidence(-np.inf, np.inf)
         if abs(step) < tolerance:
             break
     # Relative variances of the two means of the identity, taken at the fixed point.
-    above = expit(proposal_ratio + shift - log_evidence)
-    below = expit(-(posterior_ratio + shift - log_evidence))
+    above = expit(proposal_ratio + shift - value)
+    below = expit(-(posterior_ratio + shift - value))
     variance = _relative_variance(above) / n2 + _relative_variance(below) / effective
-    return Evidence(log_evidence, float(np.sqrt(variance)))
+    return Evidence(value, float(np.sqrt(variance)))
 
 
 def _log_expit(x: Array) -> Array:
@@ -95,3 +143,17 @@ def _log_expit(x: Array) -> Array:
 def _relative_variance(values: Array) -> float:
     mean = values.mean()
     return float(values.var() / mean**2) if mean > 0 else np.inf
+
+
+def effective_size(series: Array) -> float:
+    """Effective size of one dependent series: Geyer's initial positive sequence."""
+    n = len(series)
+    centred = np.argsort(np.argsort(series)) - 0.5 * (n - 1)  # ranks: ratios have heavy tails
+    spectrum = np.fft.rfft(centred, 2 * n)
+    covariance = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, 2 * n)[:n]
+    if n < 4 or covariance[0] <= 0:
+        return float(n)
+    rho = covariance / covariance[0]
+    pairs = rho[0 : n - 1 : 2] + rho[1:n:2]
+    stop = int(np.argmax(pairs <= 0)) if (pairs <= 0).any() else len(pairs)
+    return float(n / max(2.0 * pairs[:stop].sum() - 1.0, 1.0))

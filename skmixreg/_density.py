@@ -7,6 +7,8 @@ compiled kernels.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy.special import gammaln
 
@@ -32,13 +34,60 @@ class LogPosterior:
         self.size = problem.blocks.size
         self._data = (problem.mean_design, problem.target, problem.weights)
         self._settings = problem.family.kernel_settings()
+        self._precision = np.zeros(self.size)
+        for where, scale in self._normal_blocks():
+            self._precision[where] = scale**-2
+        self._shares_dispersion = self.blocks.shared_dispersion
+        self._where = tuple(
+            self.blocks.table[name].where if name in self.blocks.table else slice(0, 0)
+            for name in ("gating", "intercept", "coef", "dispersion")
+        )
+        self._no_intercept = None if self.blocks.fit_intercept else np.zeros(self.blocks.n_components)
+        self._constant = self._prior_constant()
 
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
-        """Log posterior density at one vector and its gradient, shape (d,)."""
-        components = self.blocks.unpack(theta)
-        flat = self._sum(_kernels.log_likelihood_gradient, components)
-        prior, prior_gradient, _ = self._prior_terms(theta)
-        return flat[0] + prior, self._chain(components, flat[1:]) + prior_gradient
+        """Log posterior density at one vector and its gradient, shape (d,).
+
+        Written out rather than composed of the methods below: samplers and searches call it a
+        hundred thousand times, on small data at ten times the cost of the rows themselves.
+        """
+        blocks, problem = self.blocks, self.problem
+        K, p = blocks.n_components, blocks.n_features
+        c = problem.priors.weight_concentration
+        gating, intercepts, coefs, dispersions = self._where
+
+        logits = blocks.gating_basis @ theta[gating]
+        logits -= logits.max()
+        weights = np.exp(logits)
+        total = weights.sum()
+        weights /= total
+        log_weights = logits - math.log(total)
+        intercept = theta[intercepts] if self._no_intercept is None else self._no_intercept
+        log_dispersion = theta[dispersions]
+        flat = problem.rows.sum(
+            _kernels.log_likelihood_gradient,
+            *self._data,
+            log_weights,
+            intercept,
+            theta[coefs].reshape(K, p),
+            np.full(K, log_dispersion[0]) if self._shares_dispersion else log_dispersion,
+            self._settings,
+        )
+
+        gradient = -self._precision * theta
+        density, slope, _ = problem.family.log_dispersion_prior(log_dispersion, problem.priors)
+        value = flat[0] + self._constant + 0.5 * (gradient @ theta) + density.sum()
+        value += c * log_weights.sum()
+        by_weight = flat[1 : 1 + K] + c
+        gradient[gating] = (by_weight - weights * by_weight.sum()) @ blocks.gating_basis
+        if self._no_intercept is None:
+            gradient[intercepts] += flat[1 + K : 1 + 2 * K]
+        stop = 1 + 2 * K + K * p
+        gradient[coefs] += flat[1 + 2 * K : stop]
+        gradient[dispersions] = slope + (
+            flat[stop:].sum() if self._shares_dispersion else flat[stop:]
+        )
+        return float(value), gradient
 
     def value_gradient_hessian(self, theta: Array) -> tuple[float, float, Array, Array]:
         """Log prior, log-likelihood, gradient (d,) and Hessian (d, d) of the log posterior."""
@@ -79,6 +128,14 @@ class LogPosterior:
     def weighted_moments(self, theta: Array) -> Array:
         """Sufficient statistics at the responsibilities of one vector; see the kernel."""
         return self._sum(_kernels.weighted_moments, self.blocks.unpack(theta))
+
+    def _prior_constant(self) -> float:
+        """What `log_prior` holds beside the dispersion that does not depend on theta."""
+        K, c = self.blocks.n_components, self.problem.priors.weight_concentration
+        total = float(gammaln(K * c) - K * gammaln(c) + 0.5 * np.log(K))
+        for where, scale in self._normal_blocks():
+            total -= (where.stop - where.start) * float(np.log(scale) + 0.5 * _LOG_2PI)
+        return total
 
     def _normal_blocks(self) -> list[tuple[slice, float]]:
         out = [(self.blocks.table["coef"].where, self.problem.priors.coef_scale)]

@@ -49,9 +49,6 @@ class MixtureLogLikelihood(Op):
         parameters = [pt.tensor(dtype="float64", shape=v.type.shape) for v in variables[:4]]
         return Apply(self, variables, [pt.dscalar(), *parameters])
 
-    def infer_shape(self, fgraph: Any, node: Apply, shapes: list[Any]) -> list[Any]:
-        return [(), *shapes[:4]]
-
     def perform(self, node: Apply, inputs: Any, output_storage: Any) -> None:
         log_weights, intercept, coef, log_dispersion, X, y, row_weights = (
             np.ascontiguousarray(value) for value in inputs

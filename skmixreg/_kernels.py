@@ -22,24 +22,27 @@ from __future__ import annotations
 import numpy as np
 
 from ._compile import compiled
-from ._vector_kernels import BLOCK, EXACT, REDUCE, exp_nonpositive, log_positive
+from ._vector_kernels import BLOCK, EXACT, REDUCE, dot, exp_nonpositive, log_positive, total
 from .families import _gaussian_kernels  # noqa: F401  (registers its block functions)
 from .families._base_kernels import block_gradient, block_hessian, block_log_density
+
+EIGHTH = BLOCK // 8
+
+
+@compiled
+def _load(values, padding, out):
+    n = values.shape[0]
+    for i in range(n):
+        out[i] = values[i]
+    for i in range(n, BLOCK):
+        out[i] = padding
 
 
 @compiled
 def _load_rows(lo, n, X, y, x_block, y_block):
     for j in range(X.shape[0]):
-        x_block[j, :n] = X[j, lo : lo + n]
-        x_block[j, n:] = X[j, lo + n - 1]
-    y_block[:n] = y[lo : lo + n]
-    y_block[n:] = y[lo + n - 1]
-
-
-@compiled
-def _load_weights(lo, n, w, w_block):
-    w_block[:n] = w[lo : lo + n]
-    w_block[n:] = 0.0
+        _load(X[j, lo : lo + n], X[j, lo + n - 1], x_block[j])
+    _load(y[lo : lo + n], y[lo + n - 1], y_block)
 
 
 @compiled(fastmath=EXACT)
@@ -99,18 +102,56 @@ def _two_terms(log_weights, a, top, norm):
         a[1, i] = 1.0 if swap else small
 
 
-@compiled(fastmath=REDUCE)
-def _weighted_total(w, top, norm):
-    out = 0.0
+@compiled(fastmath=EXACT)
+def _normalise(a, norm):
     for i in range(BLOCK):
-        out += w[i] * (top[i] + log_positive(norm[i]))
-    return out
+        norm[i] = 1.0 / norm[i]
+    for k in range(a.shape[0]):
+        for i in range(BLOCK):
+            a[k, i] *= norm[i]
 
 
 @compiled(fastmath=EXACT)
 def _row_values(top, norm):
     for i in range(BLOCK):
         top[i] += log_positive(norm[i])
+
+
+@compiled
+def _all_ones(w):
+    for i in range(BLOCK):
+        if w[i] != 1.0:
+            return False
+    return True
+
+
+@compiled(fastmath=REDUCE)
+def _weighted_total(w, all_ones, top, norm):
+    """Sum of ``w * (top + log(norm))``."""
+    out = 0.0
+    if all_ones:
+        for i in range(BLOCK):
+            out += top[i]
+        for i in range(EIGHTH):  # one logarithm per product of eight, at most K^8
+            a, b = norm[i] * norm[EIGHTH + i], norm[2 * EIGHTH + i] * norm[3 * EIGHTH + i]
+            c, d = norm[4 * EIGHTH + i] * norm[5 * EIGHTH + i], norm[6 * EIGHTH + i]
+            out += log_positive((a * b) * ((c * d) * norm[7 * EIGHTH + i]))
+    else:
+        for i in range(BLOCK):
+            out += w[i] * (top[i] + log_positive(norm[i]))
+    return out
+
+
+@compiled(fastmath=EXACT)
+def _product(x, y, out):
+    for i in range(BLOCK):
+        out[i] = x[i] * y[i]
+
+
+@compiled(fastmath=EXACT)
+def _add_product(x, y, out):
+    for i in range(BLOCK):
+        out[i] += x[i] * y[i]
 
 
 @compiled
@@ -128,7 +169,8 @@ def log_likelihood_rows(start, stop, X, y, log_weights, intercept, coef, log_dis
         block_log_density(y_block, eta, log_dispersion, settings, a)
         _log_sum_exp(log_weights, a, top, norm)
         _row_values(top, norm)
-        out[lo - start : lo - start + n] = top[:n]
+        for i in range(n):
+            out[lo - start + i] = top[i]
     return out
 
 
@@ -145,24 +187,24 @@ def log_likelihood_draws(
     for lo in range(start, stop, BLOCK):
         n = min(BLOCK, stop - lo)
         _load_rows(lo, n, X, y, x_block, y_block)
-        _load_weights(lo, n, w, w_block)
+        _load(w[lo : lo + n], 0.0, w_block)
+        all_ones = _all_ones(w_block)
         for s in range(S):
             _linear_predictor(x_block, intercept[s], coef[s], eta)
             block_log_density(y_block, eta, log_dispersion[s], settings, a)
             _log_sum_exp(log_weights[s], a, top, norm)
-            out[s] += _weighted_total(w_block, top, norm)
+            out[s] += _weighted_total(w_block, all_ones, top, norm)
     return out
 
 
 @compiled(fastmath=REDUCE)
-def _add_gradient(x, w, r, norm, d_eta, d_phi, out):
+def _add_gradient(x, w, r, d_eta, d_phi, out):
+    """Add the sums of a block; overwrites ``d_eta``."""
     K, p = d_eta.shape[0], x.shape[0]
-    for i in range(BLOCK):
-        norm[i] = w[i] / norm[i]
     for k in range(K):
         sum_r = sum_eta = sum_phi = 0.0
         for i in range(BLOCK):
-            c = norm[i] * r[k, i]
+            c = w[i] * r[k, i]
             sum_r += c
             sum_phi += c * d_phi[k, i]
             d_eta[k, i] *= c
@@ -197,10 +239,256 @@ def log_likelihood_gradient(
     for lo in range(start, stop, BLOCK):
         n = min(BLOCK, stop - lo)
         _load_rows(lo, n, X, y, x_block, y_block)
-        _load_weights(lo, n, w, w_block)
+        _load(w[lo : lo + n], 0.0, w_block)
         _linear_predictor(x_block, intercept, coef, eta)
         block_gradient(y_block, eta, log_dispersion, settings, r, d_eta, d_phi)
         _log_sum_exp(log_weights, r, top, norm)
-        out[0] += _weighted_total(w_block, top, norm)
-        _add_gradient(x_block, w_block, r, norm, d_eta, d_phi, out)
+        out[0] += _weighted_total(w_block, _all_ones(w_block), top, norm)
+        _normalise(r, norm)
+        _add_gradient(x_block, w_block, r, d_eta, d_phi, out)
+    return out
+
+
+@compiled(fastmath=EXACT)
+def _pair_weights(w, r, k, q, out):
+    """Weights ``w (r_k (k == q) - r_k r_q)`` of a pair of components."""
+    if k == q:
+        for i in range(BLOCK):
+            out[i] = w[i] * r[k, i] * (1.0 - r[k, i])
+    else:
+        for i in range(BLOCK):
+            out[i] = -w[i] * r[k, i] * r[q, i]
+
+
+@compiled
+def _add_moments(weights, x, out):
+    """Add the weighted sums of (1, x) to ``out`` of shape (P,)."""
+    out[0] += total(weights, BLOCK)
+    for j in range(x.shape[0]):
+        out[1 + j] += dot(weights, x[j], BLOCK)
+
+
+@compiled
+def _add_second_moments(weights, x, scratch, out):
+    """Add the weighted sums of (1, x) (1, x)' to the upper triangle of ``out`` (P, P)."""
+    _add_moments(weights, x, out[0])
+    for j in range(x.shape[0]):
+        _product(weights, x[j], scratch)
+        for q in range(j, x.shape[0]):
+            out[1 + j, 1 + q] += dot(scratch, x[q], BLOCK)
+
+
+@compiled
+def _set_symmetric(matrix, i, j, value):
+    matrix[i, j] = value
+    matrix[j, i] = value
+
+
+@compiled
+def log_likelihood_hessian(
+    start, stop, X, y, w, log_weights, intercept, coef, log_dispersion, settings
+):
+    """Weighted log-likelihood, its gradient and its Hessian, ``log_weights`` as if free.
+
+    Row i enters through u_k = (1, g_k, g_k x_i, h_k), where g and h are the derivatives of the
+    log density of component k in eta and phi.  The Hessian sums
+    ``(r_k (k == q) - r_k r_q) u_k u_q'`` and, for k == q, r_k times the second derivatives.
+
+    Returns
+    -------
+    ndarray of shape (1 + m + m * m,), m = K (3 + p)
+        The result of `log_likelihood_gradient`, then the Hessian in the same coordinates.
+    """
+    K, p = coef.shape
+    gradient = np.zeros(1 + 3 * K + K * p)
+    x_block, y_block, w_block = np.empty((p, BLOCK)), np.empty(BLOCK), np.empty(BLOCK)
+    eta, r = np.empty((K, BLOCK)), np.empty((K, BLOCK))
+    g, h = np.empty((K, BLOCK)), np.empty((K, BLOCK))
+    gg, gh, hh = np.empty((K, BLOCK)), np.empty((K, BLOCK)), np.empty((K, BLOCK))
+    top, norm = np.empty(BLOCK), np.empty(BLOCK)
+    c, cg, ch, v = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
+    # sums by pairs of components
+    one_one, one_h, h_one, h_h = (
+        np.zeros((K, K)), np.zeros((K, K)), np.zeros((K, K)), np.zeros((K, K))
+    )  # fmt: skip
+    one_g, g_one = np.zeros((K, K, p + 1)), np.zeros((K, K, p + 1))
+    g_h, h_g = np.zeros((K, K, p + 1)), np.zeros((K, K, p + 1))
+    g_g = np.zeros((K, K, p + 1, p + 1))
+    for lo in range(start, stop, BLOCK):
+        n = min(BLOCK, stop - lo)
+        _load_rows(lo, n, X, y, x_block, y_block)
+        _load(w[lo : lo + n], 0.0, w_block)
+        _linear_predictor(x_block, intercept, coef, eta)
+        block_hessian(y_block, eta, log_dispersion, settings, r, g, h, gg, gh, hh)
+        _log_sum_exp(log_weights, r, top, norm)
+        gradient[0] += _weighted_total(w_block, _all_ones(w_block), top, norm)
+        _normalise(r, norm)
+        for k in range(K):
+            for q in range(k, K):
+                _pair_weights(w_block, r, k, q, c)
+                _product(c, g[k], cg)
+                _product(c, h[k], ch)
+                one_one[k, q] += total(c, BLOCK)
+                one_h[k, q] += dot(c, h[q], BLOCK)
+                h_one[k, q] += total(ch, BLOCK)
+                h_h[k, q] += dot(ch, h[q], BLOCK)
+                _add_moments(cg, x_block, g_one[k, q])
+                _product(c, g[q], v)
+                _add_moments(v, x_block, one_g[k, q])
+                _product(ch, g[q], v)
+                _add_moments(v, x_block, h_g[k, q])
+                _product(cg, h[q], v)
+                _add_moments(v, x_block, g_h[k, q])
+                _product(cg, g[q], v)
+                _add_second_moments(v, x_block, c, g_g[k, q])
+            _product(w_block, r[k], c)
+            h_h[k, k] += dot(c, hh[k], BLOCK)
+            _product(c, gh[k], v)
+            _add_moments(v, x_block, g_h[k, k])
+            _add_moments(v, x_block, h_g[k, k])
+            _product(c, gg[k], v)
+            _add_second_moments(v, x_block, c, g_g[k, k])
+        _add_gradient(x_block, w_block, r, g, h, gradient)
+
+    m = K * (3 + p)
+    out = np.empty(1 + m + m * m)
+    out[: 1 + m] = gradient
+    hessian = out[1 + m :].reshape((m, m))
+    for k in range(K):
+        for q in range(k, K):
+            h_k, h_q = 2 * K + K * p + k, 2 * K + K * p + q
+            _set_symmetric(hessian, k, q, one_one[k, q])
+            _set_symmetric(hessian, k, h_q, one_h[k, q])
+            _set_symmetric(hessian, q, h_k, h_one[k, q])
+            _set_symmetric(hessian, h_k, h_q, h_h[k, q])
+            for j in range(p + 1):
+                g_k = K + k if j == 0 else 2 * K + k * p + j - 1
+                g_q = K + q if j == 0 else 2 * K + q * p + j - 1
+                _set_symmetric(hessian, k, g_q, one_g[k, q, j])
+                _set_symmetric(hessian, q, g_k, g_one[k, q, j])
+                _set_symmetric(hessian, g_k, h_q, g_h[k, q, j])
+                _set_symmetric(hessian, g_q, h_k, h_g[k, q, j])
+                for i in range(j + 1):
+                    f_k = K + k if i == 0 else 2 * K + k * p + i - 1
+                    f_q = K + q if i == 0 else 2 * K + q * p + i - 1
+                    _set_symmetric(hessian, f_k, g_q, g_g[k, q, i, j])
+                    _set_symmetric(hessian, f_q, g_k, g_g[k, q, i, j])
+    return out
+
+
+@compiled
+def weighted_moments(
+    start, stop, X, y, w, log_weights, intercept, coef, log_dispersion, settings
+):
+    """Sums for the expectation step of EM, with x~ = (1, x) and P = p + 1.
+
+    Returns
+    -------
+    ndarray of shape (1 + K + K P (P + 1) / 2 + K P + K,)
+        ``[ll | sum r | sum r x~ x~' (upper triangles by rows) | sum r x~ y | sum r y^2]``,
+        all with row weights.
+    """
+    K, p = coef.shape
+    log_likelihood = 0.0
+    x_block, y_block, w_block = np.empty((p, BLOCK)), np.empty(BLOCK), np.empty(BLOCK)
+    eta, r = np.empty((K, BLOCK)), np.empty((K, BLOCK))
+    top, norm = np.empty(BLOCK), np.empty(BLOCK)
+    scratch = np.empty(BLOCK)
+    xx, xy, yy = np.zeros((K, p + 1, p + 1)), np.zeros((K, p + 1)), np.zeros(K)
+    for lo in range(start, stop, BLOCK):
+        n = min(BLOCK, stop - lo)
+        _load_rows(lo, n, X, y, x_block, y_block)
+        _load(w[lo : lo + n], 0.0, w_block)
+        _linear_predictor(x_block, intercept, coef, eta)
+        block_log_density(y_block, eta, log_dispersion, settings, r)
+        _log_sum_exp(log_weights, r, top, norm)
+        log_likelihood += _weighted_total(w_block, _all_ones(w_block), top, norm)
+        _normalise(r, norm)
+        for k in range(K):
+            _product(w_block, r[k], norm)
+            _add_second_moments(norm, x_block, scratch, xx[k])
+            _product(norm, y_block, scratch)
+            _add_moments(scratch, x_block, xy[k])
+            yy[k] += dot(scratch, y_block, BLOCK)
+
+    P = p + 1
+    out = np.empty(1 + K + K * P * (P + 1) // 2 + K * P + K)
+    out[0] = log_likelihood
+    at = 1 + K
+    for k in range(K):
+        out[1 + k] = xx[k, 0, 0]
+        for j in range(P):
+            for q in range(j, P):
+                out[at] = xx[k, j, q]
+                at += 1
+    for k in range(K):
+        for j in range(P):
+            out[at + k * P + j] = xy[k, j]
+        out[at + K * P + k] = yy[k]
+    return out
+
+
+@compiled(fastmath=EXACT)
+def _add_row_densities(ll, best, mean):
+    """Add exp(ll) to the sums ``mean * exp(best)``."""
+    for i in range(BLOCK):
+        new = ll[i] > best[i]
+        small = exp_nonpositive(best[i] - ll[i] if new else ll[i] - best[i])
+        mean[i] = mean[i] * small + 1.0 if new else mean[i] + small
+        best[i] = ll[i] if new else best[i]
+
+
+@compiled
+def pointwise_log_predictive(
+    start, stop, X, y, log_weights, intercept, coef, log_dispersion, settings
+):
+    """Log of the density of every row averaged over draws, shape (stop - start,)."""
+    S, K, p = coef.shape
+    out = np.empty(stop - start)
+    x_block, y_block = np.empty((p, BLOCK)), np.empty(BLOCK)
+    eta, a = np.empty((K, BLOCK)), np.empty((K, BLOCK))
+    top, norm = np.empty(BLOCK), np.empty(BLOCK)
+    best, mean = np.empty(BLOCK), np.empty(BLOCK)
+    for lo in range(start, stop, BLOCK):
+        n = min(BLOCK, stop - lo)
+        _load_rows(lo, n, X, y, x_block, y_block)
+        best[:] = -np.inf
+        mean[:] = 0.0
+        for s in range(S):
+            _linear_predictor(x_block, intercept[s], coef[s], eta)
+            block_log_density(y_block, eta, log_dispersion[s], settings, a)
+            _log_sum_exp(log_weights[s], a, top, norm)
+            _row_values(top, norm)
+            _add_row_densities(top, best, mean)
+        for i in range(n):
+            out[lo - start + i] = best[i] + np.log(mean[i] / S)
+    return out
+
+
+@compiled
+def pointwise_responsibilities(
+    start, stop, X, y, log_weights, intercept, coef, log_dispersion, settings
+):
+    """Responsibilities averaged over draws, flat of shape ((stop - start) * K,), by rows."""
+    S, K, p = coef.shape
+    out = np.empty((stop - start) * K)
+    x_block, y_block = np.empty((p, BLOCK)), np.empty(BLOCK)
+    eta, r = np.empty((K, BLOCK)), np.empty((K, BLOCK))
+    top, norm = np.empty(BLOCK), np.empty(BLOCK)
+    mean = np.empty((K, BLOCK))
+    for lo in range(start, stop, BLOCK):
+        n = min(BLOCK, stop - lo)
+        _load_rows(lo, n, X, y, x_block, y_block)
+        mean[:] = 0.0
+        for s in range(S):
+            _linear_predictor(x_block, intercept[s], coef[s], eta)
+            block_log_density(y_block, eta, log_dispersion[s], settings, r)
+            _log_sum_exp(log_weights[s], r, top, norm)
+            _normalise(r, norm)
+            for k in range(K):
+                for i in range(BLOCK):
+                    mean[k, i] += r[k, i]
+        for i in range(n):
+            for k in range(K):
+                out[(lo - start + i) * K + k] = mean[k, i] / S
     return out

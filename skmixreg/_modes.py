@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import solve_triangular
 from scipy.optimize import linear_sum_assignment
 
 from . import _em_kernels, _starts
@@ -24,90 +25,109 @@ from ._problem import Problem
 
 SEARCH_ROWS = 2000
 ANNEALING_ITERATIONS = 10
-SHORT_ITERATIONS = 60
-SHORT_TOLERANCE = 1e-2
+TOLERANCE = 1e-4
+# Iterations of a short run: many where they are cheap.
+ITERATION_WORK = 200_000
+ITERATION_RANGE = (60, 600)
 LARGEST_DOUBLING = 8
-# Work units (rows x components x starts) spent on extra starts where rows are few.
+# Rows x components x starts spent on more starts than asked for, where rows are few.
 EXTRA_WORK = 40_000
 MOST_EXTRA_STARTS = 120
+MODES_TO_MOVE = 2
+MOST_LIFTED = 8
+# Above it the Newton run ended in a plateau, not at a mode.
+LOOSE_GRADIENT = 1e-3
 
 
 @dataclass
 class _Candidate:
     components: Components
-    objective: float
-    start: int  # which independent start it came from
+    objective: float  # log posterior up to a constant, at the end of a short run
+    start: int  # the independent start it came from
 
 
 class _Search:
-    """State of one search on one problem."""
+    """Modes of one problem with few rows, and which independent starts led to each."""
 
     def __init__(self, problem: Problem, rng: np.random.Generator, n_threads: int):
         self.problem = problem
         self.rng = rng
         self.n_threads = n_threads
-        n = problem.n_rows
-        if n > SEARCH_ROWS:
-            self.sample = problem.subset(_subsample(problem, rng))
-        else:
-            self.sample = problem
-        self.Z = _starts.with_ones(self.sample)
+        self.design = _starts.with_ones(problem)
         self.density = LogPosterior(problem)
-        self.sample_density = self.density if n <= SEARCH_ROWS else LogPosterior(self.sample)
-        self.window = max(10.0, float(problem.blocks.size))
+        self.window = window(problem)
         self.modes: list[Mode] = []
         self.hit_by: list[set[int]] = []
         self.n_starts = 0
+        work = problem.n_rows * problem.blocks.n_components
+        self.iterations = int(np.clip(ITERATION_WORK / work, *ITERATION_RANGE))
+        # The short runs leave constants of the prior out.
+        theta = np.zeros(problem.blocks.size)
+        self._constant = float(self.density.log_prior(theta)) - _em_kernels.log_prior_kernel(
+            *(np.array(a, order="C") for a in problem.blocks.unpack(theta)), tuple(problem.priors),
+            problem.blocks.fit_intercept, problem.blocks.shared_dispersion,
+        )  # fmt: skip
 
-    def run(self, n_init: int) -> ModeTable:
+    def run(self, n_init: int) -> bool:
+        """Search; whether two independent starts reached the best mode."""
         K = self.problem.blocks.n_components
-        extra = EXTRA_WORK // (self.sample.n_rows * K) if K > 1 else 0
-        wanted = n_init + min(extra, MOST_EXTRA_STARTS) if K > 1 else 2
+        if K == 1:
+            wanted = 2
+        else:
+            wanted = n_init + min(EXTRA_WORK // (self.problem.n_rows * K), MOST_EXTRA_STARTS)
         most = wanted * LARGEST_DOUBLING
         while True:
             self.take(self.starts(wanted - self.n_starts))
-            if K > 1:
+            if K > 1 and self.modes:
                 self.take(self.moves())
-            settled = len(self.hit_by[self.best]) >= 2
+            settled = bool(self.modes) and len(self.hit_by[self.best]) >= 2
             if settled or self.n_starts >= most:
                 break
-            wanted *= 2
-        return self.table(settled)
+            wanted = min(2 * wanted, most)
+        if not self.modes:
+            top = max(self.starts(len(_starts.RECIPES)), key=lambda c: c.objective)
+            theta = self.problem.blocks.pack(top.components)
+            self.merge(polish(self.density, theta), force=True)
+            self.hit_by[0].add(top.start)
+        return settled
+
+    @property
+    def best(self) -> int:
+        """Index of the most massive mode."""
+        return int(np.argmax([mode.log_evidence for mode in self.modes]))
 
     def starts(self, count: int) -> list[_Candidate]:
         """Ends of short runs from fresh starts."""
         jobs = []
         for _ in range(count):
             recipe = _starts.RECIPES[self.n_starts % len(_starts.RECIPES)]
-            components, anneal = recipe(self.sample, self.Z, self.rng)
+            components, anneal = recipe(self.problem, self.design, self.rng)
             jobs.append((components, anneal, self.n_starts))
             self.n_starts += 1
         return self._run_short(jobs)
 
     def moves(self) -> list[_Candidate]:
-        """Short runs from the best modes with one component taken out and put elsewhere."""
+        """Ends of short runs from the best modes with one component put elsewhere."""
         jobs = []
-        order = np.argsort([-m.log_evidence for m in self.modes])[:2]
-        for m in order:
-            mode = self.modes[m]
-            components = self.problem.blocks.unpack(mode.theta)
+        for m in np.argsort([-mode.log_evidence for mode in self.modes])[:MODES_TO_MOVE]:
+            components = self.problem.blocks.unpack(self.modes[m].theta)
             start = min(self.hit_by[m])
-            jobs += [(c, 0.0, start) for c in _starts.relocations(self.sample, self.Z, components, self.rng)]
+            for moved in _starts.relocations(self.problem, self.design, components, self.rng):
+                jobs.append((moved, 0.0, start))
         return self._run_short(jobs)
 
     def _run_short(self, jobs: list[tuple[Components, float, int]]) -> list[_Candidate]:
-        sample = self.sample
-        blocks = sample.blocks
+        problem, blocks = self.problem, self.problem.blocks
 
         def run(job: tuple[Components, float, int]) -> _Candidate:
             components = Components(*(np.array(a, order="C") for a in job[0]))
             objective, _ = _em_kernels.run_em(
-                sample.mean_design, sample.target, sample.weights, *components,
-                sample.family.kernel_settings(), tuple(sample.priors), blocks.fit_intercept,
-                blocks.shared_dispersion, SHORT_ITERATIONS, SHORT_TOLERANCE, job[1],
+                problem.mean_design, problem.target, problem.weights, *components,
+                problem.family.kernel_settings(), tuple(problem.priors), blocks.fit_intercept,
+                blocks.shared_dispersion, self.iterations, TOLERANCE, job[1],
                 ANNEALING_ITERATIONS,
             )  # fmt: skip
-            return _Candidate(components, objective, job[2])
+            return _Candidate(components, objective + self._constant, job[2])
 
         if self.n_threads == 1 or len(jobs) < 2:
             return [run(job) for job in jobs]
@@ -115,93 +135,74 @@ class _Search:
             return list(pool.map(run, jobs))
 
     def take(self, candidates: list[_Candidate]) -> None:
-        """Polish candidates that may matter and merge them into the modes."""
+        """Polish the candidates that may matter and merge them into the modes."""
         candidates = [c for c in candidates if np.isfinite(c.objective)]
         candidates.sort(key=lambda c: -c.objective)
-        blocks = self.problem.blocks
         for candidate in candidates:
-            theta = blocks.pack(candidate.components)
-            if self.modes and candidate.objective < candidates[0].objective - 3.0 * self.window - 20:
+            # Narrow modes are higher than their mass is large, hence the wide margin.
+            if candidate.objective < candidates[0].objective - 4.0 * self.window:
                 break
-            known = self._basin(theta)
+            theta = self.problem.blocks.pack(candidate.components)
+            known = self._basin(theta, candidate.objective)
             if known is None:
-                polished = polish(self.density, theta)
-                known = self._merge(polished)
+                known = self.merge(polish(self.density, theta))
             if known is not None:
                 self.hit_by[known].add(candidate.start)
 
-    def _basin(self, theta: Array) -> int | None:
-        """The mode whose quadratic explains the density at ``theta``, if there is one."""
-        if self.problem is not self.sample:
-            return None
+    def _basin(self, theta: Array, objective: float) -> int | None:
+        """The mode near enough for its quadratic to explain the objective, if there is one."""
         for m, mode in enumerate(self.modes):
-            order = _matching(self.problem, theta, mode)
-            gap = np.linalg.solve(mode.scale, self.problem.blocks.permute(theta, order) - mode.theta)
-            square = float(gap @ gap)
-            if square < 4.0:
-                prior, likelihood = self.density.values(theta[None])
-                lost = mode.log_posterior - float(prior[0] + likelihood[0])
-                if abs(lost - 0.5 * square) < 0.1 + 0.3 * lost:
+            lost = mode.log_posterior - objective
+            if -0.1 < lost < 2.0:
+                square = whitened_distance(self.problem, theta, mode)
+                if square < 4.0 and abs(lost - 0.5 * square) < 0.05 + 0.5 * lost:
                     return m
         return None
 
-    def _merge(self, found: Polished) -> int | None:
-        """Index of the mode, added if new; None for what is no mode worth keeping."""
-        if found.scale is None or not np.isfinite(found.log_likelihood):
+    def merge(self, found: Polished, force: bool = False) -> int | None:
+        """Index of the mode, added if it is new; None for what is no mode, unless forced."""
+        proper = found.definite and found.gradient_norm < LOOSE_GRADIENT
+        if not (proper or force):
             return None
-        if found.gradient_norm > 1e-3:
-            return None
-        moments = self.density.weighted_moments(found.theta)
         K = self.problem.blocks.n_components
-        counts = moments[1 : 1 + K]
+        counts = self.density.weighted_moments(found.theta)[1 : 1 + K]
         mode = Mode(
             found.theta, found.log_prior, found.log_likelihood, found.scale,
             found.gradient_norm, 0, counts,
         )  # fmt: skip
         for m, other in enumerate(self.modes):
-            if abs(other.log_posterior - mode.log_posterior) < 1e-3:
-                order = _matching(self.problem, mode.theta, other)
-                gap = self.problem.blocks.permute(mode.theta, order) - other.theta
-                if np.abs(np.linalg.solve(other.scale, gap)).max() < 0.05:
+            if abs(other.log_posterior - mode.log_posterior) < 1e-2:
+                if whitened_distance(self.problem, mode.theta, other) < 0.05:
                     return m
-        if self._degenerate(mode):
+        if collapsed(self.problem, mode) and not force:
             return None
         self.modes.append(mode)
         self.hit_by.append(set())
         return len(self.modes) - 1
 
-    def _degenerate(self, mode: Mode) -> bool:
-        """A component that lives on too few rows to have a residual: a collapse."""
-        blocks = self.problem.blocks
-        if blocks.n_components == 1:
-            return False
-        needed = blocks.n_features + int(blocks.fit_intercept) + 1
-        sigma = np.exp(blocks.unpack(mode.theta).log_dispersion)
-        small = mode.counts < needed + 0.5
-        collapsed = sigma < 3.0 * self.problem.priors.sigma_floor
-        return bool((small & collapsed & (mode.counts > 1.0)).any())
 
-    @property
-    def best(self) -> int:
-        return int(np.argmax([m.log_evidence for m in self.modes]))
+def window(problem: Problem) -> float:
+    """Nats of evidence below the best mode within which modes are listed."""
+    return max(10.0, float(problem.blocks.size))
 
-    def table(self, settled: bool) -> ModeTable:
-        masses = np.array([m.log_evidence for m in self.modes])
-        order = [i for i in np.argsort(-masses) if masses[i] > masses.max() - self.window]
-        for i in order:
-            self.modes[i].hits = len(self.hit_by[i])
-        modes = [self.modes[i] for i in order]
-        failures = []
-        if modes[0].gradient_norm > GRADIENT_TOLERANCE:
-            failures.append(
-                f"the whitened gradient at the best mode is {modes[0].gradient_norm:.1e}, not "
-                f"under {GRADIENT_TOLERANCE:.0e}; check for columns of wildly different scales"
-            )
-        if not settled:
-            failures.append(
-                f"only one of {self.n_starts} starts reached the best mode; raise n_init"
-            )
-        return ModeTable(modes, masses[order], failures)
+
+def collapsed(problem: Problem, mode: Mode) -> bool:
+    """Whether a component lives on too few rows to have a residual sd of its own."""
+    blocks = problem.blocks
+    if blocks.n_components == 1 or blocks.shared_dispersion:
+        return False
+    needed = blocks.n_features + int(blocks.fit_intercept) + 1
+    sigma = np.exp(blocks.unpack(mode.theta).log_dispersion)
+    few = (mode.counts > 1.0) & (mode.counts < needed + 0.5)
+    return bool((few & (sigma < 3.0 * problem.priors.sigma_floor)).any())
+
+
+def whitened_distance(problem: Problem, theta: Array, mode: Mode) -> float:
+    """Squared distance from a mode in its own metric, labels matched."""
+    order = _matching(problem, theta, mode)
+    gap = problem.blocks.permute(theta, order) - mode.theta
+    z = solve_triangular(mode.scale, gap, lower=True, check_finite=False)
+    return float(z @ z)
 
 
 def find_modes(
@@ -223,7 +224,49 @@ def find_modes(
     -------
     ModeTable
     """
-    return _Search(problem, rng, n_threads).run(n_init)
+    small = problem
+    if problem.n_rows > SEARCH_ROWS:
+        small = problem.subset(_subsample(problem, rng))
+    search = _Search(small, rng, n_threads)
+    settled = search.run(n_init)
+    if small is not problem:
+        search = _lift(search, problem)
+    return _table(search, settled)
+
+
+def _lift(small: _Search, problem: Problem) -> _Search:
+    """Climb from the modes of a subsample to those of all rows."""
+    search = _Search(problem, small.rng, small.n_threads)
+    search.n_starts = small.n_starts
+    order = np.argsort([-mode.log_evidence for mode in small.modes])
+    for m in order[:MOST_LIFTED]:
+        if small.modes[m].log_evidence < small.modes[order[0]].log_evidence - small.window:
+            break
+        known = search.merge(
+            polish(search.density, small.modes[m].theta), force=m == order[-1] and not search.modes
+        )
+        if known is not None:
+            search.hit_by[known] |= small.hit_by[m]
+    return search
+
+
+def _table(search: _Search, settled: bool) -> ModeTable:
+    masses = np.array([mode.log_evidence for mode in search.modes])
+    order = np.array([i for i in np.argsort(-masses) if masses[i] > masses.max() - search.window])
+    for i in order:
+        search.modes[i].hits = len(search.hit_by[i])
+    best = search.modes[order[0]]
+    failures = []
+    if best.gradient_norm > GRADIENT_TOLERANCE:
+        failures.append(
+            f"the whitened gradient at the best mode is {best.gradient_norm:.1e}, not under "
+            f"{GRADIENT_TOLERANCE:.0e}; check for columns of wildly different scales"
+        )
+    if not settled:
+        failures.append(
+            f"fewer than two of {search.n_starts} starts reached the best mode; raise n_init"
+        )
+    return ModeTable([search.modes[i] for i in order], masses[order], failures)
 
 
 def _subsample(problem: Problem, rng: np.random.Generator) -> Array:

@@ -21,17 +21,21 @@ class Polished(NamedTuple):
     ----------
     theta : ndarray of shape (d,)
     log_prior, log_likelihood : float
-    scale : ndarray of shape (d, d) or None
-        Lower Cholesky factor of the inverse of the negative Hessian; None if indefinite.
+    scale : ndarray of shape (d, d)
+        Lower Cholesky factor of the inverse of the negative Hessian (of its absolute value, in
+        the sense of eigenvalues, where that is indefinite).
     gradient_norm : float
         Norm of the whitened gradient.
+    definite : bool
+        Whether the negative Hessian is positive definite.
     """
 
     theta: Array
     log_prior: float
     log_likelihood: float
-    scale: Array | None
+    scale: Array
     gradient_norm: float
+    definite: bool
 
 
 def polish(density: LogPosterior, theta: Array, max_iterations: int = 50) -> Polished:
@@ -41,8 +45,7 @@ def polish(density: LogPosterior, theta: Array, max_iterations: int = 50) -> Pol
     that they ascend wherever they start; a step is halved until it does not lose.
     """
     prior, likelihood, gradient, hessian = density.value_gradient_hessian(theta)
-    norm, definite = np.inf, False
-    for _ in range(max_iterations):
+    for iteration in range(max_iterations + 1):
         # Coordinates of unit curvature: well-fed and empty components differ by many decades.
         unit = 1.0 / np.sqrt(np.maximum(np.abs(np.diagonal(hessian)), 1e-300))
         values, vectors = eigh(-hessian * unit * unit[:, None], check_finite=False)
@@ -51,9 +54,9 @@ def polish(density: LogPosterior, theta: Array, max_iterations: int = 50) -> Pol
         curvature = np.maximum(np.abs(values), least)
         definite = bool(values[0] > least)
         norm = float(np.sqrt((along**2 / curvature).sum()))
+        if iteration == max_iterations or (definite and norm < GRADIENT_TOLERANCE):
+            break
         if norm < GRADIENT_TOLERANCE:
-            if definite:
-                break
             # A saddle: leave it along its steepest direction of ascent.
             step = unit * vectors[:, 0] * (0.5 / np.sqrt(curvature[0]))
         else:
@@ -62,22 +65,16 @@ def polish(density: LogPosterior, theta: Array, max_iterations: int = 50) -> Pol
         value = prior + likelihood
         slack = 1e-12 * (1.0 + abs(value))
         for _ in range(30):
-            trial = theta + step
-            new = density.value_gradient_hessian(trial)
-            if np.isfinite(new[0] + new[1]) and new[0] + new[1] >= value - slack:
+            new = density.value_gradient_hessian(theta + step)
+            if new[0] + new[1] >= value - slack:
                 break
             step = 0.5 * step
         else:
             break
-        theta = trial
+        theta = theta + step
         prior, likelihood, gradient, hessian = new
-    return Polished(theta, prior, likelihood, _scale(hessian) if definite else None, norm)
-
-
-def _scale(hessian: Array) -> Array | None:
-    """Lower Cholesky factor of the inverse of minus the Hessian."""
-    try:
-        lower = np.linalg.cholesky(np.linalg.inv(-0.5 * (hessian + hessian.T)))
-    except np.linalg.LinAlgError:
-        return None
-    return lower
+    # Cholesky factor of the inverse, from the QR factors of its symmetric root.
+    root = unit[:, None] * vectors / np.sqrt(curvature)
+    upper = np.linalg.qr(root.T, mode="r")
+    scale = upper.T * np.sign(np.diagonal(upper))
+    return Polished(theta, prior, likelihood, scale, norm, definite)

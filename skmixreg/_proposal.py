@@ -62,6 +62,29 @@ class StudentPart:
         constant -= np.log(np.abs(np.diagonal(self.scale))).sum()
         return constant - 0.5 * (df + d) * np.log1p(squares / df)
 
+    def adapted(self, thetas: Array, weights: Array) -> StudentPart:
+        """The t distribution with weighted moments of these draws, shrunk to the old ones."""
+        n_effective = 1.0 / max(float((weights**2).sum()), 1e-300) if len(weights) else 0.0
+        d = len(self.centre)
+        if n_effective < 20.0:
+            return self
+        trust = n_effective / (n_effective + 2.0 * d)
+        mean = weights @ thetas
+        gap = thetas - mean
+        covariance = (gap * weights[:, None]).T @ gap
+        old = self.scale @ self.scale.T
+        # Draws were in the scale's units: its covariance is df / (df - 2) times the scale.
+        centre = trust * mean + (1.0 - trust) * self.centre
+        scale = np.linalg.cholesky(trust * covariance + (1.0 - trust) * old)
+        best, best_fit = self, -np.inf
+        for df in (3.0, 5.0, 8.0, 15.0, 40.0):
+            for size in (0.7, 0.85, 1.0, 1.2, 1.5):
+                trial = StudentPart(self.problem, centre, scale * size, df)
+                fit = float(weights @ trial.log_density(thetas))
+                if fit > best_fit:
+                    best, best_fit = trial, fit
+        return best
+
     def bounds(self, thetas: Array, orders: NDArray[np.intp]) -> Array:
         """Upper bounds of the log density of every relabelled draw: (S, n_orders).
 
@@ -165,6 +188,10 @@ class EmptyPart:
             log_rest += density.sum(1)
         return inner, log_rest
 
+    def adapted(self, thetas: Array, weights: Array) -> EmptyPart:
+        """The same; the prior of what is empty needs no adaptation."""
+        return self
+
     def log_density(self, thetas: Array) -> Array:
         """Density with the empty components last: (S, d) -> (S,)."""
         inner, log_rest = self._split(thetas)
@@ -235,3 +262,20 @@ class SymmetrisedMixture:
             if need.any():
                 terms[need, i] = part.log_density(self.blocks.permute(thetas[need], orders[i]))
         return logsumexp(terms, axis=1) - np.log(factorial(K))
+
+    def adapted(
+        self, thetas: Array, part: NDArray[np.intp], weights: Array
+    ) -> SymmetrisedMixture:
+        """The mixture fitted to weighted draws: shares, centres, scales and tails.
+
+        Every part is fitted to the draws it proposed itself, which carry its labels; parts with
+        few effective draws keep what they have.
+        """
+        parts, shares = [], np.empty(len(self.parts))
+        for m, old in enumerate(self.parts):
+            mine = part == m
+            w = weights[mine]
+            shares[m] = w.sum()
+            parts.append(old.adapted(thetas[mine], w / max(w.sum(), 1e-300)))
+        shares = shares / shares.sum()
+        return SymmetrisedMixture(self.blocks, parts, 0.9 * shares + 0.1 / len(shares))

@@ -85,9 +85,7 @@ def check_nested_parameters(
             )
 
 
-def resolve_named[T: BaseEstimator](
-    kind: str, value: str | T, table: Mapping[str, type[T]], base: type[T]
-) -> T:
+def resolve_named[T](kind: str, value: str | T, table: Mapping[str, type[T]], base: Any) -> T:
     """An own instance of what a parameter names: the default one of a name, or a clone.
 
     Parameters
@@ -222,9 +220,7 @@ def validate_training_data(
     """
     if y is not None:
         check_numeric_target(y)
-    X, y = validate_data(
-        estimator, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2
-    )
+    X, y = validate_data(estimator, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
     y = np.ascontiguousarray(y, dtype=np.float64)
     if sample_weight is None:
         weights, rows, total = None, len(y), float(len(y))
@@ -249,9 +245,7 @@ def check_weights(sample_weight: Any, X: Array) -> Array:
     ValueError
         If weights are negative, not finite, all zero or of a wrong shape.
     """
-    weights = _check_sample_weight(
-        sample_weight, X, dtype=np.float64, allow_all_zero_weights=True
-    )
+    weights = _check_sample_weight(sample_weight, X, dtype=np.float64, allow_all_zero_weights=True)
     if (weights < 0).any():
         raise ValueError(
             f"Negative sample_weight: {int((weights < 0).sum())} of {len(weights)} weights are "
@@ -278,7 +272,7 @@ def validate_rows(estimator: BaseEstimator, X: Any) -> Array:
     """
     check_is_fitted(estimator)
     X = validate_data(estimator, X, reset=False, dtype=np.float64)
-    return X  # type: ignore[no-any-return]
+    return X
 
 
 def validate_rows_and_target(estimator: BaseEstimator, X: Any, y: Any) -> tuple[Array, Array]:
@@ -290,7 +284,7 @@ def validate_rows_and_target(estimator: BaseEstimator, X: Any, y: Any) -> tuple[
     return X, np.ascontiguousarray(y, dtype=np.float64)
 
 
-def check_coverage(coverage: Any) -> float:
+def check_coverage(coverage: Any, name: str = "coverage") -> float:
     """A probability strictly between 0 and 1.
 
     Raises
@@ -298,9 +292,9 @@ def check_coverage(coverage: Any) -> float:
     ValueError
         Otherwise.
     """
-    if not isinstance(coverage, Real) or not 0.0 < coverage < 1.0:
+    if not isinstance(coverage, Real) or not 0.0 < float(coverage) < 1.0:
         raise ValueError(
-            f"coverage must be a number strictly between 0 and 1, such as 0.9, got {coverage!r}."
+            f"{name} must be a number strictly between 0 and 1, such as 0.9, got {coverage!r}."
         )
     return float(coverage)
 

@@ -14,7 +14,7 @@ from numba.extending import intrinsic
 from ._compile import compiled
 
 # Rows per block.  A constant length spares the remainders of loops.
-BLOCK = 256
+BLOCK = 512
 
 # No "reassoc" where the order of operations carries the rounding; it is safe in reductions.
 EXACT = {"contract", "nsz"}
@@ -74,10 +74,10 @@ def exp_nonpositive(x):
 
 @compiled(fastmath=EXACT)
 def log_positive(x):
-    """Logarithm of a positive, normal, finite number: the algorithm of fdlibm."""
-    bits = float_bits(x)
-    exponent = (bits - SQRT_HALF_BITS) >> 52
-    f = bits_float(bits - (exponent << 52)) - 1.0  # sqrt(1/2) <= 1 + f < sqrt(2)
+    """Logarithm, to 2 ulp, of a number between 1e-300 and 1e300: the algorithm of fdlibm."""
+    exponent = (float_bits(x) - SQRT_HALF_BITS) >> 52
+    # sqrt(1/2) <= 1 + f < sqrt(2); a product with x so that nan stays nan
+    f = x * bits_float((1023 - exponent) << 52) - 1.0
     m = bits_float(exponent + ROUND_BITS) - ROUND
     s = f / (2.0 + f)
     z = s * s
@@ -90,3 +90,21 @@ def log_positive(x):
     q = q * z + 6.666666666666735130e-01
     half = 0.5 * f * f
     return m * LN2_HIGH - ((half - (s * (half + z * q) + m * LN2_LOW)) - f)
+
+
+@compiled(fastmath=REDUCE)
+def total(x, n):
+    """Sum of ``x[:n]``."""
+    out = 0.0
+    for i in range(n):
+        out += x[i]
+    return out
+
+
+@compiled(fastmath=REDUCE)
+def dot(x, y, n):
+    """Sum of ``x[:n] * y[:n]``."""
+    out = 0.0
+    for i in range(n):
+        out += x[i] * y[i]
+    return out

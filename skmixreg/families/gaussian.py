@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,13 @@ class GaussianSettings(NamedTuple):
     """What the compiled kernels need to know; one field, since NamedTuples dispatch by type."""
 
     unused: float = 0.0
+
+
+@lru_cache
+def _log_normaliser(floor: float, ceiling: float) -> float:
+    # From the scaled Bessel function: K_0 itself underflows for large f/u.
+    ratio = floor / ceiling
+    return float(np.log(special.k0e(ratio)) - ratio)
 
 
 class Gaussian(Family):
@@ -61,9 +69,7 @@ class Gaussian(Family):
     def log_dispersion_prior(
         self, log_dispersion: Array, priors: NumericPriors
     ) -> tuple[Array, Array, Array]:
-        # log K_0 from the scaled Bessel function: K_0 itself underflows for large f/u.
-        ratio = priors.sigma_floor / priors.sigma_ceiling
-        constant = np.log(special.k0e(ratio)) - ratio
+        constant = _log_normaliser(priors.sigma_floor, priors.sigma_ceiling)
         low = (priors.sigma_floor * np.exp(-log_dispersion)) ** 2
         high = (np.exp(log_dispersion) / priors.sigma_ceiling) ** 2
         return -0.5 * (low + high) - constant, low - high, -2.0 * (low + high)
@@ -79,8 +85,7 @@ class Gaussian(Family):
         import pymc as pm
         import pytensor.tensor as pt
 
-        ratio = priors.sigma_floor / priors.sigma_ceiling
-        constant = float(np.log(special.k0e(ratio)) - ratio)
+        constant = _log_normaliser(priors.sigma_floor, priors.sigma_ceiling)
 
         def logp(value: Any, floor: Any, ceiling: Any) -> Any:
             low = (floor * pt.exp(-value)) ** 2

@@ -1,0 +1,323 @@
+"""Gibbs sampling by data augmentation, with jumps between modes."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from numbers import Integral
+
+import numpy as np
+
+from .._blocks import Array, Components
+from .._bridge import effective_size, log_evidence
+from .._chains import judge_chains, start_points
+from .._density import LogPosterior
+from .._draws import Draws
+from .._mode_table import ModeTable
+from .._problem import Problem
+from .._proposal import StudentPart, SymmetrisedMixture
+from ._base import Solver
+from ._gibbs_kernels import sweeps
+
+JUMP_ROUNDS = 20  # per `draws` kept sweeps, and over the tuning
+JUMP_TRIES = 20  # proposals that every chain sees in a round
+_DF = 5.0
+
+
+class Gibbs(Solver):
+    r"""Data augmentation with conditionally conjugate draws.
+
+    One sweep draws the label of every row, then the weights, every line and every sigma from
+    their full conditional distributions (Diebolt and Robert 1994):
+
+    .. math::
+
+        z_i &\sim \mathrm{Categorical}(r_{i1}, \dots, r_{iK}) \\
+        w &\sim \mathrm{Dirichlet}(c + n_1, \dots, c + n_K) \\
+        (b_{0k}, b_k) &\sim N(Q_k^{-1} \tilde X_k^\top y_k / \sigma_k^2, \; Q_k^{-1}) \\
+        \sigma_k^2 &\sim \mathrm{GIG}(-n_k / 2, \; f^2 + \mathrm{SSE}_k, \; 1 / u^2)
+
+    Between sweeps, chains may jump: an independence Metropolis step proposes draws from t
+    distributions around all modes, with label permutations averaged.  Sweeps move within a mode
+    at any shape of the posterior; jumps carry chains across.  Both leave the posterior invariant.
+
+    When R-hat or effective sizes are not good after ``draws`` sweeps, chains go on: their length
+    doubles, up to ``max_thin`` times, and every second, fourth, ... sweep is kept, so that there
+    are always ``draws`` draws per chain.
+
+    Parameters
+    ----------
+    draws : int, default=1000
+        Draws kept per chain.
+    tune : int, default=200
+        Sweeps per chain before the first draw; chains start in draws from the modes.
+    chains : int, default=4
+    max_thin : int, default=32
+        How many times ``draws`` sweeps a chain may take.
+    jumps : bool, default=True
+        Whether chains jump between modes.
+    permute_labels : bool, default=False
+        Whether every draw gets a random permutation of its labels (Fruhwirth-Schnatter 2001).
+        Results do not depend on it, since labels are aligned afterwards.
+
+    References
+    ----------
+    Diebolt, J. and Robert, C. P. (1994). Estimation of finite mixture distributions through
+    Bayesian sampling. JRSS B 56, 363-375.
+
+    Fruhwirth-Schnatter, S. (2001). Markov chain Monte Carlo estimation of classical and dynamic
+    switching and mixture models. JASA 96, 194-209.
+    """
+
+    name = "gibbs"
+    summary = "data augmentation, several chains; conjugate families, weights that are counts"
+    requires_conjugate = True
+
+    def __init__(
+        self,
+        draws: int = 1000,
+        tune: int = 200,
+        chains: int = 4,
+        max_thin: int = 32,
+        jumps: bool = True,
+        permute_labels: bool = False,
+    ):
+        self.draws = draws
+        self.tune = tune
+        self.chains = chains
+        self.max_thin = max_thin
+        self.jumps = jumps
+        self.permute_labels = permute_labels
+
+    @classmethod
+    def serves(cls, problem: Problem) -> bool:
+        """Whether rows can be given labels: a conjugate family, and weights that are counts.
+
+        A fractional weight is a power of the likelihood of its row, and a power of a sum over
+        components is no longer a sum over labels.
+        """
+        return problem.family.conjugate and _are_counts(problem.weights)
+
+    def check(self, problem: Problem) -> None:
+        super().check(problem)
+        for name, least in (("draws", 4), ("tune", 0), ("chains", 1), ("max_thin", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+                raise ValueError(
+                    f"Gibbs({name}=...) must be an integer of at least {least}, got {value!r}."
+                )
+        if not _are_counts(problem.weights):
+            raise ValueError(
+                "solver='gibbs' needs sample weights that are counts (integers): a fractional "
+                "weight is a power of the likelihood, for which rows have no labels to draw; use "
+                "solver='laplace' or solver='nuts'."
+            )
+
+    def draw(
+        self,
+        problem: Problem,
+        modes: ModeTable,
+        rng: np.random.Generator,
+        *,
+        n_threads: int = 1,
+        verbose: bool = False,
+    ) -> Draws:
+        starts, _ = start_points(modes, rng, self.chains)
+        with ThreadPoolExecutor(max(1, min(n_threads, self.chains))) as pool:
+            chains = _Chains(problem, starts, rng, pool)
+            jumps = _Jumps(problem, modes, rng) if self.jumps else None
+            chains.run(self.tune, 1, jumps, keep=False)
+            theta = chains.run(self.draws, 1, jumps)
+            thin = 1
+            while True:
+                draws = self._judged(problem, modes, theta, thin, jumps, rng)
+                if not draws.failures or 2 * thin > self.max_thin:
+                    break
+                if verbose:
+                    print(f"gibbs: {draws.failures[0]}; going on to {2 * thin * self.draws} sweeps")
+                thin *= 2
+                later = chains.run(self.draws // 2, thin, jumps)
+                theta = np.concatenate([theta[:, self.draws % 2 :: 2], later], axis=1)
+        return draws
+
+    def _judged(
+        self,
+        problem: Problem,
+        modes: ModeTable,
+        theta: Array,
+        thin: int,
+        jumps: _Jumps | None,
+        rng: np.random.Generator,
+    ) -> Draws:
+        n_chains, n_draws, d = theta.shape
+        if self.permute_labels:
+            K = problem.blocks.n_components
+            orders = np.argsort(rng.random((n_chains, n_draws, K)), axis=-1)
+            theta = problem.blocks.permute(theta, orders)
+        prior, likelihood = LogPosterior(problem).values(theta.reshape(-1, d))
+        draws = Draws(
+            theta=theta,
+            log_prior=prior.reshape(n_chains, n_draws),
+            log_likelihood=likelihood.reshape(n_chains, n_draws),
+            solver=self.name,
+            report={"sweeps": thin * n_draws, "thin": thin},
+        )
+        if jumps is not None:
+            draws.report["jumps"] = jumps.accepted
+            jumps.weigh(draws)
+        return judge_chains(problem, modes, draws, rng)
+
+
+def _are_counts(weights: Array) -> bool:
+    return bool((weights == np.rint(weights)).all())
+
+
+class _Chains:
+    """States of the chains, advanced side by side.
+
+    Parameters
+    ----------
+    problem : Problem
+    starts : ndarray of shape (chains, d)
+    rng : numpy.random.Generator
+        Source of the keys of the chains; all else follows from these.
+    pool : ThreadPoolExecutor
+    """
+
+    def __init__(
+        self, problem: Problem, starts: Array, rng: np.random.Generator, pool: ThreadPoolExecutor
+    ):
+        self.problem = problem
+        self.pool = pool
+        self.keys = rng.integers(2**64, size=len(starts), dtype=np.uint64)
+        self.done = 0
+        priors = problem.priors
+        self._hyper = (
+            priors.weight_concentration,
+            priors.intercept_scale,
+            priors.coef_scale,
+            priors.sigma_floor,
+            priors.sigma_ceiling,
+        )
+        self._repeated = bool((problem.weights > 1).any())
+        self.theta = starts
+
+    @property
+    def theta(self) -> Array:
+        """Current states: (chains, d)."""
+        return self.problem.blocks.pack(
+            Components(*(np.stack(arrays) for arrays in zip(*self._states, strict=True)))
+        )
+
+    @theta.setter
+    def theta(self, values: Array) -> None:
+        components = self.problem.blocks.unpack(values)
+        # Chains draw from a normal around a mode to start: its tails in log sigma mean nothing.
+        low = np.log(self.problem.priors.sigma_floor) - 1.0
+        high = np.log(self.problem.priors.sigma_ceiling) + 1.0
+        components = components._replace(
+            log_dispersion=np.clip(components.log_dispersion, low, high)
+        )
+        self._states = [
+            tuple(np.array(part[c], order="C") for part in components) for c in range(len(values))
+        ]
+
+    def run(self, n_keep: int, thin: int, jumps: _Jumps | None, keep: bool = True) -> Array:
+        """Advance by ``n_keep * thin`` sweeps: draws of shape (chains, n_keep, d)."""
+        if n_keep == 0:
+            return np.empty((len(self.keys), 0, self.problem.blocks.size))
+        rounds = 1 if jumps is None else min(JUMP_ROUNDS, n_keep)
+        kept = []
+        if jumps is not None:
+            jumps.prepare(rounds, len(self.keys))
+        for length in np.diff(np.linspace(0, n_keep, rounds + 1).astype(int)):
+            if jumps is not None:
+                self._jump(jumps)
+            kept.append(self._sweep(int(length), thin))
+            self.done += int(length) * thin
+        if not keep:
+            return np.empty((len(self.keys), 0, self.problem.blocks.size))
+        return self._unconstrained(np.concatenate(kept, axis=1))
+
+    def _sweep(self, n_keep: int, thin: int) -> Array:
+        problem, blocks = self.problem, self.problem.blocks
+
+        def one(chain: int) -> Array:
+            return sweeps(
+                problem.mean_design, problem.target, problem.weights, self._repeated, self._hyper,
+                blocks.fit_intercept, blocks.shared_dispersion, *self._states[chain],
+                self.keys[chain], self.done, n_keep, thin,
+            )  # fmt: skip
+
+        return np.stack(list(self.pool.map(one, range(len(self.keys)))))
+
+    def _jump(self, jumps: _Jumps) -> None:
+        current = self.theta
+        moved = jumps.attempt(current)
+        if moved is not None:
+            self.theta = moved
+
+    def _unconstrained(self, flat: Array) -> Array:
+        blocks = self.problem.blocks
+        K, p = blocks.n_components, blocks.n_features
+        return blocks.pack(
+            Components(
+                flat[..., :K],
+                flat[..., K : 2 * K],
+                flat[..., 2 * K : 2 * K + K * p].reshape(*flat.shape[:-1], K, p),
+                flat[..., 2 * K + K * p :],
+            )
+        )
+
+
+class _Jumps:
+    """Independence Metropolis steps with the mode mixture as proposal.
+
+    Proposals and their importance ratios p / qbar do not depend on the chains and are computed
+    many at a time; the ratio of a chain's state is computed when its turn comes.
+    """
+
+    def __init__(self, problem: Problem, modes: ModeTable, rng: np.random.Generator):
+        self.density = LogPosterior(problem)
+        self.rng = rng
+        parts = [StudentPart(problem, mode.theta, mode.scale, _DF) for mode in modes.modes]
+        self.proposal = SymmetrisedMixture(problem.blocks, list(parts), modes.probabilities)
+        self.proposed = self.attempted = self.accepted = 0
+        self._ratios: list[Array] = []
+
+    def prepare(self, rounds: int, n_chains: int) -> None:
+        """Proposals for ``rounds`` calls of `attempt`."""
+        n = rounds * n_chains * JUMP_TRIES
+        thetas, _ = self.proposal.sample(self.rng, n)
+        ratios = self.log_ratio(thetas)
+        self._ratios.append(ratios)
+        order = self.rng.permutation(n).reshape(rounds, n_chains, JUMP_TRIES)
+        self._queue = [(thetas[o], ratios[o]) for o in order]
+
+    def log_ratio(self, thetas: Array) -> Array:
+        """log p - log qbar; -inf where p is not finite."""
+        prior, likelihood = self.density.values(thetas)
+        out = prior + likelihood - self.proposal.log_density(thetas)
+        return np.where(np.isfinite(out), out, -np.inf)
+
+    def attempt(self, current: Array) -> Array | None:
+        """States after a round of steps; None if nobody moved."""
+        thetas, ratios = self._queue.pop()
+        state, ratio = current.copy(), self.log_ratio(current)
+        threshold = np.log(self.rng.random(ratios.shape))
+        moved = False
+        for chain in range(len(state)):
+            for i in range(JUMP_TRIES):
+                if threshold[chain, i] < ratios[chain, i] - ratio[chain]:
+                    state[chain], ratio[chain] = thetas[chain, i], ratios[chain, i]
+                    self.accepted += 1
+                    moved = True
+        return state if moved else None
+
+    def weigh(self, draws: Draws) -> None:
+        """Bridge sampling between the draws and all proposals made so far."""
+        d = draws.theta.shape[-1]
+        ratio = draws.log_prior + draws.log_likelihood
+        ratio = ratio - self.proposal.log_density(draws.theta.reshape(-1, d)).reshape(ratio.shape)
+        effective = sum(effective_size(chain) for chain in ratio)
+        estimate = log_evidence(ratio.ravel(), np.concatenate(self._ratios), effective)
+        draws.log_evidence, draws.log_evidence_error = estimate

@@ -1,0 +1,89 @@
+"""scikit-learn's own checks, for every solver."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import quick_solver
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skmixreg import BayesianMixtureRegressor
+from skmixreg.solvers import SOLVERS
+
+# The checks fit noise, two or three distinct responses and the like: whether such a posterior
+# has two modes or a chain mixes is not what they are about.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore::skmixreg.MultimodalPosteriorWarning"),
+]
+
+CHEAP = sorted(set(SOLVERS) - {"nuts"})
+DEAR = sorted(set(SOLVERS) - set(CHEAP))
+
+
+class TwoComponents(BayesianMixtureRegressor):
+    """Always two components: many of the checks set ``n_components`` to 1."""
+
+    def __init__(self, solver="auto", random_state=None):
+        super().__init__(solver=solver, random_state=random_state)
+
+    @property
+    def n_components(self):
+        return 2
+
+    @n_components.setter
+    def n_components(self, value):
+        pass
+
+
+def estimators(names):
+    return [
+        make(solver=name if name in CHEAP else quick_solver(name))
+        for name in names
+        for make in (BayesianMixtureRegressor, TwoComponents)
+    ]
+
+
+def expected_failed_checks(estimator):
+    return {
+        "check_regressors_no_decision_function": (
+            "predict_proba gives the probabilities of the components, which are what a mixture "
+            "of regressions is fitted for"
+        )
+    }
+
+
+@parametrize_with_checks(
+    estimators(CHEAP), expected_failed_checks=expected_failed_checks, xfail_strict=True
+)
+def test_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks(
+    estimators(DEAR), expected_failed_checks=expected_failed_checks, xfail_strict=True
+)
+def test_checks_of_dear_solvers(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("SCIPY_ARRAY_API" in os.environ, reason="this is that run")
+def test_checks_with_array_api():
+    """With SCIPY_ARRAY_API=1, read when SciPy is imported, scikit-learn runs one more check."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rs"),
+            *("-k", "test_checks and (laplace or auto)", __file__),
+        ],
+        env={**os.environ, "SCIPY_ARRAY_API": "1"},
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    assert "array_api" not in done.stdout  # nothing skipped for want of it
