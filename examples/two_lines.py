@@ -35,7 +35,7 @@ def draw_picture(model: BayesianMixtureRegressor, X: np.ndarray, y: np.ndarray, 
     """Rows coloured by their component, the lines, and where 90% of new rows will be."""
     colours = np.array(["#0072b2", "#d55e00", "#009e73", "#cc79a7"])
     some = np.random.default_rng(0).choice(len(y), 4000, replace=False)
-    grid = np.linspace(-1, 1, 101)[:, None]
+    grid = np.linspace(-1, 1, 201)[:, None]
     lines = model.predict_components(grid)
 
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.5), sharey=True, layout="constrained")
@@ -50,7 +50,7 @@ def draw_picture(model: BayesianMixtureRegressor, X: np.ndarray, y: np.ndarray, 
 
     for x, regions in zip(grid[:, 0], model.predict_hdr(grid), strict=True):
         for low, high in regions:
-            axes[1].fill_between([x - 0.01, x + 0.01], low, high, color="0.75", lw=0)
+            axes[1].fill_between([x - 0.005, x + 0.005], low, high, color="0.75", lw=0)
     low, high = model.predict_interval(grid).T
     axes[1].plot(grid, low, "k:", lw=1, label="90% equal-tailed interval")
     axes[1].plot(grid, high, "k:", lw=1)
@@ -80,7 +80,7 @@ def main() -> None:
 
     print(f"{N:,} rows from y = 3x and y = -x, noise sd 0.1\n")
     print(model.summary().to_string())
-    print(f"\n{model.solver_}: converged = {model.converged_}")
+    print(f"\nsolver: {model.posterior_.solver}; converged: {model.converged_}")
     print(f"first fit {first:.2f} s, compiling included; a second one {again:.2f} s")
 
     draw_picture(model, X, y, path)

@@ -172,7 +172,7 @@ class Pivot:
         Returns
         -------
         orders : ndarray of shape (S, K)
-            For `Components.permuted` or `ParameterBlocks.permute`.
+            For `Components.permuted`.
         margin : ndarray of shape (S,)
             Log density lost by the second best labels; below `AMBIGUITY` labels are ambiguous.
         """

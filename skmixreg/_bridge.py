@@ -11,6 +11,10 @@ from scipy.special import expit, logsumexp
 from ._blocks import Array
 
 
+# Draws that must lie, in effect, where both densities do.
+LEAST_OVERLAP = 10.0
+
+
 class SupportsProposal(Protocol):
     """A normalised density on theta that can be drawn from."""
 
@@ -132,6 +136,12 @@ def log_evidence(
     # Relative variances of the two means of the identity, taken at the fixed point.
     above = expit(proposal_ratio + shift - value)
     below = expit(-(posterior_ratio + shift - value))
+    # Sets that do not overlap are held together by nothing, which the variances do not notice.
+    # The mean of the bridge over either set, divided by what it is for p = q, is their overlap.
+    share = effective / (effective + n2)
+    overlap = below.mean() / (1.0 - share)
+    if overlap * min(effective, n2) < LEAST_OVERLAP:
+        return Evidence(value, np.inf)
     variance = _relative_variance(above) / n2 + _relative_variance(below) / effective
     return Evidence(value, float(np.sqrt(variance)))
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
 from ._alignment import Pivot
 from ._blocks import Array
-from ._bridge import Evidence, bridge_evidence
+from ._bridge import Evidence, effective_size, importance_evidence, log_evidence
 from ._density import LogPosterior
 from ._draws import Draws
-from ._mode_table import Mode, ModeTable
+from ._mode_mixture import ModeMixture
+from ._mode_table import ModeTable
 from ._problem import Problem
-from ._proposal import StudentPart, SymmetrisedMixture
 
 # Vehtari, Gelman, Simpson, Carpenter and Buerkner (2021), Bayesian Analysis 16, 667-718.
 RHAT_LIMIT = 1.01
@@ -27,8 +27,10 @@ ESS_LIMIT = 400.0
 NEGLIGIBLE_SHARE = 0.01
 # Masses count as settled when their share of the posterior is known this well (standard error).
 SHARE_ERROR_LIMIT = 0.02
-BRIDGE_DRAWS = 2000
-DF = 5.0
+BRIDGE_DRAWS = 4000
+MOST_MODES = 10
+# Modes between which chains moved this often in all are one region: chains weigh them well.
+MOVES_THAT_JOIN = 10
 
 
 class Diagnostics(NamedTuple):
@@ -41,9 +43,7 @@ class Diagnostics(NamedTuple):
     @property
     def passed(self) -> bool:
         """Whether all three are good; nan is not."""
-        return (
-            self.rhat <= RHAT_LIMIT and self.ess_bulk >= ESS_LIMIT and self.ess_tail >= ESS_LIMIT
-        )
+        return self.rhat <= RHAT_LIMIT and self.ess_bulk >= ESS_LIMIT and self.ess_tail >= ESS_LIMIT
 
 
 # ---------------------------------------------------------------------------------------------
@@ -121,31 +121,7 @@ def _ess(chains: Array) -> Array:
 
 
 # ---------------------------------------------------------------------------------------------
-# Labels and modes
-
-
-def aligned_to(problem: Problem, mode: Mode, thetas: Array) -> Array:
-    """Draws in the labels under which they resemble a mode most: (S, d) -> (S, d)."""
-    blocks = problem.blocks
-    components = blocks.unpack(thetas)
-    orders, _ = Pivot.from_mode(blocks, mode.theta, mode.scale).align(components)
-    return blocks.pack(components.permuted(orders))
-
-
-def nearest_modes(problem: Problem, modes: ModeTable, thetas: Array) -> NDArray[np.intp]:
-    """Index of the mode that every draw most probably belongs to: (S, d) -> (S,).
-
-    A t distribution around every mode, weighted by its mass.  It is only a partition of the
-    parameter space into regions, the same for every relabelling of a draw: what is estimated of
-    the regions holds for any partition.
-    """
-    if len(modes.modes) == 1:
-        return np.zeros(len(thetas), dtype=np.intp)
-    scores = []
-    for mode, log_mass in zip(modes.modes, modes.log_masses, strict=True):
-        part = StudentPart(problem, mode.theta, mode.scale, DF)
-        scores.append(log_mass + part.log_density(aligned_to(problem, mode, thetas)))
-    return np.argmax(scores, axis=0)
+# Modes
 
 
 def start_points(
@@ -177,16 +153,26 @@ def start_points(
     return theta, mode
 
 
-def coordinates(problem: Problem, modes: ModeTable, thetas: Array) -> Array:
-    """What is diagnosed of chains (C, D, d): weights, intercept, coef and log dispersion, aligned.
+def relevant_modes(modes: ModeTable) -> NDArray[np.intp]:
+    """The modes that regions are made of: the most probable ones, and none that cannot matter."""
+    share = modes.probabilities
+    return np.flatnonzero(share > 1e-3 * share.max())[:MOST_MODES]
 
-    Only what can vary: no weight of a single component, no intercept that is not fitted.
+
+def coordinates(problem: Problem, modes: ModeTable, thetas: Array, mode: int = 0) -> Array:
+    """What is diagnosed of chains (C, D, d): weights, intercept, coef and log dispersion.
+
+    In the labels under which draws resemble the given mode most.  Only what can vary: no weight
+    of a single component, no intercept that is not fitted.
     """
     blocks = problem.blocks
-    flat = aligned_to(problem, modes.best, thetas.reshape(-1, blocks.size))
-    parts = [flat[:, blocks.table["gating"].where.stop :]]
+    components = blocks.unpack(thetas.reshape(-1, blocks.size))
+    pivot = Pivot.from_mode(blocks, modes.modes[mode].theta, modes.modes[mode].scale)
+    orders, _ = pivot.align(components)
+    components = components.permuted(orders)
+    parts = [blocks.pack(components)[:, blocks.table["gating"].where.stop :]]
     if blocks.n_components > 1:
-        parts.insert(0, np.exp(blocks.unpack(flat).log_weights))
+        parts.insert(0, np.exp(components.log_weights))
     return np.concatenate(parts, axis=1).reshape(*thetas.shape[:2], -1)
 
 
@@ -204,10 +190,10 @@ def judge_chains(
 
     R-hat at most 1.01, and bulk and tail effective sample sizes of at least 400 over all chains
     (Vehtari et al. 2021), for every aligned coordinate.  Where they fail because chains do not
-    move between modes, the diagnostics are taken within modes, the evidence of the region of
-    every mode is estimated by bridge sampling, and the draws are resampled so that every mode
-    has its share; ``theta`` then holds equally weighted draws in random order, and the chain axis
-    means nothing any more.
+    move between modes, the diagnostics are taken within regions (modes between which chains do
+    move are one region), the evidence of every region is estimated by bridge sampling, and the
+    draws are resampled so that every region has its share; ``theta`` then holds equally weighted
+    draws in random order, and its chain axis means nothing any more.
 
     Parameters
     ----------
@@ -215,15 +201,16 @@ def judge_chains(
     modes : ModeTable
     draws : Draws
     rng : numpy.random.Generator, optional
-        Source of the proposals for bridge sampling and of the resampling; seeded by the shape of
-        the problem by default.
+        Source of the proposals for bridge sampling and of the resampling; by default a fixed
+        one, so that the same chains get the same verdict.
 
     Returns
     -------
     Draws
-        With ``rhat``, ``ess_bulk``, ``ess_tail``, ``settled`` and, where there are several modes,
-        ``mode_share`` and ``mode_log_masses`` in its report (nan: not estimated), and a sentence
-        in ``failures`` for everything that is wrong.
+        In its report ``rhat``, ``ess_bulk``, ``ess_tail`` (the worst over coordinates),
+        ``settled`` (whether the masses of the modes are known) and ``mode_share`` (share of the
+        draws nearest to every mode of the table); ``resampled_over_modes`` where that was done.
+        In ``failures`` a sentence for everything that is wrong.
     """
     rng = np.random.default_rng(problem.n_rows) if rng is None else rng
     n_chains, n_draws, d = draws.theta.shape
@@ -233,32 +220,34 @@ def judge_chains(
             f"{draws.solver}: draws are not finite; check the data for extreme values, or use "
             "solver='laplace'"
         )
-        report |= {"rhat": np.nan, "ess_bulk": np.nan, "ess_tail": np.nan, "settled": False}
+        report |= Diagnostics(np.nan, np.nan, np.nan)._asdict() | {"settled": False}
         return replace(draws, report=report, failures=failures)
     verdict = diagnose(coordinates(problem, modes, draws.theta))
-    flat = draws.theta.reshape(-1, d)
-    where = nearest_modes(problem, modes, flat)
-    occupancy = np.stack(
-        [np.bincount(w, minlength=len(modes.modes)) for w in where.reshape(n_chains, n_draws)]
-    )
-    missed = (occupancy.sum(axis=0) == 0) & (modes.probabilities > NEGLIGIBLE_SHARE)
-    stuck = not verdict.passed and _occupancy_differs(occupancy)
+    which = relevant_modes(modes)
+    mixture = ModeMixture.from_modes(problem, modes).restricted(which)
+    where = mixture.nearest(draws.theta.reshape(-1, d))
+    regions = _regions(where.reshape(n_chains, n_draws), len(which))
+    visited = np.bincount(regions[where], minlength=regions.max() + 1) > 0
+    missed = np.bincount(where, minlength=len(which)) == 0
+    missed &= modes.probabilities[which] > NEGLIGIBLE_SHARE
+    stuck = not verdict.passed and visited.sum() > 1
     settled = True
     if stuck or missed.any():
-        regions = _weigh_regions(problem, modes, draws, where, missed, rng)
-        report["mode_log_masses"] = regions.log_masses
-        share, error = regions.shares()
-        within = diagnose_within(problem, modes, draws.theta, where, share)
-        if stuck and error <= SHARE_ERROR_LIMIT and share[missed].sum() <= NEGLIGIBLE_SHARE:
-            draws = _resample(draws, where, share, rng)
-            where = where[draws.report.pop("_rows")]
-            report["resampled_over_modes"] = True
-            verdict = within
-        elif stuck or share[missed].sum() > NEGLIGIBLE_SHARE:
+        wanted = visited.copy()
+        wanted[regions[missed]] = True
+        masses = _weigh_regions(problem, draws, mixture, where, regions, wanted, rng)
+        share, error = masses.shares()
+        unseen = float(share[~visited].sum())
+        if unseen > NEGLIGIBLE_SHARE or (stuck and not error <= SHARE_ERROR_LIMIT):
             settled = False
-            failures.append(_unsettled(draws.solver, share, error, missed, stuck))
-    if len(modes.modes) > 1:
-        report["mode_share"] = np.bincount(where, minlength=len(modes.modes)) / len(where)
+            failures.append(_unsettled(draws.solver, unseen, error))
+        elif stuck:
+            best = np.array([which[regions == r].min() for r in range(len(share))])
+            verdict = _diagnose_within(problem, modes, draws.theta, regions[where], share, best)
+            rows = _resampled_rows(regions[where], np.where(visited, share, 0.0), rng)
+            draws, where = _take(draws, rows), where[rows]
+            report["resampled_over_modes"] = True
+    report["mode_share"] = np.bincount(which[where], minlength=len(modes.modes)) / len(where)
     report |= verdict._asdict() | {"settled": settled}
     failures += complaints(draws.solver, verdict)
     return replace(draws, report=report, failures=failures)
@@ -286,147 +275,131 @@ def complaints(solver: str, verdict: Diagnostics) -> list[str]:
     return out
 
 
-def _unsettled(solver: str, share: Array, error: float, missed: Array, stuck: bool) -> str:
-    if share[missed].sum() > NEGLIGIBLE_SHARE:
-        what = (
-            f"{int(missed.sum())} mode(s) that hold about {100 * share[missed].sum():.0f}% of the "
-            "posterior were never visited"
-        )
+def _unsettled(solver: str, unseen: float, error: float) -> str:
+    if unseen > NEGLIGIBLE_SHARE:
+        what = f"chains never visited modes that hold about {100 * unseen:.0f}% of the posterior"
+    elif np.isfinite(error):
+        what = f"chains stay in different modes, whose shares are known only to +-{error:.2f}"
     else:
-        what = f"chains stay in different modes whose masses are known only to +-{error:.2f}"
+        what = "chains stay in different modes, whose shares bridge sampling cannot tell"
     return f"{solver}: modes not settled, {what}; raise chains and draws, or use solver='laplace'"
 
 
-def _occupancy_differs(occupancy: Array) -> bool:
-    """Whether some chain's share of some mode is far from the other chains'."""
-    share = occupancy / occupancy.sum(axis=1, keepdims=True)
-    return bool(np.ptp(share, axis=0).max() > 0.1)
+def _regions(where: NDArray[np.intp], n_modes: int) -> NDArray[np.intp]:
+    """Region of every mode: modes between which chains (C, D) move often are one region."""
+    moves = np.zeros((n_modes, n_modes), dtype=int)
+    np.add.at(moves, (where[:, :-1].ravel(), where[:, 1:].ravel()), 1)
+    _, regions = connected_components(moves + moves.T >= MOVES_THAT_JOIN, directed=False)
+    return regions
 
 
-def diagnose_within(
-    problem: Problem, modes: ModeTable, theta: Array, where: NDArray[np.intp], share: Array
+def _diagnose_within(
+    problem: Problem,
+    modes: ModeTable,
+    theta: Array,
+    region: NDArray[np.intp],
+    share: Array,
+    best: NDArray[np.intp],
 ) -> Diagnostics:
-    """Diagnostics of the draws of each mode that matters; the worst R-hat and the sum of ESS.
+    """Diagnostics within every region that matters: the worst R-hat, and effective sizes.
 
-    Draws of one chain in one mode, in their order, are a chain in that mode.  Chains that only
-    passed by are left out.
+    Draws of one chain in one region, in their order, are a chain in that region.  Chains that
+    only passed by are left out.  A region with share s and effective size e lets the resampled
+    draws be worth at least e / s.
     """
-    n_chains, n_draws, d = theta.shape
-    where = where.reshape(n_chains, n_draws)
+    region = region.reshape(theta.shape[:2])
     rhat, bulk, tail = 1.0, np.inf, np.inf
-    for m in np.flatnonzero(share > NEGLIGIBLE_SHARE):
-        visits = [chain[w == m] for chain, w in zip(theta, where, strict=True)]
+    for r in np.flatnonzero(share > NEGLIGIBLE_SHARE):
+        visits = [chain[w == r] for chain, w in zip(theta, region, strict=True)]
         longest = max(len(v) for v in visits)
-        if longest < 8:
-            return Diagnostics(np.nan, np.nan, np.nan)
         visits = [v for v in visits if len(v) >= 0.2 * longest]
         shortest = min(len(v) for v in visits)
-        one = ModeTable([modes.modes[m]], modes.log_masses[m : m + 1])
-        verdict = diagnose(coordinates(problem, one, np.stack([v[-shortest:] for v in visits])))
+        together = np.stack([v[-shortest:] for v in visits])
+        verdict = diagnose(coordinates(problem, modes, together, int(best[r])))
         rhat = float(np.maximum(rhat, verdict.rhat))
-        # What a mode can contribute to all draws is limited by its share.
-        bulk = float(np.fmin(bulk, verdict.ess_bulk / share[m]))
-        tail = float(np.fmin(tail, verdict.ess_tail / share[m]))
+        bulk = float(np.minimum(bulk, verdict.ess_bulk / share[r]))
+        tail = float(np.minimum(tail, verdict.ess_tail / share[r]))
     return Diagnostics(rhat, bulk, tail)
 
 
 @dataclass
-class _Regions:
-    """Estimated log mass of the region of every mode, with standard errors."""
+class _Masses:
+    """Estimated log masses of regions (-inf: not asked for) with their standard errors."""
 
     log_masses: Array
     errors: Array
 
     def shares(self) -> tuple[Array, float]:
-        """Share of the posterior of every mode, and the largest standard error among them."""
-        known = np.isfinite(self.log_masses)
-        top = self.log_masses[known].max() if known.any() else 0.0
-        mass = np.where(known, np.exp(np.where(known, self.log_masses, top) - top), 0.0)
-        share = mass / mass.sum() if known.any() else mass
-        relevant = share > 1e-6
-        error = share * (1.0 - share) * self.errors
-        return share, float(error[relevant].max(initial=0.0 if known.any() else np.inf))
+        """Share of every region, and the largest standard error of a share; inf if unknown."""
+        if np.isinf(self.errors).any() or not np.isfinite(self.log_masses).any():
+            finite = np.where(np.isfinite(self.log_masses), 1.0, 0.0)
+            return finite / max(finite.sum(), 1.0), np.inf
+        mass = np.exp(self.log_masses - self.log_masses.max())
+        share = mass / mass.sum()
+        return share, float((share * (1.0 - share) * self.errors).max())
 
 
 def _weigh_regions(
     problem: Problem,
-    modes: ModeTable,
     draws: Draws,
+    mixture: ModeMixture,
     where: NDArray[np.intp],
-    missed: NDArray[np.bool_],
+    regions: NDArray[np.intp],
+    wanted: NDArray[np.bool_],
     rng: np.random.Generator,
-) -> _Regions:
-    """Bridge sampling within the region of every mode that is visited or should have been."""
+) -> _Masses:
+    """Bridge sampling in every wanted region.
+
+    The proposal of a region is fitted to every second of its draws, the others build the bridge.
+    Where chains have not been, it is importance sampling from Laplace's approximation.
+    """
     density = LogPosterior(problem)
     flat = draws.theta.reshape(-1, problem.blocks.size)
     log_posterior = (draws.log_prior + draws.log_likelihood).ravel()
-    n = len(modes.modes)
-    out = _Regions(np.full(n, -np.inf), np.zeros(n))
-    for m in np.flatnonzero(missed | (np.bincount(where, minlength=n) > 0)):
-
-        def restricted(thetas: Array, m: int = m) -> Array:
-            prior, likelihood = density.values(thetas)
-            inside = nearest_modes(problem, modes, thetas) == m
-            return np.where(inside, prior + likelihood, -np.inf)
-
-        visits = where == m
-        estimate = region_evidence(
-            problem, modes.modes[m], flat[visits], log_posterior[visits], restricted, rng
-        )
-        out.log_masses[m], out.errors[m] = estimate
+    out = _Masses(np.full(len(wanted), -np.inf), np.zeros(len(wanted)))
+    for r in np.flatnonzero(wanted):
+        own = np.flatnonzero(regions == r)
+        proposal = mixture.restricted(own)
+        visits = np.flatnonzero(np.isin(where, own))
+        fit, rest = visits[::2], visits[1::2]
+        if len(fit):
+            proposal = proposal.fitted(flat[fit], np.searchsorted(own, where[fit]))
+        thetas, right, _ = proposal.sample(rng, BRIDGE_DRAWS)
+        right &= np.isin(mixture.nearest(thetas), own)
+        prior, likelihood = density.values(thetas)
+        proposed = np.where(right, prior + likelihood - proposal.log_density(thetas), -np.inf)
+        proposed = np.where(np.isnan(proposed), -np.inf, proposed)
+        if len(rest):
+            ratio = log_posterior[rest] - proposal.log_density(flat[rest])
+            estimate = log_evidence(ratio, proposed, effective_size(ratio))
+        else:
+            estimate = importance_evidence(proposed)
+            if estimate.error == np.inf:  # not one proposal had any mass
+                estimate = Evidence(-np.inf, 0.0)
+        out.log_masses[r], out.errors[r] = estimate
     return out
 
 
-def region_evidence(
-    problem: Problem,
-    mode: Mode,
-    thetas: Array,
-    log_posterior: Array,
-    log_density: Callable[[Array], Array],
-    rng: np.random.Generator,
-) -> Evidence:
-    """Log mass of a region around a mode from draws in it, all labellings together.
-
-    The proposal is a t distribution fitted to every second draw (aligned to the mode), or the
-    one of Laplace's approximation where there are too few; the other half of the draws builds
-    the bridge.  Without draws it is importance sampling.
-    """
-    blocks = problem.blocks
-    centre, scale = mode.theta, mode.scale
-    fitted = thetas[::2]
-    if len(fitted) > 10 * blocks.size:
-        aligned = aligned_to(problem, mode, fitted)
-        centre = aligned.mean(axis=0)
-        scale = np.linalg.cholesky(np.cov(aligned, rowvar=False).reshape(blocks.size, -1))
-        thetas, log_posterior = thetas[1::2], log_posterior[1::2]
-    proposal = SymmetrisedMixture(
-        blocks, [StudentPart(problem, centre, scale, DF)], np.ones(1)
-    )
-    return bridge_evidence(log_density, thetas, log_posterior, proposal, rng, BRIDGE_DRAWS)
-
-
-def _resample(
-    draws: Draws, where: NDArray[np.intp], share: Array, rng: np.random.Generator
-) -> Draws:
-    """Equally weighted draws with the given shares of modes, in random order."""
-    n_chains, n_draws, d = draws.theta.shape
-    total = n_chains * n_draws
-    visited = np.bincount(where, minlength=len(share)) > 0
-    share = np.where(visited, share, 0.0)
+def _resampled_rows(
+    region: NDArray[np.intp], share: Array, rng: np.random.Generator
+) -> NDArray[np.intp]:
+    """Indices of draws such that every region has its share, in random order."""
     edges = np.concatenate([[0.0], np.cumsum(share / share.sum())])
     edges[-1] = 1.0
-    counts = np.diff(np.floor(edges * total + rng.random()).astype(int))
+    counts = np.diff(np.floor(edges * len(region) + rng.random()).astype(int))
     rows = []
-    for m in np.flatnonzero(counts):
-        own = np.flatnonzero(where == m)
+    for r in np.flatnonzero(counts):
+        own = np.flatnonzero(region == r)
         # Evenly spaced along the chains: no draw is taken twice before all are taken once.
-        rows.append(own[(np.arange(counts[m]) * len(own)) // counts[m]])
-    order = rng.permutation(np.concatenate(rows))
-    shape = (n_chains, n_draws)
+        rows.append(own[(np.arange(counts[r]) * len(own)) // counts[r]])
+    return rng.permutation(np.concatenate(rows))
+
+
+def _take(draws: Draws, rows: NDArray[np.intp]) -> Draws:
+    shape = draws.log_prior.shape
     return replace(
         draws,
-        theta=draws.theta.reshape(total, d)[order].reshape(*shape, d),
-        log_prior=draws.log_prior.ravel()[order].reshape(shape),
-        log_likelihood=draws.log_likelihood.ravel()[order].reshape(shape),
-        report=draws.report | {"_rows": order},
+        theta=draws.theta.reshape(len(rows), -1)[rows].reshape(draws.theta.shape),
+        log_prior=draws.log_prior.ravel()[rows].reshape(shape),
+        log_likelihood=draws.log_likelihood.ravel()[rows].reshape(shape),
     )

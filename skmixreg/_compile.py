@@ -124,9 +124,7 @@ if NullCache is not None:
                     raise
 
 
-def compiled(
-    function: Callable[..., Any] | None = None, *, fastmath: Collection[str] = ()
-) -> Any:
+def compiled(function: Callable[..., Any] | None = None, *, fastmath: Collection[str] = ()) -> Any:
     """Compile a function on its first call, with numba; it releases the GIL.
 
     Functions whose names begin with an underscore are parts of kernels: they are stored within

@@ -119,10 +119,10 @@ def _row_values(top, norm):
 
 @compiled
 def _all_ones(w):
+    others = 0
     for i in range(BLOCK):
-        if w[i] != 1.0:
-            return False
-    return True
+        others += w[i] != 1.0
+    return others == 0
 
 
 @compiled(fastmath=REDUCE)
@@ -146,12 +146,6 @@ def _weighted_total(w, all_ones, top, norm):
 def _product(x, y, out):
     for i in range(BLOCK):
         out[i] = x[i] * y[i]
-
-
-@compiled(fastmath=EXACT)
-def _add_product(x, y, out):
-    for i in range(BLOCK):
-        out[i] += x[i] * y[i]
 
 
 @compiled
@@ -308,9 +302,8 @@ def log_likelihood_hessian(
     top, norm = np.empty(BLOCK), np.empty(BLOCK)
     c, cg, ch, v = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
     # sums by pairs of components
-    one_one, one_h, h_one, h_h = (
-        np.zeros((K, K)), np.zeros((K, K)), np.zeros((K, K)), np.zeros((K, K))
-    )  # fmt: skip
+    one_one, one_h = np.zeros((K, K)), np.zeros((K, K))
+    h_one, h_h = np.zeros((K, K)), np.zeros((K, K))
     one_g, g_one = np.zeros((K, K, p + 1)), np.zeros((K, K, p + 1))
     g_h, h_g = np.zeros((K, K, p + 1)), np.zeros((K, K, p + 1))
     g_g = np.zeros((K, K, p + 1, p + 1))
@@ -352,7 +345,8 @@ def log_likelihood_hessian(
 
     m = K * (3 + p)
     out = np.empty(1 + m + m * m)
-    out[: 1 + m] = gradient
+    for i in range(1 + m):
+        out[i] = gradient[i]
     hessian = out[1 + m :].reshape((m, m))
     for k in range(K):
         for q in range(k, K):
@@ -377,9 +371,7 @@ def log_likelihood_hessian(
 
 
 @compiled
-def weighted_moments(
-    start, stop, X, y, w, log_weights, intercept, coef, log_dispersion, settings
-):
+def weighted_moments(start, stop, X, y, w, log_weights, intercept, coef, log_dispersion, settings):
     """Sums for the expectation step of EM, with x~ = (1, x) and P = p + 1.
 
     Returns

@@ -104,7 +104,7 @@ class _Search:
             components, anneal = recipe(self.problem, self.design, self.rng)
             jobs.append((components, anneal, self.n_starts))
             self.n_starts += 1
-        return self._run_short(jobs)
+        return self.run_short(jobs)
 
     def moves(self) -> list[_Candidate]:
         """Ends of short runs from the best modes with one component put elsewhere."""
@@ -114,9 +114,10 @@ class _Search:
             start = min(self.hit_by[m])
             for moved in _starts.relocations(self.problem, self.design, components, self.rng):
                 jobs.append((moved, 0.0, start))
-        return self._run_short(jobs)
+        return self.run_short(jobs)
 
-    def _run_short(self, jobs: list[tuple[Components, float, int]]) -> list[_Candidate]:
+    def run_short(self, jobs: list[tuple[Components, float, int]]) -> list[_Candidate]:
+        """Ends of short EM runs from (components, annealing sigma, independent start)."""
         problem, blocks = self.problem, self.problem.blocks
 
         def run(job: tuple[Components, float, int]) -> _Candidate:
@@ -232,6 +233,46 @@ def find_modes(
     if small is not problem:
         search = _lift(search, problem)
     return _table(search, settled)
+
+
+def find_smaller_modes(
+    problem: Problem, modes: ModeTable, rng: np.random.Generator
+) -> ModeTable | None:
+    """Modes with one component fewer, where an empty component may carry posterior mass.
+
+    Starts are the best modes with two components merged or one left out.
+
+    Returns
+    -------
+    ModeTable or None
+        None where the data rule an empty component out: its absence costs more log-likelihood
+        than the prior of a component can.
+    """
+    K = problem.blocks.n_components
+    if K == 1:
+        return None
+    smaller = problem.with_components(K - 1)
+    small, rows = smaller, 1.0
+    if problem.n_rows > SEARCH_ROWS:
+        small = smaller.subset(_subsample(problem, rng))
+        rows = problem.total_weight / small.total_weight
+    search = _Search(small, rng, 1)
+    jobs: list[tuple[Components, float, int]] = []
+    for mode in modes.modes[:MODES_TO_MOVE]:
+        for merged in _starts.reductions(problem.blocks.unpack(mode.theta)):
+            jobs.append((merged, 0.0, len(jobs)))
+    search.take(search.run_short(jobs))
+    if not search.modes:
+        return None
+    m = len(problem.blocks.component_index[0]) + 1
+    worth = 12.0 + m * (2.0 + 0.5 * np.log(problem.total_weight))
+    _, likelihood = LogPosterior(small.with_components(K)).values(modes.best.theta[None])
+    loss = float(likelihood[0]) - max(mode.log_likelihood for mode in search.modes)
+    if loss * rows > worth:
+        return None
+    if small is not smaller:
+        search = _lift(search, smaller)
+    return _table(search, True) if search.modes else None
 
 
 def _lift(small: _Search, problem: Problem) -> _Search:

@@ -441,7 +441,7 @@ def highest_density_regions(
     return [region for part in parts for region in part]
 
 
-_UNRESOLVED = 2e-3  # mass of a cell missed by the trapezium rule that calls for more nodes
+_UNRESOLVED = 5e-4  # mass of a cell missed by the trapezium rule that calls for more nodes
 _UNSETTLED = 1e-5  # mass of the cells with ends in them that calls for more nodes
 _HALF = np.array([0.5, 1.0, 1.6, 2.3, 3.0, 4.0, 5.5, 8.0])
 _OFFSETS = np.concatenate([-_HALF[::-1], [0.0], _HALF])
@@ -523,7 +523,7 @@ class _Grid:
     def solve(self, coverage: float) -> Array:
         """Log density above which the mass is ``coverage``, (n,); refines the grid."""
         settled = np.zeros(len(self.y), dtype=bool)
-        for _ in range(12):
+        for _ in range(25):
             level = self._level(coverage)
             row, j, t = self._crossings(level)
             mass = np.diff(self.cdf)[row, j]
@@ -531,7 +531,9 @@ class _Grid:
             open_ = ~settled[row]
             if not open_.any():
                 break
-            self._insert(row[open_], j[open_], np.clip(t[open_, None] + _CLOSE, 0.0, 1.0))
+            close = np.clip(t[open_, None] + _CLOSE, 0.0, 1.0)
+            half = np.full((len(close), 1), 0.5)
+            self._insert(row[open_], j[open_], np.concatenate([close, half], axis=1))
         return level
 
     def _level(self, coverage: float) -> Array:

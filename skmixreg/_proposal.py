@@ -11,12 +11,12 @@ the labels of the draws fell, and no factor K! appears anywhere else.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import permutations
 from math import factorial
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
 from scipy.special import gammaln, logsumexp
 
 from ._blocks import Array, ParameterBlocks
@@ -51,10 +51,24 @@ class StudentPart:
 
     def log_density(self, thetas: Array) -> Array:
         """Density in the labelling of the centre: (S, d) -> (S,)."""
-        z = solve_triangular(
-            self.scale, (thetas - self.centre).T, lower=True, check_finite=False
-        )
-        return self._log_kernel((z * z).sum(axis=0))
+        return self._log_kernel(self.squares(thetas))
+
+    def squares(self, thetas: Array) -> Array:
+        """Squared distances from the centre in units of the scale: (S, d) -> (S,)."""
+        z = (thetas - self.centre) @ self._whitener
+        return np.einsum("ij,ij->i", z, z)
+
+    @cached_property
+    def _whitener(self) -> Array:
+        return np.ascontiguousarray(np.linalg.inv(self.scale).T)
+
+    @cached_property
+    def _component_whiteners(self) -> Array:
+        """Whiteners of the marginal distribution of every component: (K, m, m)."""
+        index = self.problem.blocks.component_index
+        covariance = self.scale @ self.scale.T
+        marginal = covariance[index[:, :, None], index[:, None, :]]
+        return np.linalg.inv(np.linalg.cholesky(marginal)).transpose(0, 2, 1)
 
     def _log_kernel(self, squares: Array) -> Array:
         d, df = len(self.centre), self.df
@@ -76,11 +90,13 @@ class StudentPart:
         # Draws were in the scale's units: its covariance is df / (df - 2) times the scale.
         centre = trust * mean + (1.0 - trust) * self.centre
         scale = np.linalg.cholesky(trust * covariance + (1.0 - trust) * old)
+        shape = StudentPart(self.problem, centre, scale, self.df)
+        squares = shape.squares(thetas)
         best, best_fit = self, -np.inf
         for df in (3.0, 5.0, 8.0, 15.0, 40.0):
             for size in (0.7, 0.85, 1.0, 1.2, 1.5):
                 trial = StudentPart(self.problem, centre, scale * size, df)
-                fit = float(weights @ trial.log_density(thetas))
+                fit = float(weights @ trial._log_kernel(squares / size**2))
                 if fit > best_fit:
                     best, best_fit = trial, fit
         return best
@@ -91,14 +107,12 @@ class StudentPart:
         The marginal distance of any one component bounds the whole distance from below.
         """
         index = self.problem.blocks.component_index
-        covariance = self.scale @ self.scale.T
-        K = len(index)
+        K, m = index.shape
+        own = thetas[:, index].reshape(-1, m)
         distance = np.empty((len(thetas), K, K))
         for k in range(K):
-            root = np.linalg.cholesky(covariance[np.ix_(index[k], index[k])])
-            shift = thetas[:, index] - self.centre[index[k]]
-            z = solve_triangular(root, shift.reshape(-1, index.shape[1]).T, lower=True)
-            distance[:, :, k] = (z * z).sum(axis=0).reshape(len(thetas), K)
+            z = (own - self.centre[index[k]]) @ self._component_whiteners[k]
+            distance[:, :, k] = np.einsum("ij,ij->i", z, z).reshape(-1, K)
         worst = np.stack(
             [distance[:, order, np.arange(K)].max(axis=1) for order in orders], axis=1
         )

@@ -232,3 +232,23 @@ def _half_of_a_split(
     first, second, scale = split_line(Z, y, responsibility[:, k], lines[k], rng)
     share = float(responsibility[:, k].sum() / w.sum())
     return (first if rng.random() < 0.5 else second), scale, 0.5 * share + 1.0 / len(y)
+
+
+def reductions(components: Components) -> list[Components]:
+    """The components with any two merged, or any one left out."""
+    K = len(components.log_weights)
+    weights = np.exp(components.log_weights)
+    out = []
+    for k in range(K):
+        rest = np.delete(np.arange(K), k)
+        out.append(Components(*(a[rest] for a in components)))
+        for j in rest[rest > k]:
+            share = weights[j] / (weights[j] + weights[k])
+            pair = Components(*(np.array(a) for a in components))
+            for a in pair[1:]:
+                a[j] = share * a[j] + (1.0 - share) * a[k]
+            pair.log_weights[j] = np.log(weights[j] + weights[k])
+            out.append(Components(*(a[rest] for a in pair)))
+    return [
+        c._replace(log_weights=c.log_weights - np.log(np.exp(c.log_weights).sum())) for c in out
+    ]

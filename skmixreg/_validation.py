@@ -40,13 +40,12 @@ def check_parameters(estimator: BaseEstimator) -> None:
     sklearn.utils._param_validation.InvalidParameterError
         A ValueError and TypeError that names the parameter and what it may be.
     """
-    parameters = estimator.get_params(deep=False)
     validate_parameter_constraints(
         PARAMETER_CONSTRAINTS,
-        {name: parameters[name] for name in PARAMETER_CONSTRAINTS if name in parameters},
+        {name: getattr(estimator, name) for name in PARAMETER_CONSTRAINTS},
         caller_name=type(estimator).__name__,
     )
-    if parameters["n_jobs"] == 0:
+    if estimator.n_jobs == 0:
         raise ValueError("n_jobs=0 means no worker at all; use None for all cores, or 1, 2, ...")
 
 

@@ -17,7 +17,9 @@ HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
 def _is_gaussian(settings: Any) -> bool:
-    return isinstance(settings, types.BaseNamedTuple) and settings.instance_class is GaussianSettings
+    return (
+        isinstance(settings, types.BaseNamedTuple) and settings.instance_class is GaussianSettings
+    )
 
 
 @compiled(fastmath=EXACT)

@@ -249,9 +249,7 @@ def _gather(x, index, out, n):
 
 
 @compiled
-def _sample_labels(
-    X, y, w, repeated, log_weights, intercept, coef, log_sigma, key, one, stats
-):
+def _sample_labels(X, y, w, repeated, log_weights, intercept, coef, log_sigma, key, one, stats):
     """Draw every label and sum the sufficient statistics of each component into ``stats``."""
     K, p = coef.shape
     N = y.shape[0]
@@ -415,9 +413,7 @@ def sweeps(
     for t in range(n_keep * thin):
         key = mix(chain_key + mix(np.uint64(first_sweep + t + 1)))
         state[0] = mix(key + _ONE)
-        _sample_labels(
-            X, y, w, repeated, log_weights, intercept, coef, log_sigma, key, one, stats
-        )
+        _sample_labels(X, y, w, repeated, log_weights, intercept, coef, log_sigma, key, one, stats)
         top = -np.inf
         for k in range(K):
             log_weights[k] = log_gamma_draw(concentration + stats[k, 0], state)

@@ -8,19 +8,18 @@ from numbers import Integral
 import numpy as np
 
 from .._blocks import Array, Components
-from .._bridge import effective_size, log_evidence
-from .._chains import judge_chains, start_points
+from .._bridge import Evidence, effective_size, log_evidence
+from .._chains import judge_chains, relevant_modes, start_points
 from .._density import LogPosterior
 from .._draws import Draws
+from .._mode_mixture import ModeMixture
 from .._mode_table import ModeTable
 from .._problem import Problem
-from .._proposal import StudentPart, SymmetrisedMixture
 from ._base import Solver
 from ._gibbs_kernels import sweeps
 
 JUMP_ROUNDS = 20  # per `draws` kept sweeps, and over the tuning
 JUMP_TRIES = 20  # proposals that every chain sees in a round
-_DF = 5.0
 
 
 class Gibbs(Solver):
@@ -39,6 +38,8 @@ class Gibbs(Solver):
     Between sweeps, chains may jump: an independence Metropolis step proposes draws from t
     distributions around all modes, with label permutations averaged.  Sweeps move within a mode
     at any shape of the posterior; jumps carry chains across.  Both leave the posterior invariant.
+    The t distributions are those of Laplace's approximation while tuning, and fitted to the
+    draws afterwards; within a run they stay as they are.
 
     When R-hat or effective sizes are not good after ``draws`` sweeps, chains go on: their length
     doubles, up to ``max_thin`` times, and every second, fourth, ... sweep is kept, so that there
@@ -125,7 +126,9 @@ class Gibbs(Solver):
         with ThreadPoolExecutor(max(1, min(n_threads, self.chains))) as pool:
             chains = _Chains(problem, starts, rng, pool)
             jumps = _Jumps(problem, modes, rng) if self.jumps else None
-            chains.run(self.tune, 1, jumps, keep=False)
+            tuned = chains.run(self.tune, 1, jumps)
+            if jumps is not None and self.tune:
+                jumps.adapt(tuned)
             theta = chains.run(self.draws, 1, jumps)
             thin = 1
             while True:
@@ -135,6 +138,8 @@ class Gibbs(Solver):
                 if verbose:
                     print(f"gibbs: {draws.failures[0]}; going on to {2 * thin * self.draws} sweeps")
                 thin *= 2
+                if jumps is not None:
+                    jumps.adapt(theta)
                 later = chains.run(self.draws // 2, thin, jumps)
                 theta = np.concatenate([theta[:, self.draws % 2 :: 2], later], axis=1)
         return draws
@@ -152,7 +157,7 @@ class Gibbs(Solver):
         if self.permute_labels:
             K = problem.blocks.n_components
             orders = np.argsort(rng.random((n_chains, n_draws, K)), axis=-1)
-            theta = problem.blocks.permute(theta, orders)
+            theta = problem.blocks.pack(problem.blocks.unpack(theta).permuted(orders))
         prior, likelihood = LogPosterior(problem).values(theta.reshape(-1, d))
         draws = Draws(
             theta=theta,
@@ -163,7 +168,7 @@ class Gibbs(Solver):
         )
         if jumps is not None:
             draws.report["jumps"] = jumps.accepted
-            jumps.weigh(draws)
+            draws.log_evidence, draws.log_evidence_error = jumps.weigh(draws)
         return judge_chains(problem, modes, draws, rng)
 
 
@@ -221,7 +226,7 @@ class _Chains:
             tuple(np.array(part[c], order="C") for part in components) for c in range(len(values))
         ]
 
-    def run(self, n_keep: int, thin: int, jumps: _Jumps | None, keep: bool = True) -> Array:
+    def run(self, n_keep: int, thin: int, jumps: _Jumps | None) -> Array:
         """Advance by ``n_keep * thin`` sweeps: draws of shape (chains, n_keep, d)."""
         if n_keep == 0:
             return np.empty((len(self.keys), 0, self.problem.blocks.size))
@@ -234,8 +239,6 @@ class _Chains:
                 self._jump(jumps)
             kept.append(self._sweep(int(length), thin))
             self.done += int(length) * thin
-        if not keep:
-            return np.empty((len(self.keys), 0, self.problem.blocks.size))
         return self._unconstrained(np.concatenate(kept, axis=1))
 
     def _sweep(self, n_keep: int, thin: int) -> Array:
@@ -270,39 +273,44 @@ class _Chains:
 
 
 class _Jumps:
-    """Independence Metropolis steps with the mode mixture as proposal.
+    """Independence Metropolis steps with a mixture over modes as proposal.
 
-    Proposals and their importance ratios p / qbar do not depend on the chains and are computed
-    many at a time; the ratio of a chain's state is computed when its turn comes.
+    Proposals and their ratios p / qbar do not depend on the chains and are computed many at a
+    time; the ratio of a chain's state is computed when its turn comes.
     """
 
     def __init__(self, problem: Problem, modes: ModeTable, rng: np.random.Generator):
         self.density = LogPosterior(problem)
         self.rng = rng
-        parts = [StudentPart(problem, mode.theta, mode.scale, _DF) for mode in modes.modes]
-        self.proposal = SymmetrisedMixture(problem.blocks, list(parts), modes.probabilities)
-        self.proposed = self.attempted = self.accepted = 0
-        self._ratios: list[Array] = []
+        self.mixture = ModeMixture.from_modes(problem, modes).restricted(relevant_modes(modes))
+        self.accepted = 0
+        self._ratios = np.empty(0)
+
+    def adapt(self, theta: Array) -> None:
+        """Fit the proposal to draws (chains, draws, d).
+
+        Between runs only: within a run the proposal is fixed, and the run invariant.
+        """
+        self.mixture = self.mixture.fitted(theta.reshape(-1, theta.shape[-1]))
 
     def prepare(self, rounds: int, n_chains: int) -> None:
         """Proposals for ``rounds`` calls of `attempt`."""
         n = rounds * n_chains * JUMP_TRIES
-        thetas, _ = self.proposal.sample(self.rng, n)
-        ratios = self.log_ratio(thetas)
-        self._ratios.append(ratios)
+        thetas, right, _ = self.mixture.sample(self.rng, n)
+        self._ratios = np.where(right, self._log_ratio(thetas), -np.inf)
         order = self.rng.permutation(n).reshape(rounds, n_chains, JUMP_TRIES)
-        self._queue = [(thetas[o], ratios[o]) for o in order]
+        self._queue = [(thetas[o], self._ratios[o]) for o in order]
 
-    def log_ratio(self, thetas: Array) -> Array:
+    def _log_ratio(self, thetas: Array) -> Array:
         """log p - log qbar; -inf where p is not finite."""
         prior, likelihood = self.density.values(thetas)
-        out = prior + likelihood - self.proposal.log_density(thetas)
+        out = prior + likelihood - self.mixture.log_density(thetas)
         return np.where(np.isfinite(out), out, -np.inf)
 
     def attempt(self, current: Array) -> Array | None:
         """States after a round of steps; None if nobody moved."""
         thetas, ratios = self._queue.pop()
-        state, ratio = current.copy(), self.log_ratio(current)
+        state, ratio = current.copy(), self._log_ratio(current)
         threshold = np.log(self.rng.random(ratios.shape))
         moved = False
         for chain in range(len(state)):
@@ -313,11 +321,10 @@ class _Jumps:
                     moved = True
         return state if moved else None
 
-    def weigh(self, draws: Draws) -> None:
-        """Bridge sampling between the draws and all proposals made so far."""
+    def weigh(self, draws: Draws) -> Evidence:
+        """Evidence by bridge sampling between the draws and the proposals of the last run."""
         d = draws.theta.shape[-1]
         ratio = draws.log_prior + draws.log_likelihood
-        ratio = ratio - self.proposal.log_density(draws.theta.reshape(-1, d)).reshape(ratio.shape)
+        ratio = ratio - self.mixture.log_density(draws.theta.reshape(-1, d)).reshape(ratio.shape)
         effective = sum(effective_size(chain) for chain in ratio)
-        estimate = log_evidence(ratio.ravel(), np.concatenate(self._ratios), effective)
-        draws.log_evidence, draws.log_evidence_error = estimate
+        return log_evidence(ratio.ravel(), self._ratios, effective)

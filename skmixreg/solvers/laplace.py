@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._adaptive import adapted_mixture
+from .._mode_proposal import mixture_over_modes
 from .._blocks import Array
 from .._density import LogPosterior
 from .._draws import Draws
@@ -68,7 +68,7 @@ class Laplace(Solver):
         verbose: bool = False,
     ) -> Draws:
         density = LogPosterior(problem)
-        proposal = adapted_mixture(problem, modes, density, rng)
+        proposal = mixture_over_modes(problem, modes, rng)
         total = 0
         for round_ in range(self.max_rounds):
             size = min(self.draws * 2**round_, 20 * self.draws - total)
@@ -81,7 +81,7 @@ class Laplace(Solver):
                     f"laplace: {size} draws, k-hat {sample.khat:.2f}, "
                     f"importance ESS {sample.ess:.0f}"
                 )
-            if sample.passes:
+            if sample.passes or sample.hopeless(20 * self.draws - total):
                 break
             proposal = proposal.adapted(sample.thetas, sample.part, sample.weights)
         return sample.to_draws(rng, self.draws)
@@ -136,6 +136,13 @@ class ImportanceSample:
     def passes(self) -> bool:
         """k-hat and effective sample size are good enough."""
         return self.khat <= khat_threshold(len(self.thetas)) and self.ess >= LEAST_IMPORTANCE_ESS
+
+    def hopeless(self, left: int) -> bool:
+        """Whether ``left`` more draws, twice as efficient, would still not be enough."""
+        efficiency = self.ess / len(self.thetas)
+        return 2.0 * efficiency * left < LEAST_IMPORTANCE_ESS or (
+            self.khat > 1.0 and len(self.thetas) > 2000
+        )
 
     def to_draws(self, rng: np.random.Generator, n: int) -> Draws:
         """``n`` equally weighted draws by systematic resampling, in random order."""

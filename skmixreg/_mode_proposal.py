@@ -1,0 +1,59 @@
+"""The proposal built from a mode table, and its adaptation to weighted draws."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import betaln
+
+from ._mode_table import ModeTable
+from ._modes import find_smaller_modes
+from ._problem import Problem
+from ._proposal import EmptyPart, Part, StudentPart, SymmetrisedMixture
+
+START_DF = 8.0
+# Modes this much less massive than the best change no number that is reported.
+RELEVANT_NATS = 12.0
+
+
+def mixture_over_modes(
+    problem: Problem, modes: ModeTable, rng: np.random.Generator
+) -> SymmetrisedMixture:
+    """One t part per mode that matters, and one per fit with an empty component.
+
+    The mass of an empty component's part is not that of any mode: with v its share, it is the
+    mass of the smaller fit times the integral of its weight over v ~ 1 / n.
+    """
+    parts, masses = _full_parts(problem, modes)
+    smaller = find_smaller_modes(problem, modes, rng)
+    if smaller is not None:
+        size = problem.blocks.n_components - 1
+        inner, inner_masses = _full_parts(problem.with_components(size), smaller)
+        parts += [EmptyPart(problem, part, 1) for part in inner]
+        masses += [mass + _log_empty_share(problem) for mass in inner_masses]
+    log_masses = np.array(masses)
+    keep = np.flatnonzero(log_masses > log_masses.max() - RELEVANT_NATS)
+    relative = np.exp(log_masses[keep] - log_masses.max())
+    # A floor, since these masses are rough.
+    probabilities = 0.8 * relative / relative.sum() + 0.2 / len(keep)
+    return SymmetrisedMixture(problem.blocks, [parts[i] for i in keep], probabilities)
+
+
+def _full_parts(problem: Problem, modes: ModeTable) -> tuple[list[Part], list[float]]:
+    top = modes.log_masses.max()
+    parts: list[Part] = []
+    masses: list[float] = []
+    for mode, mass in zip(modes.modes, modes.log_masses, strict=True):
+        if mass > top - RELEVANT_NATS:
+            parts.append(StudentPart(problem, mode.theta, mode.scale, START_DF))
+            masses.append(float(mass))
+    return parts, masses
+
+
+def _log_empty_share(problem: Problem) -> float:
+    """Log prior mass of a component staying empty, relative to the smaller model.
+
+    E[(1 - v)^n] for v ~ Beta(c, (K - 1) c), in one labelling.
+    """
+    c, K = problem.priors.weight_concentration, problem.blocks.n_components
+    n = problem.total_weight
+    return float(betaln(c, n + (K - 1) * c) - betaln(c, (K - 1) * c))
