@@ -5,11 +5,12 @@ components are put in order once (`component_order`), and every draw is given th
 which it resembles the pivot most (`Pivot.align`).
 
 The cost of calling a draw's component k the pivot's component l is minus the log of a
-multivariate t density (5 degrees of freedom) at the coordinates of k: log weight, intercept, coefficients, log
-dispersion.  Its location is component l of the pivot and its scale matrix the covariance of these
-coordinates at the pivot.  With the scale in the cost, tight components are told apart by small
-differences; with the heavy tail and the normalising constant, an empty component, whose covariance
-is that of the prior, does not swallow draws that are merely a few standard deviations off.
+multivariate t density (5 degrees of freedom) at the coordinates of k: log weight, intercept,
+coefficients, log dispersion.  Its location is component l of the pivot and its scale matrix the
+covariance of these coordinates at the pivot.  With the scale in the cost, tight components are
+told apart by small differences; with the heavy tail and the normalising constant, an empty
+component, whose covariance is that of the prior, does not swallow draws that are merely a few
+standard deviations off.
 Assigning by minimum total cost is the relabelling of Stephens (2000) with a fixed reference.
 
 References
@@ -203,9 +204,7 @@ def _coordinate_gradients(blocks: ParameterBlocks, theta: Array) -> Array:
         return rows
     weights = np.exp(blocks.unpack(theta).log_weights)
     gating = np.zeros((blocks.n_components, 1, blocks.size))
-    gating[:, 0, blocks.table["gating"].where] = (
-        blocks.gating_basis - weights @ blocks.gating_basis
-    )
+    gating[:, 0, blocks.table["gating"].where] = blocks.gating_basis - weights @ blocks.gating_basis
     return np.concatenate([gating, rows], axis=1)
 
 

@@ -154,9 +154,12 @@ def start_points(
 
 
 def relevant_modes(modes: ModeTable) -> NDArray[np.intp]:
-    """The modes that regions are made of: the most probable ones, and none that cannot matter."""
-    share = modes.probabilities
-    return np.flatnonzero(share > 1e-3 * share.max())[:MOST_MODES]
+    """The modes that regions are made of: the most massive ones.
+
+    Not by Laplace's probabilities alone: where components overlap or stand empty these are wrong
+    by many nats.
+    """
+    return np.arange(min(len(modes.modes), MOST_MODES))
 
 
 def coordinates(problem: Problem, modes: ModeTable, thetas: Array, mode: int = 0) -> Array:
@@ -247,8 +250,11 @@ def judge_chains(
             rows = _resampled_rows(regions[where], np.where(visited, share, 0.0), rng)
             draws, where = _take(draws, rows), where[rows]
             report["resampled_over_modes"] = True
-    report["mode_share"] = np.bincount(which[where], minlength=len(modes.modes)) / len(where)
-    report |= verdict._asdict() | {"settled": settled}
+    mode_share = np.bincount(which[where], minlength=len(modes.modes)) / len(where)
+    # Shares of modes mean nothing where chains disagree on them.
+    settled &= verdict.rhat <= RHAT_LIMIT or mode_share.max() > 1.0 - NEGLIGIBLE_SHARE
+    report["mode_share"] = mode_share
+    report |= verdict._asdict() | {"settled": bool(settled)}
     failures += complaints(draws.solver, verdict)
     return replace(draws, report=report, failures=failures)
 

@@ -2,7 +2,7 @@
 
 numba's own cache knows of changes in the file of a function only, so that a kernel would keep
 running old versions of the functions it calls.  Here all kernels live in one folder whose name is
-a hash of the sources of all of them, and of the versions of numba, llvmlite and Python.  Sources
+a hash of the sources of all of them, and of the versions of numba and Python.  Sources
 are the files of the package that match ``*_kernels.py`` or that import from this module, and
 this file.  Old folders are left alone; deleting any of them is safe.
 
@@ -26,7 +26,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import llvmlite
 import numba
 from numba import config, njit
 
@@ -66,8 +65,8 @@ def user_cache_directory() -> Path:
 def cache_folder() -> Path:
     """Folder of the kernels compiled from the present sources."""
     key = hashlib.sha256()
-    versions = (numba.__version__, llvmlite.__version__, platform.python_implementation())
-    key.update(repr((versions, sys.version_info[:3], config.OPT)).encode())
+    versions = (numba.__version__, platform.python_implementation(), sys.version_info[:3])
+    key.update(repr((versions, config.OPT)).encode())
     for path in kernel_sources():
         source = path.read_bytes()
         key.update(f"{path.relative_to(PACKAGE).as_posix()} {len(source)}\n".encode())

@@ -22,130 +22,20 @@ from __future__ import annotations
 import numpy as np
 
 from ._compile import compiled
-from ._vector_kernels import BLOCK, EXACT, REDUCE, dot, exp_nonpositive, log_positive, total
+from ._stage_kernels import (
+    add_log,
+    all_ones,
+    linear_predictor,
+    load,
+    load_rows,
+    log_sum_exp,
+    normalise,
+    product,
+    weighted_total,
+)
+from ._vector_kernels import BLOCK, EXACT, REDUCE, dot, exp_nonpositive, total
 from .families import _gaussian_kernels  # noqa: F401  (registers its block functions)
 from .families._base_kernels import block_gradient, block_hessian, block_log_density
-
-EIGHTH = BLOCK // 8
-
-
-@compiled
-def _load(values, padding, out):
-    n = values.shape[0]
-    for i in range(n):
-        out[i] = values[i]
-    for i in range(n, BLOCK):
-        out[i] = padding
-
-
-@compiled
-def _load_rows(lo, n, X, y, x_block, y_block):
-    for j in range(X.shape[0]):
-        _load(X[j, lo : lo + n], X[j, lo + n - 1], x_block[j])
-    _load(y[lo : lo + n], y[lo + n - 1], y_block)
-
-
-@compiled(fastmath=EXACT)
-def _linear_predictor(x, intercept, coef, eta):
-    """Stage 1; two features at a time save half of the loads and stores."""
-    K, p = coef.shape
-    for k in range(K):
-        a = intercept[k]
-        if p % 2 == 0:
-            for i in range(BLOCK):
-                eta[k, i] = a
-        else:
-            b = coef[k, 0]
-            for i in range(BLOCK):
-                eta[k, i] = a + b * x[0, i]
-        for j in range(p % 2, p, 2):
-            b, c = coef[k, j], coef[k, j + 1]
-            for i in range(BLOCK):
-                eta[k, i] += b * x[j, i] + c * x[j + 1, i]
-
-
-@compiled(fastmath=EXACT)
-def _log_sum_exp(log_weights, a, top, norm):
-    """Stage 3: the log-likelihood of row i is ``top[i] + log(norm[i])``, norm in [1, K].
-
-    Log densities ``a`` become responsibilities times ``norm``.
-    """
-    K = log_weights.shape[0]
-    if K == 2:
-        _two_terms(log_weights, a, top, norm)
-    else:
-        for i in range(BLOCK):
-            a[0, i] += log_weights[0]
-            top[i] = a[0, i]
-            norm[i] = 0.0
-        for k in range(1, K):
-            for i in range(BLOCK):
-                a[k, i] += log_weights[k]
-                top[i] = top[i] if top[i] > a[k, i] else a[k, i]
-        for k in range(K):
-            for i in range(BLOCK):
-                a[k, i] = exp_nonpositive(a[k, i] - top[i])
-                norm[i] += a[k, i]
-
-
-@compiled(fastmath=EXACT)
-def _two_terms(log_weights, a, top, norm):
-    # the larger term is 1, so that one exponential serves both
-    for i in range(BLOCK):
-        first = a[0, i] + log_weights[0]
-        second = a[1, i] + log_weights[1]
-        swap = second > first
-        small = exp_nonpositive(first - second if swap else second - first)
-        top[i] = second if swap else first
-        norm[i] = 1.0 + small
-        a[0, i] = small if swap else 1.0
-        a[1, i] = 1.0 if swap else small
-
-
-@compiled(fastmath=EXACT)
-def _normalise(a, norm):
-    for i in range(BLOCK):
-        norm[i] = 1.0 / norm[i]
-    for k in range(a.shape[0]):
-        for i in range(BLOCK):
-            a[k, i] *= norm[i]
-
-
-@compiled(fastmath=EXACT)
-def _row_values(top, norm):
-    for i in range(BLOCK):
-        top[i] += log_positive(norm[i])
-
-
-@compiled
-def _all_ones(w):
-    others = 0
-    for i in range(BLOCK):
-        others += w[i] != 1.0
-    return others == 0
-
-
-@compiled(fastmath=REDUCE)
-def _weighted_total(w, all_ones, top, norm):
-    """Sum of ``w * (top + log(norm))``."""
-    out = 0.0
-    if all_ones:
-        for i in range(BLOCK):
-            out += top[i]
-        for i in range(EIGHTH):  # one logarithm per product of eight, at most K^8
-            a, b = norm[i] * norm[EIGHTH + i], norm[2 * EIGHTH + i] * norm[3 * EIGHTH + i]
-            c, d = norm[4 * EIGHTH + i] * norm[5 * EIGHTH + i], norm[6 * EIGHTH + i]
-            out += log_positive((a * b) * ((c * d) * norm[7 * EIGHTH + i]))
-    else:
-        for i in range(BLOCK):
-            out += w[i] * (top[i] + log_positive(norm[i]))
-    return out
-
-
-@compiled(fastmath=EXACT)
-def _product(x, y, out):
-    for i in range(BLOCK):
-        out[i] = x[i] * y[i]
 
 
 @compiled
@@ -158,11 +48,11 @@ def log_likelihood_rows(start, stop, X, y, log_weights, intercept, coef, log_dis
     top, norm = np.empty(BLOCK), np.empty(BLOCK)
     for lo in range(start, stop, BLOCK):
         n = min(BLOCK, stop - lo)
-        _load_rows(lo, n, X, y, x_block, y_block)
-        _linear_predictor(x_block, intercept, coef, eta)
+        load_rows(lo, n, X, y, x_block, y_block)
+        linear_predictor(x_block, intercept, coef, eta)
         block_log_density(y_block, eta, log_dispersion, settings, a)
-        _log_sum_exp(log_weights, a, top, norm)
-        _row_values(top, norm)
+        log_sum_exp(log_weights, a, top, norm)
+        add_log(top, norm)
         for i in range(n):
             out[lo - start + i] = top[i]
     return out
@@ -180,14 +70,14 @@ def log_likelihood_draws(
     top, norm = np.empty(BLOCK), np.empty(BLOCK)
     for lo in range(start, stop, BLOCK):
         n = min(BLOCK, stop - lo)
-        _load_rows(lo, n, X, y, x_block, y_block)
-        _load(w[lo : lo + n], 0.0, w_block)
-        all_ones = _all_ones(w_block)
+        load_rows(lo, n, X, y, x_block, y_block)
+        load(w[lo : lo + n], 0.0, w_block)
+        unit = all_ones(w_block)
         for s in range(S):
-            _linear_predictor(x_block, intercept[s], coef[s], eta)
+            linear_predictor(x_block, intercept[s], coef[s], eta)
             block_log_density(y_block, eta, log_dispersion[s], settings, a)
-            _log_sum_exp(log_weights[s], a, top, norm)
-            out[s] += _weighted_total(w_block, all_ones, top, norm)
+            log_sum_exp(log_weights[s], a, top, norm)
+            out[s] += weighted_total(w_block, unit, top, norm)
     return out
 
 
@@ -232,13 +122,13 @@ def log_likelihood_gradient(
     top, norm = np.empty(BLOCK), np.empty(BLOCK)
     for lo in range(start, stop, BLOCK):
         n = min(BLOCK, stop - lo)
-        _load_rows(lo, n, X, y, x_block, y_block)
-        _load(w[lo : lo + n], 0.0, w_block)
-        _linear_predictor(x_block, intercept, coef, eta)
+        load_rows(lo, n, X, y, x_block, y_block)
+        load(w[lo : lo + n], 0.0, w_block)
+        linear_predictor(x_block, intercept, coef, eta)
         block_gradient(y_block, eta, log_dispersion, settings, r, d_eta, d_phi)
-        _log_sum_exp(log_weights, r, top, norm)
-        out[0] += _weighted_total(w_block, _all_ones(w_block), top, norm)
-        _normalise(r, norm)
+        log_sum_exp(log_weights, r, top, norm)
+        out[0] += weighted_total(w_block, all_ones(w_block), top, norm)
+        normalise(r, norm)
         _add_gradient(x_block, w_block, r, d_eta, d_phi, out)
     return out
 
@@ -267,7 +157,7 @@ def _add_second_moments(weights, x, scratch, out):
     """Add the weighted sums of (1, x) (1, x)' to the upper triangle of ``out`` (P, P)."""
     _add_moments(weights, x, out[0])
     for j in range(x.shape[0]):
-        _product(weights, x[j], scratch)
+        product(weights, x[j], scratch)
         for q in range(j, x.shape[0]):
             out[1 + j, 1 + q] += dot(scratch, x[q], BLOCK)
 
@@ -309,37 +199,37 @@ def log_likelihood_hessian(
     g_g = np.zeros((K, K, p + 1, p + 1))
     for lo in range(start, stop, BLOCK):
         n = min(BLOCK, stop - lo)
-        _load_rows(lo, n, X, y, x_block, y_block)
-        _load(w[lo : lo + n], 0.0, w_block)
-        _linear_predictor(x_block, intercept, coef, eta)
+        load_rows(lo, n, X, y, x_block, y_block)
+        load(w[lo : lo + n], 0.0, w_block)
+        linear_predictor(x_block, intercept, coef, eta)
         block_hessian(y_block, eta, log_dispersion, settings, r, g, h, gg, gh, hh)
-        _log_sum_exp(log_weights, r, top, norm)
-        gradient[0] += _weighted_total(w_block, _all_ones(w_block), top, norm)
-        _normalise(r, norm)
+        log_sum_exp(log_weights, r, top, norm)
+        gradient[0] += weighted_total(w_block, all_ones(w_block), top, norm)
+        normalise(r, norm)
         for k in range(K):
             for q in range(k, K):
                 _pair_weights(w_block, r, k, q, c)
-                _product(c, g[k], cg)
-                _product(c, h[k], ch)
+                product(c, g[k], cg)
+                product(c, h[k], ch)
                 one_one[k, q] += total(c, BLOCK)
                 one_h[k, q] += dot(c, h[q], BLOCK)
                 h_one[k, q] += total(ch, BLOCK)
                 h_h[k, q] += dot(ch, h[q], BLOCK)
                 _add_moments(cg, x_block, g_one[k, q])
-                _product(c, g[q], v)
+                product(c, g[q], v)
                 _add_moments(v, x_block, one_g[k, q])
-                _product(ch, g[q], v)
+                product(ch, g[q], v)
                 _add_moments(v, x_block, h_g[k, q])
-                _product(cg, h[q], v)
+                product(cg, h[q], v)
                 _add_moments(v, x_block, g_h[k, q])
-                _product(cg, g[q], v)
+                product(cg, g[q], v)
                 _add_second_moments(v, x_block, c, g_g[k, q])
-            _product(w_block, r[k], c)
+            product(w_block, r[k], c)
             h_h[k, k] += dot(c, hh[k], BLOCK)
-            _product(c, gh[k], v)
+            product(c, gh[k], v)
             _add_moments(v, x_block, g_h[k, k])
             _add_moments(v, x_block, h_g[k, k])
-            _product(c, gg[k], v)
+            product(c, gg[k], v)
             _add_second_moments(v, x_block, c, g_g[k, k])
         _add_gradient(x_block, w_block, r, g, h, gradient)
 
@@ -389,17 +279,17 @@ def weighted_moments(start, stop, X, y, w, log_weights, intercept, coef, log_dis
     xx, xy, yy = np.zeros((K, p + 1, p + 1)), np.zeros((K, p + 1)), np.zeros(K)
     for lo in range(start, stop, BLOCK):
         n = min(BLOCK, stop - lo)
-        _load_rows(lo, n, X, y, x_block, y_block)
-        _load(w[lo : lo + n], 0.0, w_block)
-        _linear_predictor(x_block, intercept, coef, eta)
+        load_rows(lo, n, X, y, x_block, y_block)
+        load(w[lo : lo + n], 0.0, w_block)
+        linear_predictor(x_block, intercept, coef, eta)
         block_log_density(y_block, eta, log_dispersion, settings, r)
-        _log_sum_exp(log_weights, r, top, norm)
-        log_likelihood += _weighted_total(w_block, _all_ones(w_block), top, norm)
-        _normalise(r, norm)
+        log_sum_exp(log_weights, r, top, norm)
+        log_likelihood += weighted_total(w_block, all_ones(w_block), top, norm)
+        normalise(r, norm)
         for k in range(K):
-            _product(w_block, r[k], norm)
+            product(w_block, r[k], norm)
             _add_second_moments(norm, x_block, scratch, xx[k])
-            _product(norm, y_block, scratch)
+            product(norm, y_block, scratch)
             _add_moments(scratch, x_block, xy[k])
             yy[k] += dot(scratch, y_block, BLOCK)
 
@@ -443,14 +333,14 @@ def pointwise_log_predictive(
     best, mean = np.empty(BLOCK), np.empty(BLOCK)
     for lo in range(start, stop, BLOCK):
         n = min(BLOCK, stop - lo)
-        _load_rows(lo, n, X, y, x_block, y_block)
+        load_rows(lo, n, X, y, x_block, y_block)
         best[:] = -np.inf
         mean[:] = 0.0
         for s in range(S):
-            _linear_predictor(x_block, intercept[s], coef[s], eta)
+            linear_predictor(x_block, intercept[s], coef[s], eta)
             block_log_density(y_block, eta, log_dispersion[s], settings, a)
-            _log_sum_exp(log_weights[s], a, top, norm)
-            _row_values(top, norm)
+            log_sum_exp(log_weights[s], a, top, norm)
+            add_log(top, norm)
             _add_row_densities(top, best, mean)
         for i in range(n):
             out[lo - start + i] = best[i] + np.log(mean[i] / S)
@@ -470,13 +360,13 @@ def pointwise_responsibilities(
     mean = np.empty((K, BLOCK))
     for lo in range(start, stop, BLOCK):
         n = min(BLOCK, stop - lo)
-        _load_rows(lo, n, X, y, x_block, y_block)
+        load_rows(lo, n, X, y, x_block, y_block)
         mean[:] = 0.0
         for s in range(S):
-            _linear_predictor(x_block, intercept[s], coef[s], eta)
+            linear_predictor(x_block, intercept[s], coef[s], eta)
             block_log_density(y_block, eta, log_dispersion[s], settings, r)
-            _log_sum_exp(log_weights[s], r, top, norm)
-            _normalise(r, norm)
+            log_sum_exp(log_weights[s], r, top, norm)
+            normalise(r, norm)
             for k in range(K):
                 for i in range(BLOCK):
                     mean[k, i] += r[k, i]

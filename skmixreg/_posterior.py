@@ -31,8 +31,9 @@ class Moments(NamedTuple):
     With :math:`\tilde x = (1, x)`, x standardised, and b_k the intercept and slopes of component
     k, the mean of y is :math:`E[\sum_k w_k b_k]^\top \tilde x`, and its variance
     :math:`\tilde x^\top E[\sum_k w_k (b_k - \bar b)(b_k - \bar b)^\top] \tilde x +
-    E[\sum_k w_k \sigma_k^2]`: the law of total variance around the mean itself, in which nothing cancels.
-    Exact for families whose mean is the linear predictor and whose variance does not depend on it.
+    E[\sum_k w_k \sigma_k^2]`: the law of total variance around the mean itself, in which nothing
+    cancels.  Exact for families whose mean is the linear predictor and whose variance does not
+    depend on it.
 
     Attributes
     ----------
@@ -197,12 +198,16 @@ class Posterior(Mapping[str, Array]):
         return names if self.log_proposal is None else [*names, "log_proposal"]
 
     def __getitem__(self, name: str) -> Array:
-        blocks = self._named(self.design.to_user(self.components))
-        if name in blocks:
-            return blocks[name]
-        if name not in self._names():
-            raise KeyError(name)
-        return getattr(self, {"mode": "draw_mode"}.get(name, name))  # type: ignore[no-any-return]
+        per_draw: dict[str, Any] = {
+            "mode": self.draw_mode,
+            "log_prior": self.log_prior,
+            "log_likelihood": self.log_likelihood,
+            "log_proposal": self.log_proposal,
+        }
+        values = per_draw.get(name)
+        if values is not None:
+            return values
+        return self._named(self.design.to_user(self.components))[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names())
@@ -259,7 +264,7 @@ class Posterior(Mapping[str, Array]):
             names.remove("intercept")
         options = {"ci_prob": probability, "ci_kind": "eti", "var_names": names}
         if not by_mode:
-            return az.summary(self.to_datatree(feature_names), **options)  # type: ignore[no-any-return]
+            return az.summary(self.to_datatree(feature_names), **options)
         labels, counts = np.unique(self.draw_mode, return_counts=True)
         values = {name: self[name] for name in names}
         tables = {}

@@ -2,8 +2,8 @@
 
 Everywhere ``X`` has shape (n, p) and ``y`` shape (n,), float64, in the user's units, and so have
 the results.  Inside, rows are standardised block by block, so that memory stays bounded and
-an offset in X or y cancels nothing.  Only `sample_y` and `sample_y_draws` are random.  No row's result
-depends on the other rows.
+an offset in X or y cancels nothing.  Only `sample_y` and `sample_y_draws` are random.  No row's
+result depends on the other rows.
 
 Mean, standard deviation and component means come from `Posterior.moments`; responsibilities and
 densities average over all draws.  Quantiles, intervals and highest-density regions are those of
@@ -16,21 +16,17 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import elementwise
 
-from . import _kernels
+from . import _kernels, _row_mixtures
 from ._blocks import Array, Components
 from ._posterior import Posterior
+from ._row_mixtures import RowMixtures
 from ._rows import RowBlocks
 
 THINNED_DRAWS = 200
 BLOCK_NUMBERS = 65_536  # numbers per block of rows in closed formulas
 KERNEL_NUMBERS = 1 << 20  # standardised copies of rows, numbers per block
 MIXTURE_NUMBERS = 1 << 20  # terms of mixtures held per block of rows
-CACHED_NUMBERS = 1 << 15  # terms evaluated at once, few enough for the cache
-
-_ROOT_TOLERANCE = {"xatol": 1e-13, "xrtol": 1e-13}
 
 
 # ------------------------------------------------------------------------- closed formulas
@@ -261,67 +257,6 @@ def _sample_rows(
 # -------------------------------------------------- the predictive distribution at each row
 
 
-class _RowMixtures:
-    """Predictive distributions of some rows: mixtures of M = T x K terms, standardised.
-
-    Attributes
-    ----------
-    eta : ndarray of shape (n, M)
-    dispersion, weights : ndarray of shape (M,)
-    centre, spread : ndarray of shape (n, K)
-        Mean and standard deviation of y within each component.
-    shares : ndarray of shape (K,)
-    """
-
-    def __init__(self, posterior: Posterior, draws: Components, X: Array):
-        self.family = posterior.family
-        Z = (X - posterior.design.x_mean) / posterior.design.x_scale
-        T, K = draws.log_weights.shape
-        p = Z.shape[1]
-        # Column by column: a matrix product may round a row differently in other company.
-        slopes = draws.coef.reshape(T * K, p)
-        self.eta = np.repeat(draws.intercept.reshape(1, T * K), len(Z), axis=0)
-        for j in range(p):
-            self.eta += Z[:, j, None] * slopes[:, j]
-        self.dispersion = np.exp(draws.log_dispersion).ravel()
-        self.weights = (np.exp(draws.log_weights) / T).ravel()
-        self.weights /= self.weights.sum()
-        self.shares = self.weights.reshape(T, K).sum(axis=0)
-        within = self.weights.reshape(T, K) / self.shares
-        eta = self.eta.reshape(len(Z), T, K)
-        location = self.family.mean(eta, self.dispersion.reshape(T, K))
-        variance = self.family.variance(eta, self.dispersion.reshape(T, K))
-        self.centre = (within * location).sum(axis=1)
-        deviation = location - self.centre[:, None, :]
-        self.spread = np.sqrt((within * (variance + deviation**2)).sum(axis=1))
-
-    def cdf(self, y: Array, row: NDArray[np.intp]) -> Array:
-        """Distribution function at points ``y`` of rows ``row``, both of shape (m,)."""
-        return self._average(self.family.cdf, y, row)
-
-    def density(self, y: Array, row: NDArray[np.intp]) -> Array:
-        """Density at points ``y`` of rows ``row``."""
-
-        def value(y: Array, eta: Array, dispersion: Array) -> Array:
-            return np.exp(self.family.log_density(y, eta, dispersion))
-
-        return self._average(value, y, row)
-
-    def _average(self, function: Callable[..., Array], y: Array, row: NDArray[np.intp]) -> Array:
-        out = np.empty(len(y))
-        step = max(1, CACHED_NUMBERS // len(self.weights))
-        for start in range(0, len(y), step):
-            part = slice(start, start + step)
-            values = function(y[part, None], self.eta[row[part]], self.dispersion)
-            out[part] = (values * self.weights).sum(axis=1)
-        return out
-
-    def collapsed_cdf(self, y: Array, row: NDArray[np.intp]) -> Array:
-        """The same with one term per component, of its mean and spread: a start for roots."""
-        values = self.family.cdf(y[:, None], self.centre[row], self.spread[row])
-        return (values * self.shares).sum(axis=1)
-
-
 def quantiles(posterior: Posterior, X: Array, levels: Array, *, n_threads: int = 1) -> Array:
     """Posterior predictive quantiles, roots of the distribution function.
 
@@ -335,25 +270,20 @@ def quantiles(posterior: Posterior, X: Array, levels: Array, *, n_threads: int =
     ndarray of shape (n, q)
     """
     levels = np.asarray(levels, dtype=np.float64)
-
-    def rows(mixtures: _RowMixtures) -> Array:
-        n, q = len(mixtures.eta), len(levels)
-        row = np.repeat(np.arange(n), q)
-        level = np.tile(levels, n)
-        width = mixtures.spread.max(axis=1)[row]
-        low = mixtures.centre.min(axis=1)[row] - 8.0 * width
-        high = mixtures.centre.max(axis=1)[row] + 8.0 * width
-        start = _root(mixtures.collapsed_cdf, low, high, row, level, tolerance=1e-4)
-        step = 0.02 * mixtures.spread.min(axis=1)[row]
-        return _root(mixtures.cdf, start - step, start + step, row, level).reshape(n, q)
-
-    parts = _map_mixtures(posterior, rows, X, n_threads)
+    parts = _map_mixtures(
+        posterior, lambda mixtures: _row_mixtures.quantiles(mixtures, levels), X, n_threads
+    )
     out = np.concatenate([np.empty((0, len(levels))), *parts])
     return posterior.design.y_mean + posterior.design.y_scale * out
 
 
 def interval(posterior: Posterior, X: Array, coverage: float, *, n_threads: int = 1) -> Array:
     """Equal-tailed posterior predictive interval.
+
+    Parameters
+    ----------
+    coverage : float
+        Inside (0, 1).
 
     Returns
     -------
@@ -363,25 +293,30 @@ def interval(posterior: Posterior, X: Array, coverage: float, *, n_threads: int 
     return quantiles(posterior, X, np.array([tail, 1.0 - tail]), n_threads=n_threads)
 
 
-def _root(
-    function: Callable[[Array, NDArray[np.intp]], Array],
-    low: Array,
-    high: Array,
-    row: NDArray[np.intp],
-    level: Array,
-    tolerance: float | None = None,
-) -> Array:
-    """Where an increasing ``function(y, row)`` equals ``level``, from a first guess low..high."""
+def highest_density_regions(
+    posterior: Posterior, X: Array, coverage: float, *, n_threads: int = 1
+) -> list[Array]:
+    """Highest-density region of the posterior predictive distribution at every row.
 
-    def excess(y: Array, row: NDArray[np.intp], level: Array) -> Array:
-        return function(y, row) - level
+    The smallest set of probability ``coverage``; for separate lines it is several intervals.
 
-    bracket = elementwise.bracket_root(excess, low, high, args=(row, level), maxiter=200)
-    tolerances = _ROOT_TOLERANCE if tolerance is None else {"xatol": 0.0, "xrtol": tolerance}
-    result = elementwise.find_root(
-        excess, bracket.bracket, args=(row, level), tolerances=tolerances, maxiter=200
-    )
-    return np.asarray(result.x)
+    Parameters
+    ----------
+    coverage : float
+        Inside (0, 1).
+
+    Returns
+    -------
+    list of n ndarrays of shape (m, 2)
+        Disjoint intervals, ascending; m differs between rows.
+    """
+
+    def rows(mixtures: RowMixtures) -> list[Array]:
+        return _row_mixtures.highest_density_regions(mixtures, coverage)
+
+    parts = _map_mixtures(posterior, rows, X, n_threads, most_rows=128)
+    design = posterior.design
+    return [design.y_mean + design.y_scale * region for part in parts for region in part]
 
 
 def _thinned(posterior: Posterior) -> Components:
@@ -395,186 +330,18 @@ def _thinned(posterior: Posterior) -> Components:
 
 def _map_mixtures(
     posterior: Posterior,
-    function: Callable[[_RowMixtures], Any],
+    function: Callable[[RowMixtures], Any],
     X: Array,
     n_threads: int,
     most_rows: int = 8192,
 ) -> list[Any]:
-    draws = _thinned(posterior)
+    draws, design = _thinned(posterior), posterior.design
     per_block = min(most_rows, max(1, MIXTURE_NUMBERS // draws.log_weights.size))
 
     def rows(start: int, stop: int) -> Any:
-        return function(_RowMixtures(posterior, draws, X[start:stop]))
+        return function(
+            RowMixtures(posterior.family, draws, (X[start:stop] - design.x_mean) / design.x_scale)
+        )
 
     with RowBlocks(len(X), n_threads, per_block) as blocks:
         return blocks.map(rows)
-
-
-# ---------------------------------------------------------------- highest-density regions
-
-
-def highest_density_regions(
-    posterior: Posterior, X: Array, coverage: float, *, n_threads: int = 1
-) -> list[Array]:
-    """Highest-density region of the posterior predictive distribution at every row.
-
-    The set where the density exceeds the level at which the set has probability ``coverage``.
-    Density and distribution function are evaluated on a grid of each row's own, refined where
-    they are not resolved and then around the ends of the region, until the mass of the cells in
-    which ends lie is below 1e-5: interpolation matters within these only.
-
-    Returns
-    -------
-    list of n ndarrays of shape (m, 2)
-        Disjoint intervals, ascending; m differs between rows.
-    """
-
-    def rows(mixtures: _RowMixtures) -> list[Array]:
-        grid = _Grid(mixtures)
-        level = grid.solve(coverage)
-        ends, row = grid.ends(level)
-        counts = np.bincount(row[::2], minlength=len(level))
-        intervals = posterior.design.y_mean + posterior.design.y_scale * ends.reshape(-1, 2)
-        return np.split(intervals, np.cumsum(counts)[:-1])
-
-    parts = _map_mixtures(posterior, rows, X, n_threads, most_rows=128)
-    return [region for part in parts for region in part]
-
-
-_UNRESOLVED = 5e-4  # mass of a cell missed by the trapezium rule that calls for more nodes
-_UNSETTLED = 1e-5  # mass of the cells with ends in them that calls for more nodes
-_HALF = np.array([0.5, 1.0, 1.6, 2.3, 3.0, 4.0, 5.5, 8.0])
-_OFFSETS = np.concatenate([-_HALF[::-1], [0.0], _HALF])
-_QUARTERS = np.array([0.25, 0.5, 0.75])
-_CLOSE = np.array([-0.02, 0.0, 0.02])  # in widths of the cell
-_LOG_ZERO = -745.2  # below the log of every positive number
-
-
-class _Grid:
-    """Density and distribution function of each row's mixture on nodes of its own.
-
-    Nodes lie around every component, wherever the trapezium rule shows that these were too few,
-    and on the local extremes of the density, so that it is monotone between neighbours.
-
-    Attributes
-    ----------
-    y, density, log_density, cdf : ndarray of shape (n, G)
-        Nodes, ascending in every row.
-    """
-
-    def __init__(self, mixtures: _RowMixtures):
-        self.mixtures = mixtures
-        n = len(mixtures.eta)
-        around = mixtures.centre[:, :, None] + mixtures.spread[:, :, None] * _OFFSETS
-        reach = 10.0 * mixtures.dispersion
-        low = (mixtures.eta - reach).min(axis=1, keepdims=True)
-        high = (mixtures.eta + reach).max(axis=1, keepdims=True)
-        nodes = np.sort(np.concatenate([low, around.reshape(n, -1), high], axis=1), axis=1)
-        values = self._evaluate(nodes.ravel(), np.repeat(np.arange(n), nodes.shape[1]))
-        self._set(nodes, *(a.reshape(nodes.shape) for a in values))
-        for _ in range(8):
-            trapezium = 0.5 * (self.density[:, 1:] + self.density[:, :-1]) * np.diff(self.y)
-            row, j = np.nonzero(np.abs(np.diff(self.cdf) - trapezium) > _UNRESOLVED)
-            if not len(row):
-                break
-            self._insert(row, j, np.tile(_QUARTERS, (len(row), 1)))
-        for _ in range(2):
-            self._move_to_extremes()
-
-    def _evaluate(self, y: Array, row: NDArray[np.intp]) -> tuple[Array, Array]:
-        return self.mixtures.density(y, row), self.mixtures.cdf(y, row)
-
-    def _insert(self, row: NDArray[np.intp], j: NDArray[np.intp], t: Array) -> None:
-        """Add nodes at the fractions ``t`` (c, q) of the cells ``j`` (c,) of rows ``row`` (c,)."""
-        y = self.y[row, j, None] * (1.0 - t) + self.y[row, j + 1, None] * t
-        values = (y.ravel(), *self._evaluate(y.ravel(), np.repeat(row, t.shape[1])))
-        n = len(self.y)
-        counts = np.bincount(row, minlength=n)
-        rank = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
-        arrays = []
-        for old, new in zip((self.y, self.density, self.cdf), values, strict=True):
-            # Rows with fewer new nodes are filled up with copies of their first node.
-            added = np.tile(old[:, :1, None], (1, counts.max(initial=0), t.shape[1]))
-            added[row, rank] = new.reshape(t.shape)
-            arrays.append(np.concatenate([old, added.reshape(n, -1)], axis=1))
-        order = np.argsort(arrays[0], axis=1, kind="stable")
-        self._set(*(np.take_along_axis(a, order, axis=1) for a in arrays))
-
-    def _set(self, y: Array, density: Array, cdf: Array) -> None:
-        self.y, self.density, self.cdf = y, density, cdf
-        with np.errstate(divide="ignore"):
-            self.log_density = np.log(density)
-
-    def _move_to_extremes(self) -> None:
-        """Move nodes that are local extremes to the vertex of the parabola through three nodes."""
-        f, y = self.density, self.y
-        left, right = f[:, 1:-1] - f[:, :-2], f[:, 2:] - f[:, 1:-1]
-        before, after = y[:, 1:-1] - y[:, :-2], y[:, 2:] - y[:, 1:-1]
-        row, column = np.nonzero((left * right < 0.0) & (before > 0.0) & (after > 0.0))
-        a, b = left[row, column] / before[row, column], right[row, column] / after[row, column]
-        h, g = before[row, column], after[row, column]
-        # Slopes a and b at the middles of the two cells; the vertex is where the slope is zero.
-        node = y[row, column + 1] - 0.5 * h + 0.5 * (h + g) * a / (a - b)
-        column += 1
-        y[row, column] = np.clip(node, y[row, column] - 0.9 * h, y[row, column] + 0.9 * g)
-        f[row, column], self.cdf[row, column] = self._evaluate(y[row, column], row)
-        self._set(y, f, self.cdf)
-
-    def solve(self, coverage: float) -> Array:
-        """Log density above which the mass is ``coverage``, (n,); refines the grid."""
-        settled = np.zeros(len(self.y), dtype=bool)
-        for _ in range(25):
-            level = self._level(coverage)
-            row, j, t = self._crossings(level)
-            mass = np.diff(self.cdf)[row, j]
-            settled |= np.bincount(row, weights=mass, minlength=len(settled)) < _UNSETTLED
-            open_ = ~settled[row]
-            if not open_.any():
-                break
-            close = np.clip(t[open_, None] + _CLOSE, 0.0, 1.0)
-            half = np.full((len(close), 1), 0.5)
-            self._insert(row[open_], j[open_], np.concatenate([close, half], axis=1))
-        return level
-
-    def _level(self, coverage: float) -> Array:
-        """Log density above which the interpolant has mass ``coverage``, (n,)."""
-        high = self.log_density.max(axis=1)
-        low = np.full(len(high), np.log(np.finfo(float).tiny))
-        for _ in range(45):
-            middle = 0.5 * (low + high)
-            too_much = self._mass_above(middle) > coverage
-            low, high = np.where(too_much, middle, low), np.where(too_much, high, middle)
-        return 0.5 * (low + high)
-
-    def _mass_above(self, level: Array) -> Array:
-        """Mass above a level: log density linear, distribution function cubic within cells."""
-        inside = self.log_density > level[:, None]
-        both = inside[:, :-1] & inside[:, 1:]
-        mass = np.where(both, np.diff(self.cdf, axis=1), 0.0).sum(axis=1)
-        row, j, t = self._crossings(level)
-        f0, f1 = self.density[row, j], self.density[row, j + 1]
-        F0, F1 = self.cdf[row, j], self.cdf[row, j + 1]
-        h = self.y[row, j + 1] - self.y[row, j]
-        u = 1.0 - t
-        at = F0 * u * u * (1 + 2 * t) + F1 * t * t * (1 + 2 * u) + h * t * u * (f0 * u - f1 * t)
-        part = np.where(inside[row, j], at - F0, F1 - at)
-        return mass + np.bincount(row, weights=part, minlength=len(mass))
-
-    def _crossings(self, level: Array) -> tuple[NDArray[np.intp], NDArray[np.intp], Array]:
-        """Row and cell of every crossing of the level, and how far into the cell it lies."""
-        inside = self.log_density > level[:, None]
-        row, j = np.nonzero(inside[:, :-1] != inside[:, 1:])
-        log_f0 = np.maximum(self.log_density[row, j], _LOG_ZERO)
-        log_f1 = np.maximum(self.log_density[row, j + 1], _LOG_ZERO)
-        return row, j, (level[row] - log_f0) / (log_f1 - log_f0)
-
-    def ends(self, level: Array) -> tuple[Array, NDArray[np.intp]]:
-        """Where the density crosses the level, with the rows: starts and ends in turn."""
-        row, j, _ = self._crossings(level)
-
-        def excess(y: Array, row: NDArray[np.intp]) -> Array:
-            return self.mixtures.density(y, row) / np.exp(level[row]) - 1.0
-
-        cell = (self.y[row, j], self.y[row, j + 1])
-        root = elementwise.find_root(excess, cell, args=(row,), tolerances=_ROOT_TOLERANCE)
-        return np.asarray(root.x), row
