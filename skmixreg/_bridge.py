@@ -10,7 +10,6 @@ from scipy.special import expit, logsumexp
 
 from ._blocks import Array
 
-
 # Draws that must lie, in effect, where both densities do.
 LEAST_OVERLAP = 10.0
 

@@ -29,6 +29,8 @@ NEGLIGIBLE_SHARE = 0.01
 SHARE_ERROR_LIMIT = 0.02
 BRIDGE_DRAWS = 4000
 MOST_MODES = 10
+# Fewer draws than this per coordinate say too little of a region to weigh it.
+DRAWS_PER_COORDINATE = 10
 # Modes between which chains moved this often in all are one region: chains weigh them well.
 MOVES_THAT_JOIN = 10
 
@@ -229,7 +231,7 @@ def judge_chains(
     which = relevant_modes(modes)
     mixture = ModeMixture.from_modes(problem, modes).restricted(which)
     where = mixture.nearest(draws.theta.reshape(-1, d))
-    regions = _regions(where.reshape(n_chains, n_draws), len(which))
+    regions = _regions(where.reshape(n_chains, n_draws), len(which), DRAWS_PER_COORDINATE * d)
     visited = np.bincount(regions[where], minlength=regions.max() + 1) > 0
     missed = np.bincount(where, minlength=len(which)) == 0
     missed &= modes.probabilities[which] > NEGLIGIBLE_SHARE
@@ -291,12 +293,28 @@ def _unsettled(solver: str, unseen: float, error: float) -> str:
     return f"{solver}: modes not settled, {what}; raise chains and draws, or use solver='laplace'"
 
 
-def _regions(where: NDArray[np.intp], n_modes: int) -> NDArray[np.intp]:
-    """Region of every mode: modes between which chains (C, D) move often are one region."""
+def _regions(where: NDArray[np.intp], n_modes: int, smallest: int) -> NDArray[np.intp]:
+    """Region of every mode: modes between which chains (C, D) move often are one region.
+
+    A region of under ``smallest`` draws joins the one it exchanges most moves with.
+    """
     moves = np.zeros((n_modes, n_modes), dtype=int)
     np.add.at(moves, (where[:, :-1].ravel(), where[:, 1:].ravel()), 1)
-    _, regions = connected_components(moves + moves.T >= MOVES_THAT_JOIN, directed=False)
-    return regions
+    moves += moves.T
+    counts = np.bincount(where.ravel(), minlength=n_modes)
+    joined = moves >= MOVES_THAT_JOIN
+    while True:
+        n_regions, regions = connected_components(joined, directed=False)
+        sizes = np.bincount(regions, weights=counts, minlength=n_regions)
+        for r in np.argsort(sizes):
+            inside = regions == r
+            outward = np.where(np.outer(inside, ~inside), moves, 0)
+            if 0 < sizes[r] < smallest and outward.any():
+                a, b = np.unravel_index(outward.argmax(), outward.shape)
+                joined[a, b] = joined[b, a] = True
+                break
+        else:
+            return regions
 
 
 def _diagnose_within(
@@ -369,7 +387,7 @@ def _weigh_regions(
         visits = np.flatnonzero(np.isin(where, own))
         fit, rest = visits[::2], visits[1::2]
         if len(fit):
-            proposal = proposal.fitted(flat[fit], np.searchsorted(own, where[fit]))
+            proposal = proposal.fitted(flat[fit])
         thetas, right, _ = proposal.sample(rng, BRIDGE_DRAWS)
         right &= np.isin(mixture.nearest(thetas), own)
         prior, likelihood = density.values(thetas)

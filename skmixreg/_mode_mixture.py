@@ -12,17 +12,15 @@ every rule A_m that does not depend on how theta was labelled.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln, logsumexp
 
 from ._alignment import Pivot
 from ._blocks import Array
+from ._mixture_kernels import part_log_densities
 from ._mode_table import ModeTable
 from ._problem import Problem
-from ._proposal import StudentPart
 
 DF = 5.0
 # A part is fitted to draws where it has this many per coordinate.
@@ -31,104 +29,90 @@ DRAWS_PER_COORDINATE = 5
 LEAST_SHARE = 0.02
 
 
-@dataclass(frozen=True)
-class Part:
-    """One t distribution and the rule that labels draws for it."""
-
-    student: StudentPart
-    pivot: Pivot
-
-    @classmethod
-    def around(cls, problem: Problem, centre: Array, scale: Array) -> Part:
-        """Part with the given centre (d,) and lower triangular scale (d, d)."""
-        pivot = Pivot.from_mode(problem.blocks, centre, scale)
-        return cls(StudentPart(problem, centre, scale, DF), pivot)
-
-    def orders(self, thetas: Array) -> NDArray[np.intp]:
-        """Labels under which draws resemble this part most: (S, K)."""
-        orders, _ = self.pivot.align(self.student.problem.blocks.unpack(thetas))
-        return orders
-
-    def aligned(self, thetas: Array) -> Array:
-        """Draws in these labels: (S, d) -> (S, d)."""
-        blocks = self.student.problem.blocks
-        components = blocks.unpack(thetas)
-        orders, _ = self.pivot.align(components)
-        return blocks.pack(components.permuted(orders))
-
-
 class ModeMixture:
     """Mixture over modes.
 
     Parameters
     ----------
     problem : Problem
-    parts : list of Part
+    centres : ndarray of shape (n_parts, d)
+    scales : ndarray of shape (n_parts, d, d)
+        Lower triangular.
     shares : ndarray of shape (n_parts,)
         Proportional to the probabilities of the parts.
     """
 
-    def __init__(self, problem: Problem, parts: list[Part], shares: Array):
+    def __init__(self, problem: Problem, centres: Array, scales: Array, shares: Array):
         self.problem = problem
-        self.parts = parts
+        self.centres = np.ascontiguousarray(centres)
+        self.scales = np.ascontiguousarray(scales)
         self.shares = shares / shares.sum()
+        blocks, d = problem.blocks, problem.blocks.size
+        pivots = [
+            Pivot.from_mode(blocks, centre, scale)
+            for centre, scale in zip(centres, scales, strict=True)
+        ]
+        constant = gammaln(0.5 * (DF + d)) - gammaln(0.5 * DF) - 0.5 * d * np.log(np.pi * DF)
+        diagonal = np.abs(np.diagonal(self.scales, axis1=1, axis2=2))
+        with np.errstate(divide="ignore"):
+            constants = constant - np.log(diagonal).sum(axis=1) + np.log(self.shares)
+        self._arguments = (
+            blocks.gating_basis,
+            blocks.component_index,
+            blocks.n_components - 1,
+            self.centres,
+            self.scales,
+            constants,
+            DF,
+            np.stack([pivot.location for pivot in pivots]),
+            np.stack([pivot.whitener for pivot in pivots]),
+            np.stack([pivot.log_volume for pivot in pivots]),
+        )
 
     @classmethod
     def from_modes(cls, problem: Problem, modes: ModeTable) -> ModeMixture:
         """Laplace's approximation of every mode, by its mass."""
-        parts = [Part.around(problem, mode.theta, mode.scale) for mode in modes.modes]
-        return cls(problem, parts, modes.probabilities)
+        centres = np.stack([mode.theta for mode in modes.modes])
+        scales = np.stack([mode.scale for mode in modes.modes])
+        return cls(problem, centres, scales, modes.probabilities)
 
     def restricted(self, which: NDArray[np.intp]) -> ModeMixture:
         """Some of the parts."""
-        return ModeMixture(self.problem, [self.parts[m] for m in which], self.shares[which])
+        shares = np.maximum(self.shares[which], np.finfo(float).tiny)
+        return ModeMixture(self.problem, self.centres[which], self.scales[which], shares)
 
-    def fitted(self, thetas: Array, where: NDArray[np.intp] | None = None) -> ModeMixture:
-        """Parts moved and scaled to the draws nearest to them, shares to their numbers.
-
-        Parameters
-        ----------
-        thetas : ndarray of shape (S, d)
-        where : ndarray of shape (S,), optional
-            Parts of the draws; the nearest by default.
-        """
-        where = self.nearest(thetas) if where is None else where
+    def fitted(self, thetas: Array) -> ModeMixture:
+        """Parts moved and scaled to the draws (S, d) nearest to them, shares to their numbers."""
         d = self.problem.blocks.size
-        parts = []
-        for m, part in enumerate(self.parts):
-            own = thetas[where == m]
-            if len(own) >= DRAWS_PER_COORDINATE * d:
-                aligned = part.aligned(own)
+        densities, orders = self._evaluate(thetas)
+        where = densities.argmax(axis=1)
+        centres, scales = self.centres.copy(), self.scales.copy()
+        for m in range(len(centres)):
+            own = where == m
+            if own.sum() >= DRAWS_PER_COORDINATE * d:
+                aligned = self._relabelled(thetas[own], orders[own, m])
+                centres[m] = aligned.mean(axis=0)
                 covariance = np.cov(aligned, rowvar=False).reshape(d, d)
-                # A chain that hardly moved leaves a singular covariance: keep a little of before.
-                covariance += 0.02 * np.diag(covariance.diagonal() + 1e-12)
-                part = Part.around(
-                    self.problem, aligned.mean(axis=0), np.linalg.cholesky(covariance)
-                )
-            parts.append(part)
-        counts = np.bincount(where, minlength=len(parts)) / max(len(where), 1)
-        return ModeMixture(self.problem, parts, np.maximum(counts, LEAST_SHARE))
-
-    def log_parts(self, thetas: Array) -> Array:
-        """Log of every term of the density: (S, d) -> (S, n_parts)."""
-        constant = gammaln(self.problem.blocks.n_components + 1.0)
-        terms = [part.student.log_density(part.aligned(thetas)) for part in self.parts]
-        with np.errstate(divide="ignore"):
-            return np.stack(terms, axis=1) + np.log(self.shares) - constant
+                # Chains that hardly moved leave a singular covariance.
+                covariance += np.diag(0.02 * covariance.diagonal() + 1e-12)
+                scales[m] = np.linalg.cholesky(covariance)
+        counts = np.bincount(where, minlength=len(centres)) / max(len(where), 1)
+        return ModeMixture(self.problem, centres, scales, np.maximum(counts, LEAST_SHARE))
 
     def log_density(self, thetas: Array) -> Array:
-        """Log density, labels averaged: (S, d) -> (S,); it integrates to the share of `sample`
-        that is right."""
-        return logsumexp(self.log_parts(thetas), axis=1)
+        """Log density, labels averaged: (S, d) -> (S,).
+
+        Its integral is the share of `sample` that is right.
+        """
+        densities, _ = self._evaluate(thetas)
+        return logsumexp(densities, axis=1) - gammaln(self.problem.blocks.n_components + 1.0)
 
     def nearest(self, thetas: Array) -> NDArray[np.intp]:
         """The part that gives a draw most of its density: (S, d) -> (S,).
 
         The same for every relabelling of a draw, hence a partition into regions.
         """
-        if len(self.parts) == 1:
-            return np.zeros(len(thetas), dtype=np.intp)
-        return self.log_parts(thetas).argmax(axis=1)
+        return self._evaluate(thetas)[0].argmax(axis=1)
 
     def sample(
         self, rng: np.random.Generator, n: int
@@ -145,11 +129,20 @@ class ModeMixture:
         edges = np.concatenate([[0.0], np.cumsum(self.shares)])
         edges[-1] = 1.0
         counts = np.diff(np.floor(edges * n + rng.random()).astype(int))
-        thetas, right = [], []
+        part = np.repeat(np.arange(len(counts)), counts)
+        z = rng.standard_normal((n, self.centres.shape[1]))
+        z /= np.sqrt(rng.chisquare(DF, n) / DF)[:, None]
+        thetas = np.empty_like(z)
+        for m in np.flatnonzero(counts):
+            thetas[part == m] = self.centres[m] + z[part == m] @ self.scales[m].T
+        _, orders = self._evaluate(thetas)
         identity = np.arange(self.problem.blocks.n_components)
-        for part, count in zip(self.parts, counts, strict=True):
-            if count:
-                thetas.append(part.student.sample(rng, int(count)))
-                right.append((part.orders(thetas[-1]) == identity).all(axis=1))
-        where = np.repeat(np.arange(len(self.parts)), counts)
-        return np.concatenate(thetas), np.concatenate(right), where
+        return thetas, (orders[np.arange(n), part] == identity).all(axis=1), part
+
+    def _evaluate(self, thetas: Array) -> tuple[Array, NDArray[np.intp]]:
+        """Log density of every part in its labels (S, n_parts), and these (S, n_parts, K)."""
+        return part_log_densities(np.ascontiguousarray(thetas), *self._arguments)
+
+    def _relabelled(self, thetas: Array, orders: NDArray[np.intp]) -> Array:
+        blocks = self.problem.blocks
+        return blocks.pack(blocks.unpack(thetas).permuted(orders))

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import betaln
 
 from ._mode_table import ModeTable
-from ._modes import find_smaller_modes
+from ._modes import find_smaller_modes, matching
 from ._problem import Problem
 from ._proposal import EmptyPart, Part, StudentPart, SymmetrisedMixture
 
@@ -44,7 +44,12 @@ def _full_parts(problem: Problem, modes: ModeTable) -> tuple[list[Part], list[fl
     masses: list[float] = []
     for mode, mass in zip(modes.modes, modes.log_masses, strict=True):
         if mass > top - RELEVANT_NATS:
-            parts.append(StudentPart(problem, mode.theta, mode.scale, START_DF))
+            # One labelling for all, so that few relabelled terms count.
+            order = matching(problem, mode.theta, modes.best)
+            rotation = problem.blocks.permute(np.eye(problem.blocks.size), order)
+            centre = problem.blocks.permute(mode.theta, order)
+            scale = np.linalg.cholesky(rotation.T @ mode.scale @ mode.scale.T @ rotation)
+            parts.append(StudentPart(problem, centre, scale, START_DF))
             masses.append(float(mass))
     return parts, masses
 

@@ -200,7 +200,7 @@ def collapsed(problem: Problem, mode: Mode) -> bool:
 
 def whitened_distance(problem: Problem, theta: Array, mode: Mode) -> float:
     """Squared distance from a mode in its own metric, labels matched."""
-    order = _matching(problem, theta, mode)
+    order = matching(problem, theta, mode)
     gap = problem.blocks.permute(theta, order) - mode.theta
     z = solve_triangular(mode.scale, gap, lower=True, check_finite=False)
     return float(z @ z)
@@ -317,7 +317,7 @@ def _subsample(problem: Problem, rng: np.random.Generator) -> Array:
     return rng.choice(problem.n_rows, SEARCH_ROWS, p=w / w.sum())
 
 
-def _matching(problem: Problem, theta: Array, mode: Mode) -> Array:
+def matching(problem: Problem, theta: Array, mode: Mode) -> Array:
     """The relabelling of ``theta`` that brings its components nearest to the mode's."""
     index = problem.blocks.component_index
     K = len(index)

@@ -18,8 +18,12 @@ from .._problem import Problem
 from ._base import Solver
 from ._gibbs_kernels import sweeps
 
-JUMP_ROUNDS = 20  # per `draws` kept sweeps, and over the tuning
-JUMP_TRIES = 20  # proposals that every chain sees in a round
+# Rounds of jumps while tuning and per run.  Where there are several modes every visit to one counts
+# little more than a single draw, so there must be many.
+TUNING_ROUNDS = 20
+ROUNDS_ONE_MODE = 20
+ROUNDS_SEVERAL_MODES = 200
+JUMP_TRIES = 10  # proposals that every chain sees in a round
 
 
 class Gibbs(Solver):
@@ -126,10 +130,11 @@ class Gibbs(Solver):
         with ThreadPoolExecutor(max(1, min(n_threads, self.chains))) as pool:
             chains = _Chains(problem, starts, rng, pool)
             jumps = _Jumps(problem, modes, rng) if self.jumps else None
-            tuned = chains.run(self.tune, 1, jumps)
+            rounds = ROUNDS_ONE_MODE if len(modes.modes) == 1 else ROUNDS_SEVERAL_MODES
+            tuned = chains.run(self.tune, 1, jumps, TUNING_ROUNDS)
             if jumps is not None and self.tune:
                 jumps.adapt(tuned)
-            theta = chains.run(self.draws, 1, jumps)
+            theta = chains.run(self.draws, 1, jumps, rounds)
             thin = 1
             while True:
                 draws = self._judged(problem, modes, theta, thin, jumps, rng)
@@ -140,7 +145,7 @@ class Gibbs(Solver):
                 thin *= 2
                 if jumps is not None:
                     jumps.adapt(theta)
-                later = chains.run(self.draws // 2, thin, jumps)
+                later = chains.run(self.draws // 2, thin, jumps, rounds)
                 theta = np.concatenate([theta[:, self.draws % 2 :: 2], later], axis=1)
         return draws
 
@@ -226,11 +231,16 @@ class _Chains:
             tuple(np.array(part[c], order="C") for part in components) for c in range(len(values))
         ]
 
-    def run(self, n_keep: int, thin: int, jumps: _Jumps | None) -> Array:
-        """Advance by ``n_keep * thin`` sweeps: draws of shape (chains, n_keep, d)."""
+    def run(self, n_keep: int, thin: int, jumps: _Jumps | None, rounds: int) -> Array:
+        """Advance by ``n_keep * thin`` sweeps, with ``rounds`` rounds of jumps in between.
+
+        Returns
+        -------
+        ndarray of shape (chains, n_keep, d)
+        """
         if n_keep == 0:
             return np.empty((len(self.keys), 0, self.problem.blocks.size))
-        rounds = 1 if jumps is None else min(JUMP_ROUNDS, n_keep)
+        rounds = 1 if jumps is None else min(rounds, n_keep)
         kept = []
         if jumps is not None:
             jumps.prepare(rounds, len(self.keys))
