@@ -194,3 +194,9 @@ class ParameterBlocks:
         if not self.shared_dispersion:
             columns.append(self.table["dispersion"].where.start + np.arange(K)[:, None])
         return np.concatenate(columns, axis=1)
+
+    @cached_property
+    def line_index(self) -> NDArray[np.intp]:
+        """(K, P): positions in theta of the intercept and coefficients of each component."""
+        n_lines = self.n_features + int(self.fit_intercept)
+        return self.component_index[:, :n_lines]

@@ -390,9 +390,11 @@ def _weigh_regions(
             proposal = proposal.fitted(flat[fit])
         thetas, right, _ = proposal.sample(rng, BRIDGE_DRAWS)
         right &= np.isin(mixture.nearest(thetas), own)
-        prior, likelihood = density.values(thetas)
-        proposed = np.where(right, prior + likelihood - proposal.log_density(thetas), -np.inf)
-        proposed = np.where(np.isnan(proposed), -np.inf, proposed)
+        # The tails of t distributions reach dispersions that overflow: there p is 0.
+        with np.errstate(over="ignore", invalid="ignore"):
+            prior, likelihood = density.values(thetas)
+            proposed = prior + likelihood - proposal.log_density(thetas)
+        proposed = np.where(right & np.isfinite(proposed), proposed, -np.inf)
         if len(rest):
             ratio = log_posterior[rest] - proposal.log_density(flat[rest])
             estimate = log_evidence(ratio, proposed, effective_size(ratio))

@@ -42,7 +42,9 @@ class LogPosterior:
             self.blocks.table[name].where if name in self.blocks.table else slice(0, 0)
             for name in ("gating", "intercept", "coef", "dispersion")
         )
-        self._no_intercept = None if self.blocks.fit_intercept else np.zeros(self.blocks.n_components)
+        self._no_intercept = (
+            None if self.blocks.fit_intercept else np.zeros(self.blocks.n_components)
+        )
         self._constant = self._prior_constant()
 
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:

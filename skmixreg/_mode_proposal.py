@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import betaln
 
+from ._blocks import Array
 from ._mode_table import ModeTable
 from ._modes import find_smaller_modes, matching
 from ._problem import Problem
 from ._proposal import EmptyPart, Part, StudentPart, SymmetrisedMixture
 
-START_DF = 8.0
+START_DF = 30.0
 # Modes this much less massive than the best change no number that is reported.
 RELEVANT_NATS = 12.0
 
@@ -49,9 +50,27 @@ def _full_parts(problem: Problem, modes: ModeTable) -> tuple[list[Part], list[fl
             rotation = problem.blocks.permute(np.eye(problem.blocks.size), order)
             centre = problem.blocks.permute(mode.theta, order)
             scale = np.linalg.cholesky(rotation.T @ mode.scale @ mode.scale.T @ rotation)
-            parts.append(StudentPart(problem, centre, scale, START_DF))
+            _spread_sigma(problem, centre, scale, mode.counts[order])
+            parts.append(StudentPart(problem, centre, scale, START_DF, funnel=True))
             masses.append(float(mass))
     return parts, masses
+
+
+def _spread_sigma(problem: Problem, centre: Array, scale: Array, counts: Array) -> None:
+    """Move log(sigma) from the joint mode to about its marginal mean, in place.
+
+    Integrating out the P coefficients of a line leaves n - P degrees of freedom of n.
+    """
+    blocks = problem.blocks
+    n_lines = blocks.line_index.shape[1]
+    if blocks.shared_dispersion:
+        counts = counts.sum(keepdims=True)
+        n_lines *= blocks.n_components
+    at = np.arange(blocks.size)[blocks.table["dispersion"].where]
+    for i, n in zip(at, counts, strict=True):
+        left = max(n - n_lines, 0.5 * n, 1.0)
+        centre[i] += 0.5 * np.log(max(n, 1.0) / left)
+        scale[i] *= np.sqrt(max(n, 1.0) / left)
 
 
 def _log_empty_share(problem: Problem) -> float:

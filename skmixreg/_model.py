@@ -88,9 +88,7 @@ def _priors(problem: Problem) -> tuple[Any, Any, Any, Any]:
         )
     else:
         intercept = pt.zeros(K)
-    coef = pm.Normal(
-        "coef_std", 0.0, np.float64(priors.coef_scale), dims=("component", "feature")
-    )
+    coef = pm.Normal("coef_std", 0.0, np.float64(priors.coef_scale), dims=("component", "feature"))
 
     shape = () if blocks.shared_dispersion else (K,)
     log_dispersion = family.pymc_log_dispersion_prior(

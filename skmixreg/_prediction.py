@@ -133,8 +133,7 @@ def responsibilities(posterior: Posterior, X: Array, y: Array, *, n_threads: int
     """
     draws = _flat(posterior.components)
     parts = _map_rows(posterior, _kernels.pointwise_responsibilities, draws, X, y, n_threads)
-    out = np.concatenate([np.empty(0), *parts]).reshape(len(X), -1)
-    return out.reshape(len(X), posterior.blocks.n_components)
+    return np.concatenate([np.empty(0), *parts]).reshape(len(X), posterior.blocks.n_components)
 
 
 def log_likelihood_draws(posterior: Posterior, X: Array, y: Array, *, n_threads: int = 1) -> Array:

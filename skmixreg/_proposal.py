@@ -10,7 +10,7 @@ the labels of the draws fell, and no factor K! appears anywhere else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -28,32 +28,61 @@ NEGLIGIBLE_NATS = 18.0
 class StudentPart:
     """Multivariate t around one mode, on the coordinates of all components.
 
+    With ``funnel`` the t distribution is that of bent coordinates, in which the distance of
+    intercept and coefficients from the centre is divided by sigma_k / sigma_k(centre): given
+    sigma, a line is the less certain the larger sigma is, as in the normal-inverse-gamma family.
+
     Attributes
     ----------
     centre : ndarray of shape (d,)
     scale : ndarray of shape (d, d)
         Lower triangular.
     df : float
+    funnel : bool
     """
 
     problem: Problem
     centre: Array
     scale: Array
     df: float
+    funnel: bool = False
 
     def sample(self, rng: np.random.Generator, n: int) -> Array:
         """Draws in the labelling of the centre: (n, d)."""
         z = rng.standard_normal((n, len(self.centre)))
         z /= np.sqrt(rng.chisquare(self.df, n) / self.df)[:, None]
-        return self.centre + z @ self.scale.T
+        thetas = self.centre + z @ self.scale.T
+        if self.funnel:
+            lines, stretch = self._stretch(thetas)
+            thetas[:, lines] = self.centre[lines] + (thetas[:, lines] - self.centre[lines]) * stretch
+        return thetas
 
     def log_density(self, thetas: Array) -> Array:
         """Density in the labelling of the centre: (S, d) -> (S,)."""
-        return self._log_kernel(self.squares(thetas))
+        bent, log_jacobian = self._bend(thetas)
+        return self._log_kernel(self._squares(bent)) + log_jacobian
 
-    def squares(self, thetas: Array) -> Array:
+    def _stretch(self, thetas: Array) -> tuple[NDArray[np.intp], Array]:
+        """Positions of intercepts and coefficients, and sigma_k / sigma_k(centre) for each."""
+        blocks = self.problem.blocks
+        at = blocks.table["dispersion"].where
+        ratio = np.exp(thetas[:, at] - self.centre[at])
+        lines = blocks.line_index
+        per_component = np.broadcast_to(ratio, (len(thetas), blocks.n_components))
+        return lines.ravel(), np.repeat(per_component, lines.shape[1], axis=1)
+
+    def _bend(self, thetas: Array) -> tuple[Array, Array]:
+        """Coordinates in which the part is a t distribution, and the log Jacobian."""
+        if not self.funnel:
+            return thetas, np.zeros(len(thetas))
+        lines, stretch = self._stretch(thetas)
+        bent = thetas.copy()
+        bent[:, lines] = self.centre[lines] + (thetas[:, lines] - self.centre[lines]) / stretch
+        return bent, -np.log(stretch).sum(axis=1)
+
+    def _squares(self, bent: Array) -> Array:
         """Squared distances from the centre in units of the scale: (S, d) -> (S,)."""
-        z = (thetas - self.centre) @ self._whitener
+        z = (bent - self.centre) @ self._whitener
         return np.einsum("ij,ij->i", z, z)
 
     @cached_property
@@ -81,19 +110,21 @@ class StudentPart:
         if n_effective < 20.0:
             return self
         trust = n_effective / (n_effective + 2.0 * d)
-        mean = weights @ thetas
-        gap = thetas - mean
+        bent, _ = self._bend(thetas)
+        mean = weights @ bent
+        gap = bent - mean
         covariance = (gap * weights[:, None]).T @ gap
         old = self.scale @ self.scale.T
         # Draws were in the scale's units: its covariance is df / (df - 2) times the scale.
         centre = trust * mean + (1.0 - trust) * self.centre
         scale = np.linalg.cholesky(trust * covariance + (1.0 - trust) * old)
-        shape = StudentPart(self.problem, centre, scale, self.df)
-        squares = shape.squares(thetas)
+        shape = replace(self, centre=centre, scale=scale)
+        # The centre moved, and with it the bend.
+        squares = shape._squares(shape._bend(thetas)[0])
         best, best_fit = self, -np.inf
         for df in (3.0, 5.0, 8.0, 15.0, 40.0):
             for size in (0.7, 0.85, 1.0, 1.2, 1.5):
-                trial = StudentPart(self.problem, centre, scale * size, df)
+                trial = replace(shape, scale=scale * size, df=df)
                 fit = float(weights @ trial._log_kernel(squares / size**2))
                 if fit > best_fit:
                     best, best_fit = trial, fit
@@ -110,12 +141,24 @@ class StudentPart:
         """The same for vectors of a layout with perhaps more components: (S, K', K)."""
         index, own_index = self.problem.blocks.component_index, blocks.component_index
         K, m = own_index.shape
-        own = thetas[:, own_index].reshape(-1, m)
+        gaps = thetas[:, own_index]
+        at, own_at = self.problem.blocks.table["dispersion"].where, blocks.table["dispersion"].where
+        sigma, centre_sigma = thetas[:, own_at], self.centre[at]
+        n_lines = self.problem.blocks.line_index.shape[1]
         distance = np.empty((len(thetas), K, len(index)))
+        log_jacobian = np.zeros(len(thetas))
+        if self.funnel:
+            # A sum over those who play, at most that over the smallest sigmas.
+            players = np.sort(np.broadcast_to(sigma, (len(thetas), K)), axis=1)[:, : len(index)]
+            centre_sum = np.broadcast_to(centre_sigma, len(index)).sum()
+            log_jacobian = n_lines * (centre_sum - players.sum(axis=1))
         for k in range(len(index)):
-            z = (own - self.centre[index[k]]) @ self._component_whiteners[k]
+            gap = gaps - self.centre[index[k]]
+            if self.funnel:
+                gap[:, :, :n_lines] /= np.exp(sigma - centre_sigma[k % len(centre_sigma)])[:, :, None]
+            z = gap.reshape(-1, m) @ self._component_whiteners[k]
             distance[:, :, k] = np.einsum("ij,ij->i", z, z).reshape(-1, K)
-        return self._log_kernel(distance)
+        return self._log_kernel(distance) + log_jacobian[:, None, None]
 
 
 @dataclass

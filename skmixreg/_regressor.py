@@ -226,8 +226,9 @@ class BayesianMixtureRegressor(FittedMixture):
             self, X, y, sample_weight, self.n_components
         )
         n_threads = _validation.resolve_threads(self.n_jobs)
-        # BLAS threads cost more than they give on matrices of a few columns.
-        with threadpool_limits(1, user_api="blas"):
+        # BLAS threads cost more than they give on matrices of a few columns.  An overflow is a
+        # proposal far out, whose density is zero and its logarithm -inf.
+        with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore"):
             problem = self._problem(X, y, weights, family, priors, n_threads)
             with problem.rows:
                 posterior = solver.solve(

@@ -61,11 +61,13 @@ def check_parity(problem, likelihood, compile_kwargs):
 
 def build_family(name, shared):
     family = FAMILIES[name]()
-    return family.set_params(shared_sigma=shared) if "shared_sigma" in family.get_params() else family
+    if "shared_sigma" in family.get_params():
+        family.set_params(shared_sigma=shared)
+    return family
 
 
 @pytest.mark.parametrize("likelihood", ["kernel", "plain"])
-@pytest.mark.parametrize("K, p, shared, intercept, weighted", GRID)
+@pytest.mark.parametrize(("K", "p", "shared", "intercept", "weighted"), GRID)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_parity(family, K, p, shared, intercept, weighted, likelihood):
     problem = make_problem(build_family(family, shared), K, p, intercept, weighted)
@@ -74,7 +76,7 @@ def test_parity(family, K, p, shared, intercept, weighted, likelihood):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("likelihood", ["kernel", "plain"])
-@pytest.mark.parametrize("K, p, shared, intercept, weighted", FULL)
+@pytest.mark.parametrize(("K", "p", "shared", "intercept", "weighted"), FULL)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_parity_full(family, K, p, shared, intercept, weighted, likelihood):
     problem = make_problem(build_family(family, shared), K, p, intercept, weighted)
@@ -137,3 +139,53 @@ def test_unknown_likelihood():
     problem = make_problem(FAMILIES["gaussian"](), 2, 1, True, False)
     with pytest.raises(ValueError, match="'kernel' or 'plain'"):
         build_model(problem, "fast")
+
+
+@pytest.mark.slow
+def test_the_plain_model_samples_and_predicts():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, size=(200, 1))
+    y = np.where(rng.random(200) < 0.5, 3.0, -1.0) * X[:, 0] + rng.normal(0, 0.1, 200) + 7.0
+    problem = Problem.from_data(
+        X, y, family=FAMILIES["gaussian"](), n_components=2, priors=Priors().resolve()
+    )
+    model = build_model(problem, "plain", rows=(X, y, None))
+    with model:
+        tree = pm.sample(
+            draws=200, tune=300, chains=1, cores=1, nuts_sampler="pymc", random_seed=1,
+            progressbar=False, compute_convergence_checks=False,
+        )  # fmt: skip
+        slopes = np.sort(tree.posterior["coef"].mean(("chain", "draw")).to_numpy()[:, 0])
+        np.testing.assert_allclose(slopes, [-1.0, 3.0], atol=0.1)
+        pm.set_data({"X": np.zeros((5, 1)), "y_observed": np.zeros(5)})
+        predicted = pm.sample_posterior_predictive(
+            tree, predictions=True, random_seed=1, progressbar=False
+        ).predictions["y"]
+    assert predicted.shape == (1, 200, 5)
+    assert float(predicted.mean()) == pytest.approx(7.0, abs=0.05)
+
+
+@pytest.mark.slow
+def test_the_kernel_model_serves_the_other_samplers():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(100, 1)), rng.normal(size=100)
+    problem = Problem.from_data(
+        X, y, family=FAMILIES["gaussian"](), n_components=2, priors=Priors().resolve()
+    )
+    with build_model(problem, "kernel"):
+        nuts = pm.sample(
+            draws=20, tune=20, chains=1, cores=1, nuts_sampler="pymc", progressbar=False,
+            random_seed=1, compute_convergence_checks=False,
+        )  # fmt: skip
+        rust = pm.sample(
+            draws=20, tune=20, chains=1, cores=1, nuts_sampler="nutpie", progressbar=False,
+            random_seed=1, compute_convergence_checks=False,
+        )  # fmt: skip
+        advi = pm.fit(100, method="advi", progressbar=False, random_seed=1)
+        smc = pm.sample_smc(
+            50, chains=1, cores=1, progressbar=False, random_seed=1,
+            compute_convergence_checks=False,
+        )  # fmt: skip
+    for tree in (nuts, rust, smc):
+        assert np.isfinite(tree.posterior["coef"].to_numpy()).all()
+    assert np.isfinite(advi.hist).all()

@@ -138,8 +138,11 @@ def test_units_do_not_matter(npreg):
     model = BayesianMixtureRegressor(random_state=0).fit(npreg.X.to_numpy(), npreg.y)
     X, y = npreg.X.to_numpy() * [1e3, 1e-3], npreg.y * 1e6 + 1e6
     scaled = BayesianMixtureRegressor(random_state=0).fit(X, y)
-    np.testing.assert_allclose(scaled.coef_ * [1e-3, 1e3], model.coef_, rtol=1e-3)
-    np.testing.assert_allclose(scaled.sigma_ * 1e-6, model.sigma_, rtol=1e-3)
+    # Standardised rows agree to rounding, and draws to their Monte Carlo error.
+    sd = model.posterior_["coef"].std(axis=(0, 1))
+    difference = scaled.coef_ * [1e-3, 1e-9] - model.coef_
+    assert (np.abs(difference) < 0.2 * sd).all()
+    np.testing.assert_allclose(scaled.sigma_ * 1e-6, model.sigma_, rtol=0.02)
 
 
 # ---------------------------------------------------------------------- warnings
@@ -253,7 +256,7 @@ def test_score(model, lines):
     X, y = lines
     one = BayesianMixtureRegressor(1, random_state=0).fit(X, y)
     assert isinstance(model.score(X, y), float)
-    assert model.score(X, y) > 0.7 > 0.1 > one.score(X, y)
+    assert model.score(X, y) > 0.7 > 0.3 > one.score(X, y)
     assert one.score(X, y) == pytest.approx(r2_score(y, one.predict(X)), abs=0.01)
     weights = np.arange(len(y)) % 3
     rows = np.repeat(np.arange(len(y)), weights)
@@ -286,18 +289,25 @@ def test_wrong_questions(model, call, message):
 # ---------------------------------------------------------------------- tables and other forms
 
 
-def test_tables(tone):
-    model = BayesianMixtureRegressor(random_state=0).fit(tone.X, tone.y)
+def test_tables(npreg):
+    model = BayesianMixtureRegressor(random_state=0).fit(npreg.X, npreg.y)
     summary = model.summary()
     assert {"mean", "sd"} <= set(summary.columns)
-    assert summary.index.astype(str).str.contains("stretchratio").sum() == 2
+    assert summary.index.astype(str).str.contains("x2").sum() == 2
     contrast = model.contrast()
-    assert (
-        contrast.index.to_frame().astype(str).apply(" ".join, axis=1).str.contains("stretch").any()
-    )
     draws = model.posterior_["coef"]
-    difference = (draws[..., 1, 0] - draws[..., 0, 0]).ravel()
-    assert np.isclose(np.abs(contrast["mean"]), abs(difference.mean())).any()
+    difference = (draws[..., 1, 1] - draws[..., 0, 1]).ravel()
+    assert contrast.loc[("coef[x2]", 1, 0), "mean"] == pytest.approx(difference.mean())
+    assert contrast.loc[("coef[x2]", 1, 0), "P(> 0)"] == pytest.approx((difference > 0).mean())
+
+
+def test_two_solutions(tone):
+    """The likelihood of tone perception has two optima: a warning, and a table by mode."""
+    with pytest.warns(MultimodalPosteriorWarning, match="2 distinct solutions"):
+        model = BayesianMixtureRegressor(random_state=0).fit(tone.X, tone.y)
+    assert (model.modes_["probability"][:2] > 0.05).all()
+    by_mode = model.summary(by_mode=True)
+    assert {0, 1} <= set(by_mode.index.get_level_values("mode"))
 
 
 def test_to_datatree(model, lines):

@@ -313,8 +313,10 @@ class _Jumps:
 
     def _log_ratio(self, thetas: Array) -> Array:
         """log p - log qbar; -inf where p is not finite."""
-        prior, likelihood = self.density.values(thetas)
-        out = prior + likelihood - self.mixture.log_density(thetas)
+        # The tails of t distributions reach dispersions that overflow: there p is 0.
+        with np.errstate(over="ignore", invalid="ignore"):
+            prior, likelihood = self.density.values(thetas)
+            out = prior + likelihood - self.mixture.log_density(thetas)
         return np.where(np.isfinite(out), out, -np.inf)
 
     def attempt(self, current: Array) -> Array | None:

@@ -28,10 +28,13 @@ from ._convert import log_jacobian, value_map
 
 # Above it a gradient spends long enough outside Python's lock for threads to gain.
 THREADED_TERMS = 20_000
-PROBES = 64
+PROBES = 128
 # Standard deviation of log density minus its normal approximation, over draws from the latter:
 # 0 for a normal posterior; beyond it the Laplace covariance is a start, not a metric to keep.
-NORMAL_ENOUGH = 0.7
+NORMAL_ENOUGH = 1.0
+# With a component that empties and fills, scales differ a thousandfold and every tree would grow
+# to its limit; chains mix badly there with long trees too, and say so much later.
+MAX_DEPTH = 8
 DIVERGENT_SHARE = 0.001
 
 
@@ -73,9 +76,8 @@ class NUTS(Solver):
     chains : int, default=4
     sampler : {"pymc", "nutpie"}, default="pymc"
         Whose implementation; nutpie is an optional package.
-    target_accept : float or None, default=None
-        Mean acceptance to tune the step size for, between 0 and 1.  By default 0.8 where the
-        Laplace covariance serves as metric, 0.9 elsewhere.
+    target_accept : float, default=0.8
+        Mean acceptance to tune the step size for, between 0 and 1; higher means smaller steps.
 
     References
     ----------
@@ -92,7 +94,7 @@ class NUTS(Solver):
         tune: int | None = None,
         chains: int = 4,
         sampler: str = "pymc",
-        target_accept: float | None = None,
+        target_accept: float = 0.8,
     ):
         self.draws = draws
         self.tune = tune
@@ -111,7 +113,7 @@ class NUTS(Solver):
                     f"NUTS({option}=...) must be an integer of at least {lowest}, got {value!r}."
                 )
         target = self.target_accept
-        if target is not None and not (isinstance(target, Real) and 0.0 < target < 1.0):
+        if not (isinstance(target, Real) and 0.0 < target < 1.0):
             raise ValueError(
                 f"NUTS(target_accept=...) must be a number between 0 and 1, got {target!r}."
             )
@@ -172,7 +174,6 @@ class NUTS(Solver):
         started = [modes.modes[m] for m in np.unique(where)]
         normal = all(_departure(density, mode, probes) < NORMAL_ENOUGH for mode in started)
         tune = self.tune if self.tune is not None else (150 if normal else 800)
-        target = self.target_accept if self.target_accept is not None else (0.8 if normal else 0.9)
         return [
             ChainPlan(
                 start=_pulled_in(density, modes.modes[m], start),
@@ -180,7 +181,7 @@ class NUTS(Solver):
                 keeps_metric=normal,
                 draws=int(self.draws),
                 tune=int(tune),
-                target_accept=float(target),
+                target_accept=float(self.target_accept),
                 seed=int(seed),
             )
             for start, m, seed in zip(starts, where, seeds, strict=True)
@@ -188,8 +189,8 @@ class NUTS(Solver):
 
     def _complain_of_divergences(self, draws: Draws) -> None:
         n, total = draws.report["divergences"], draws.theta[..., 0].size
-        if n > DIVERGENT_SHARE * total:
-            higher = 1.0 - (1.0 - draws.report["target_accept"]) / 4.0
+        if n > max(1.0, DIVERGENT_SHARE * total):
+            higher = 1.0 - (1.0 - self.target_accept) / 4.0
             draws.failures.append(
                 f"nuts: {n} of {total} draws diverged; use solver=NUTS(target_accept="
                 f"{higher:.3g}), fewer components, or narrower priors"
@@ -331,6 +332,7 @@ def _pymc_chains(
             logp_dlogp_func=function,
             potential=potential,
             step_scale=1.0,
+            max_treedepth=MAX_DEPTH,
             target_accept=plan.target_accept,
             rng=rng,
         )
@@ -358,7 +360,10 @@ def _pymc_chains(
                     gradients += stats["tree_size"]
                 advance(1)
         return ChainResult(
-            function.theta(points), log_posterior - log_jacobian(density.blocks), divergent, gradients
+            function.theta(points),
+            log_posterior - log_jacobian(density.blocks),
+            divergent,
+            gradients,
         )
 
     return chain
@@ -403,6 +408,7 @@ def _nutpie_chains(
             cores=1,
             seed=plan.seed,
             target_accept=plan.target_accept,
+            maxdepth=MAX_DEPTH,
             save_warmup=False,
             progress_bar=False,
         )
