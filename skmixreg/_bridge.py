@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from scipy.special import expit, logsumexp
+from scipy.stats import rankdata
 
 from ._blocks import Array
 
@@ -157,7 +158,7 @@ def _relative_variance(values: Array) -> float:
 def effective_size(series: Array) -> float:
     """Effective size of one dependent series: Geyer's initial positive sequence."""
     n = len(series)
-    centred = np.argsort(np.argsort(series)) - 0.5 * (n - 1)  # ranks: ratios have heavy tails
+    centred = rankdata(series) - 0.5 * (n + 1)  # ranks: log ratios have heavy tails
     spectrum = np.fft.rfft(centred, 2 * n)
     covariance = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, 2 * n)[:n]
     if n < 4 or covariance[0] <= 0:

@@ -254,9 +254,11 @@ def judge_chains(
             report["resampled_over_modes"] = True
     mode_share = np.bincount(which[where], minlength=len(modes.modes)) / len(where)
     # Shares of modes mean nothing where chains disagree on them.
-    settled &= verdict.rhat <= RHAT_LIMIT or mode_share.max() > 1.0 - NEGLIGIBLE_SHARE
+    settled = settled and bool(
+        verdict.rhat <= RHAT_LIMIT or mode_share.max() > 1.0 - NEGLIGIBLE_SHARE
+    )
     report["mode_share"] = mode_share
-    report |= verdict._asdict() | {"settled": bool(settled)}
+    report |= verdict._asdict() | {"settled": settled}
     failures += complaints(draws.solver, verdict)
     return replace(draws, report=report, failures=failures)
 
@@ -314,7 +316,7 @@ def _regions(where: NDArray[np.intp], n_modes: int, smallest: int) -> NDArray[np
                 joined[a, b] = joined[b, a] = True
                 break
         else:
-            return regions
+            return regions.astype(np.intp)
 
 
 def _diagnose_within(

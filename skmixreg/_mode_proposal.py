@@ -29,7 +29,7 @@ def mixture_over_modes(
     if smaller is not None:
         size = problem.blocks.n_components - 1
         inner, inner_masses = _full_parts(problem.with_components(size), smaller)
-        parts += [EmptyPart(problem, part, 1) for part in inner]
+        parts += [EmptyPart(problem, part) for part in inner]
         masses += [mass + _log_empty_share(problem) for mass in inner_masses]
     log_masses = np.array(masses)
     keep = np.flatnonzero(log_masses > log_masses.max() - RELEVANT_NATS)

@@ -163,34 +163,31 @@ class StudentPart:
 
 @dataclass
 class EmptyPart:
-    """A fit with fewer components, times the prior of the empty ones.
+    """A fit with one component fewer, times the prior of the empty one.
 
-    ``active`` holds the coordinates of the first ``K - n_empty`` components as a problem of its
-    own; weights of the active ones together and of each empty one follow a Dirichlet
-    distribution with the counts the data give them.
+    ``active`` holds the coordinates of the first K - 1 components as a problem of its own; the
+    weight of the empty one follows the Beta distribution it has when no row belongs to it.
     """
 
     problem: Problem
     active: StudentPart
-    n_empty: int
 
     def _concentrations(self) -> Array:
-        c = self.problem.priors.weight_concentration
-        kept = self.problem.blocks.n_components - self.n_empty
-        return np.array([self.problem.total_weight + kept * c] + [c] * self.n_empty)
+        c, K = self.problem.priors.weight_concentration, self.problem.blocks.n_components
+        return np.array([self.problem.total_weight + (K - 1) * c, c])
 
     def sample(self, rng: np.random.Generator, n: int) -> Array:
-        """Draws with the empty components last: (n, d)."""
+        """Draws with the empty component last: (n, d)."""
         problem, blocks = self.problem, self.problem.blocks
         p, priors = blocks.n_features, problem.priors
         inner = self.active.problem.blocks.unpack(self.active.sample(rng, n))
-        # Logs of Gamma draws: weights of empty components underflow for small concentrations.
+        # Logs of Gamma draws: the empty component's weight underflows for small concentrations.
         shape = self._concentrations()
         gamma = np.log(rng.standard_gamma(shape + 1.0, size=(n, len(shape))))
         gamma += np.log(rng.random((n, len(shape)))) / shape
         split = gamma - log_sum_exp(gamma)
         log_weights = np.concatenate([inner.log_weights + split[:, :1], split[:, 1:]], axis=1)
-        empty = (n, self.n_empty)
+        empty = (n, 1)
         intercept = np.zeros(empty)
         if blocks.fit_intercept:
             intercept = priors.intercept_scale * rng.standard_normal(empty)
@@ -213,7 +210,7 @@ class EmptyPart:
         """Coordinates of the active problem, and the log density of all else."""
         problem, blocks = self.problem, self.problem.blocks
         K = blocks.n_components
-        kept = K - self.n_empty
+        kept = K - 1
         components = blocks.unpack(thetas)
         total = log_sum_exp(components.log_weights[:, :kept])[:, 0]
         active_blocks = self.active.problem.blocks
@@ -249,7 +246,7 @@ class EmptyPart:
         return self
 
     def log_density(self, thetas: Array) -> Array:
-        """Density with the empty components last: (S, d) -> (S,)."""
+        """Density with the empty component last: (S, d) -> (S,)."""
         inner, log_rest = self._split(thetas)
         return self.active.log_density(inner) + log_rest
 

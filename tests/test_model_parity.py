@@ -166,6 +166,7 @@ def test_the_plain_model_samples_and_predicts():
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Numba will use object mode")  # SMC draws from the prior
 def test_the_kernel_model_serves_the_other_samplers():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(100, 1)), rng.normal(size=100)

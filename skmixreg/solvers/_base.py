@@ -44,6 +44,11 @@ class Solver(BaseEstimator, ABC):
         draws = self.draw(problem, modes, rng, n_threads=n_threads, verbose=verbose)
         return Posterior.from_draws(problem, modes, draws)
 
+    @classmethod
+    def serves(cls, problem: Problem) -> bool:
+        """Whether this solver can draw from the posterior of a problem."""
+        return problem.family.conjugate or not cls.requires_conjugate
+
     def check(self, problem: Problem) -> None:
         """Reject what this solver cannot serve, before any work."""
         if self.requires_conjugate and not problem.family.conjugate:

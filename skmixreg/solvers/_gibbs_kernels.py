@@ -85,7 +85,13 @@ def _tangent(n, low, high, side):
 
     Any point with a slope is valid: the distance only decides how often a proposal is accepted.
     """
-    h = side / math.sqrt(low + high)
+    # Where f is nearly flat its curvature leads far out; beyond these points f has dropped by 1.
+    if side > 0.0:
+        most = 0.5 * math.log1p((2.0 + low) / high)
+    else:
+        most = max(0.65, 0.5 * math.log1p((4.0 + 2.0 * high) / low))
+    h = side * min(1.0 / math.sqrt(low + high), most)
+    fall, slope = 0.0, 0.0
     for _ in range(200):
         fall = _drop(h, n, low, high)
         slope = -n + low * math.exp(-2.0 * h) - high * math.exp(2.0 * h)

@@ -69,7 +69,7 @@ class Laplace(Solver):
     ) -> Draws:
         density = LogPosterior(problem)
         proposal = mixture_over_modes(problem, modes, rng)
-        total = 0
+        total, previous = 0, np.inf
         for round_ in range(self.max_rounds):
             size = min(self.draws * 2**round_, 20 * self.draws - total)
             if size < self.draws:
@@ -81,8 +81,9 @@ class Laplace(Solver):
                     f"laplace: {size} draws, k-hat {sample.khat:.2f}, "
                     f"importance ESS {sample.ess:.0f}"
                 )
-            if sample.passes or sample.hopeless(20 * self.draws - total):
+            if sample.passes or sample.hopeless(20 * self.draws - total, previous):
                 break
+            previous = sample.khat
             proposal = proposal.adapted(sample.thetas, sample.part, sample.weights)
         return sample.to_draws(rng, self.draws)
 
@@ -137,12 +138,11 @@ class ImportanceSample:
         """k-hat and effective sample size are good enough."""
         return self.khat <= khat_threshold(len(self.thetas)) and self.ess >= LEAST_IMPORTANCE_ESS
 
-    def hopeless(self, left: int) -> bool:
-        """Whether ``left`` more draws, twice as efficient, would still not be enough."""
+    def hopeless(self, left: int, previous_khat: float) -> bool:
+        """Whether adaptation no longer helps the tail, or ``left`` draws cannot be enough."""
+        stuck = self.khat > khat_threshold(len(self.thetas)) and self.khat > previous_khat - 0.05
         efficiency = self.ess / len(self.thetas)
-        return 2.0 * efficiency * left < LEAST_IMPORTANCE_ESS or (
-            self.khat > 1.0 and len(self.thetas) > 2000
-        )
+        return stuck or 4.0 * efficiency * left < LEAST_IMPORTANCE_ESS
 
     def to_draws(self, rng: np.random.Generator, n: int) -> Draws:
         """``n`` equally weighted draws by systematic resampling, in random order."""

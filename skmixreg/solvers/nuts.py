@@ -105,15 +105,15 @@ class NUTS(Solver):
     def check(self, problem: Problem) -> None:
         super().check(problem)
         for option, lowest in (("draws", 1), ("tune", 0), ("chains", 1)):
-            value = getattr(self, option)
+            value: Any = getattr(self, option)
             if option == "tune" and value is None:
                 continue
-            if not isinstance(value, Integral) or isinstance(value, bool) or value < lowest:
+            if isinstance(value, bool) or not isinstance(value, Integral) or value < lowest:
                 raise ValueError(
                     f"NUTS({option}=...) must be an integer of at least {lowest}, got {value!r}."
                 )
-        target = self.target_accept
-        if not (isinstance(target, Real) and 0.0 < target < 1.0):
+        target: Any = self.target_accept
+        if not (isinstance(target, Real) and 0.0 < float(target) < 1.0):
             raise ValueError(
                 f"NUTS(target_accept=...) must be a number between 0 and 1, got {target!r}."
             )

@@ -1,0 +1,151 @@
+"""Importance sampling: weights, evidence and the proposals behind them, by quadrature."""
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+from conftest import load_reference, two_lines
+from scipy.special import gammaln, logsumexp
+
+from skmixreg import Priors
+from skmixreg._density import LogPosterior
+from skmixreg._mode_proposal import mixture_over_modes
+from skmixreg._modes import find_modes
+from skmixreg._problem import Problem
+from skmixreg._proposal import EmptyPart, StudentPart
+from skmixreg.families import Gaussian
+from skmixreg.solvers.laplace import Laplace
+
+
+def problem_of(X, y, K, family=None, fit_intercept=True, **priors):
+    return Problem.from_data(
+        np.asarray(X, float), np.asarray(y, float), family=family or Gaussian(), n_components=K,
+        priors=Priors(**priors).resolve(), fit_intercept=fit_intercept,
+    )  # fmt: skip
+
+
+def grid_log_evidence(problem, centre, half_width, points):
+    """Trapezoidal sums over a box: spectrally accurate where the integrand vanishes outside."""
+    density = LogPosterior(problem)
+    axes = [
+        np.linspace(c - h, c + h, m)
+        for c, h, m in zip(centre, half_width, points, strict=True)
+    ]
+    cell = np.prod([axis[1] - axis[0] for axis in axes])
+    first, *rest = axes
+    inner = np.stack([a.ravel() for a in np.meshgrid(*rest, indexing="ij")], axis=1)
+    totals = []
+    for value in first:
+        prior, likelihood = density.values(np.insert(inner, 0, value, axis=1))
+        totals.append(logsumexp(prior + likelihood))
+    return logsumexp(totals) + np.log(cell)
+
+
+def test_evidence_with_one_component_is_exact():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 1))
+    problem = problem_of(X, X[:, 0] + rng.normal(size=40), 1)
+    modes = find_modes(problem, rng, n_init=5)
+    spread = 10 * np.sqrt((modes.best.scale**2).sum(axis=1))
+    exact = grid_log_evidence(problem, modes.best.theta, spread, [80, 80, 80])
+    draws = Laplace().draw(problem, modes, rng)
+    assert not draws.failures
+    assert draws.log_evidence == pytest.approx(exact, abs=0.02)
+
+
+@pytest.mark.parametrize("gap", [0.5, 1.5, 3.0])
+def test_evidence_of_overlapping_components_is_exact(gap):
+    """Two weights and slopes and one sigma: four parameters, by quadrature over both labellings."""
+    rng = np.random.default_rng(1)
+    x = rng.uniform(-1, 1, 60)
+    y = np.where(rng.random(60) < 0.5, gap, -gap) * x / 2 + 0.4 * rng.normal(size=60)
+    problem = problem_of(x[:, None], y, 2, Gaussian(shared_sigma=True), fit_intercept=False)
+    modes = find_modes(problem, rng, n_init=20)
+    draws = Laplace(draws=8000).draw(problem, modes, rng)
+    exact = grid_log_evidence(
+        problem, [0, 0, 0, -0.5], [10, 10, 10, 1.5], [80, 130, 130, 60]
+    )
+    # Where the components are not told apart, importance sampling may say that it failed.
+    if not draws.failures:
+        assert draws.log_evidence == pytest.approx(exact, abs=0.02)
+    else:
+        assert gap == 0.5
+
+
+def test_symmetrised_density_is_the_average_over_all_relabellings():
+    case = load_reference("npreg_yn")
+    problem = problem_of(case.X, case.y, 3)
+    rng = np.random.default_rng(0)
+    mixture = mixture_over_modes(problem, find_modes(problem, rng, n_init=20), rng)
+    assert {type(part) for part in mixture.parts} == {StudentPart, EmptyPart}
+    thetas, _ = mixture.sample(rng, 300)
+    terms = [
+        np.log(share) + part.log_density(problem.blocks.permute(thetas, np.array(order)))
+        for order in permutations(range(3))
+        for share, part in zip(mixture.probabilities, mixture.parts, strict=True)
+    ]
+    expected = logsumexp(terms, axis=0) - gammaln(4)
+    np.testing.assert_allclose(mixture.log_density(thetas), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("funnel", [False, True])
+@pytest.mark.parametrize("shared", [False, True])
+def test_student_part_is_normalised(funnel, shared):
+    problem = problem_of(*two_lines(80), 1, Gaussian(shared_sigma=shared), fit_intercept=False)
+    part = StudentPart(problem, np.array([0.3, -1.0]), np.array([[0.5, 0], [0.1, 0.3]]), 9.0, funnel)
+    axis = np.linspace(-12, 12, 1201)
+    grid = np.stack([a.ravel() for a in np.meshgrid(axis + 0.3, axis - 1.0)], axis=1)
+    assert np.exp(part.log_density(grid)).sum() * 0.02**2 == pytest.approx(1.0, abs=2e-3)
+
+
+@pytest.mark.parametrize("funnel", [False, True])
+def test_parts_draw_from_their_own_density(funnel):
+    """E[q2 / q1] = 1 under q1, for every kind of part."""
+    problem = problem_of(*two_lines(80), 2)
+    rng = np.random.default_rng(2)
+    modes = find_modes(problem, rng, n_init=5)
+    one = modes.best
+    smaller = problem.with_components(1)
+    inner = find_modes(smaller, rng, n_init=2).best
+    for part, other in (
+        (
+            StudentPart(problem, one.theta, one.scale * 1.5, 5.0, funnel),
+            StudentPart(problem, one.theta, one.scale, 20.0),
+        ),
+        (
+            EmptyPart(problem, StudentPart(smaller, inner.theta, inner.scale * 1.3, 5.0, funnel)),
+            EmptyPart(problem, StudentPart(smaller, inner.theta, inner.scale, 30.0)),
+        ),
+    ):
+        thetas = part.sample(rng, 20_000)
+        ratio = np.exp(other.log_density(thetas) - part.log_density(thetas))
+        assert ratio.mean() == pytest.approx(1.0, abs=5 * ratio.std() / np.sqrt(len(ratio)))
+
+
+def test_empty_part_integrates_the_prior():
+    """With no information in the data about a component, its part is the whole posterior."""
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(500, 1))
+    problem = problem_of(X, X[:, 0] + 0.3 * rng.normal(size=500), 2, weight_concentration=0.01)
+    draws = Laplace().draw(problem, find_modes(problem, rng, n_init=20), rng)
+    alone = problem.with_components(1)
+    single = Laplace().draw(alone, find_modes(alone, rng, n_init=5), rng)
+    # The prior leaves a component empty with probability near one, and labels are free.
+    assert draws.log_evidence == pytest.approx(single.log_evidence, abs=0.3)
+
+
+def test_reports_what_it_cannot_do():
+    case = load_reference("s2_heterosced")
+    problem = problem_of(case.X, case.y, 3)
+    rng = np.random.default_rng(0)
+    draws = Laplace(draws=500, max_rounds=1).draw(problem, find_modes(problem, rng, n_init=20), rng)
+    assert draws.failures and "k-hat" in draws.failures[0] and "gibbs" in draws.failures[0]
+
+
+def test_draws_are_equally_weighted_and_shaped():
+    problem = problem_of(*two_lines(200), 2)
+    rng = np.random.default_rng(0)
+    draws = Laplace(draws=700).draw(problem, find_modes(problem, rng, n_init=20), rng)
+    assert draws.theta.shape == (1, 700, problem.blocks.size)
+    assert draws.log_prior.shape == draws.log_likelihood.shape == (1, 700)
+    assert draws.report["khat"] < 0.7 and draws.report["importance_ess"] > 400
