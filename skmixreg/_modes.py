@@ -30,11 +30,13 @@ TOLERANCE = 1e-4
 ITERATION_WORK = 200_000
 ITERATION_RANGE = (60, 600)
 LARGEST_DOUBLING = 8
-# Rows x components x starts spent on more starts than asked for, where rows are few.
+# (Rows x components + d^2) x starts spent on more starts than asked for, where rows are few.
 EXTRA_WORK = 40_000
 MOST_EXTRA_STARTS = 120
 MODES_TO_MOVE = 2
 MOST_LIFTED = 8
+# Newton runs per round of starts; further candidates of that round are dropped.
+MOST_POLISHED = 40
 # Above it the Newton run ended in a plateau, not at a mode.
 LOOSE_GRADIENT = 1e-3
 
@@ -74,7 +76,8 @@ class _Search:
         if K == 1:
             wanted = 2
         else:
-            wanted = n_init + min(EXTRA_WORK // (self.problem.n_rows * K), MOST_EXTRA_STARTS)
+            work = self.problem.n_rows * K + self.problem.blocks.size**2
+            wanted = n_init + min(EXTRA_WORK // work, MOST_EXTRA_STARTS)
         most = wanted * LARGEST_DOUBLING
         while True:
             self.take(self.starts(wanted - self.n_starts))
@@ -139,13 +142,16 @@ class _Search:
         """Polish the candidates that may matter and merge them into the modes."""
         candidates = [c for c in candidates if np.isfinite(c.objective)]
         candidates.sort(key=lambda c: -c.objective)
+        polished = 0
         for candidate in candidates:
-            # Narrow modes are higher than their mass is large, hence the wide margin.
-            if candidate.objective < candidates[0].objective - 4.0 * self.window:
+            # A lower mode may be wider and so more massive, hence the margin.
+            low = candidate.objective < candidates[0].objective - 15.0 - self.window
+            if low or polished == MOST_POLISHED:
                 break
             theta = self.problem.blocks.pack(candidate.components)
             known = self._basin(theta, candidate.objective)
             if known is None:
+                polished += 1
                 known = self.merge(polish(self.density, theta))
             if known is not None:
                 self.hit_by[known].add(candidate.start)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
+from scipy.special import chdtri
 
 from ._alignment import AMBIGUITY, Pivot, component_order, permuted_scale, student_log_density
 from ._blocks import Array, Components, ParameterBlocks
@@ -22,6 +23,7 @@ from .families._base import Family
 if TYPE_CHECKING:
     import xarray
 
+ELSEWHERE = -1  # the mode of draws that are near none
 NEGLIGIBLE_MODE = 25.0  # nats below the best: no draw is said to come from such a mode
 
 
@@ -168,12 +170,17 @@ class Posterior(Mapping[str, Array]):
         aligned = raw.permuted(orders)
         mode_raw = blocks.unpack(np.stack([mode.theta for mode in modes.modes]))
         evidence = draws.log_evidence
+        draw_mode = _nearest_mode(blocks, modes, aligned)
+        table = modes.to_frame(problem)
+        # Shares of the draws, which are exact where the draws are; Laplace's masses are not.
+        visits = np.bincount(draw_mode[draw_mode >= 0], minlength=len(table))
+        table["probability"] = visits / len(draw_mode)
         components = Components(*(a.reshape(*shape, *a.shape[1:]) for a in aligned))
         return cls(
             solver=draws.solver,
             report=dict(draws.report),
-            failures=list(draws.failures),
-            modes=modes.to_frame(problem),
+            failures=[*modes.failures, *draws.failures],
+            modes=table,
             log_evidence=None if evidence is None else float(evidence - shift),
             log_evidence_error=draws.log_evidence_error,
             ambiguous_share=float(np.mean(margin < AMBIGUITY)) if K > 1 else 0.0,
@@ -183,7 +190,7 @@ class Posterior(Mapping[str, Array]):
             design=problem.design,
             components=components,
             mode_components=mode_raw.permuted(pivot.align(mode_raw)[0]),
-            draw_mode=_nearest_mode(blocks, modes, aligned).reshape(shape),
+            draw_mode=draw_mode.reshape(shape),
             log_prior=np.array(draws.log_prior, dtype=np.float64),
             log_likelihood=draws.log_likelihood - shift,
             log_proposal=draws.log_proposal,
@@ -375,24 +382,26 @@ class Posterior(Mapping[str, Array]):
 def _nearest_mode(
     blocks: ParameterBlocks, modes: ModeTable, components: Components
 ) -> NDArray[np.intp]:
-    """The mode each draw belongs to: (S, ...) -> (S,).
+    """The mode each draw belongs to, or `ELSEWHERE`: (S, ...) -> (S,).
 
     The one with the highest mass times a multivariate t density around it, draws labelled as
-    that mode.  Modes of negligible mass are not considered.
+    that mode.  Modes of negligible mass are not considered, and draws further from all modes
+    than a normal distribution goes (an empty component wandering over its prior) are elsewhere.
     """
-    S = len(components.log_weights)
+    S, d = len(components.log_weights), blocks.size
     relevant = np.flatnonzero(modes.log_masses >= modes.log_masses.max() - NEGLIGIBLE_MODE)
-    if len(relevant) == 1:
-        return np.full(S, relevant[0], dtype=np.intp)
-    score = np.empty((S, len(relevant)))
+    score, distance = np.empty((2, S, len(relevant)))
     for column, index in enumerate(relevant):
         mode = modes.modes[index]
         orders, _ = Pivot.from_mode(blocks, mode.theta, mode.scale).align(components)
         theta = blocks.pack(components.permuted(orders))
         white = solve_triangular(mode.scale, (theta - mode.theta).T, lower=True)
         log_volume = float(np.log(np.diagonal(mode.scale)).sum())
-        distance = np.einsum("ds,ds->s", white, white)
+        distance[:, column] = np.einsum("ds,ds->s", white, white)
         score[:, column] = modes.log_masses[index] + student_log_density(
-            distance, log_volume, blocks.size
+            distance[:, column], log_volume, d
         )
-    return relevant[np.argmax(score, axis=1)]
+    nearest = np.argmax(score, axis=1)
+    # Twice the 0.9999 quantile, since posteriors of few rows are wider than Laplace's.
+    far = distance[np.arange(S), nearest] > 2.0 * chdtri(d, 1e-4)
+    return np.where(far, ELSEWHERE, relevant[nearest])

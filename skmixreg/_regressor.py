@@ -267,7 +267,7 @@ class BayesianMixtureRegressor(FittedMixture):
                 f"({i}) {failure}" for i, failure in enumerate(self.posterior_.failures, start=1)
             )
             warnings.warn(f"The fit did not converge: {listed}", ConvergenceWarning, stacklevel=3)
-        probability = self.modes_["probability"].to_numpy()
+        probability = np.sort(self.modes_["probability"].to_numpy())[::-1]
         distinct = int((probability > SECOND_MODE_SHARE).sum())
         if distinct > 1:
             warnings.warn(

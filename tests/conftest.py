@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_limits
 
 from skmixreg.families import FAMILIES
 from skmixreg.solvers import SOLVERS
@@ -23,6 +25,13 @@ QUICK: dict[str, dict[str, Any]] = {"nuts": {"draws": 50, "tune": 50, "chains": 
 def quick_solver(name: str) -> Any:
     """A solver by name with few draws, for tests of its plumbing."""
     return SOLVERS[name](**QUICK.get(name, {}))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_blas_thread() -> Iterator[None]:
+    """As in a fit: on matrices this small, BLAS threads only wait for each other."""
+    with threadpool_limits(1, user_api="blas"):
+        yield
 
 
 class ReferenceCase(NamedTuple):
