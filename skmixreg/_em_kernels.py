@@ -107,9 +107,7 @@ def maximise(
         pooled_n += n_k
         pooled_squares += squares
         if not shared:
-            log_dispersion[k] = max(
-                log_dispersion_update(n_k, squares, floor, ceiling), least
-            )
+            log_dispersion[k] = max(log_dispersion_update(n_k, squares, floor, ceiling), least)
     if shared:
         value = max(log_dispersion_update(pooled_n, pooled_squares, floor, ceiling), least)
         for k in range(K):
@@ -117,9 +115,7 @@ def maximise(
 
 
 @compiled
-def log_prior_kernel(
-    log_weights, intercept, coef, log_dispersion, priors, fit_intercept, shared
-):
+def log_prior_kernel(log_weights, intercept, coef, log_dispersion, priors, fit_intercept, shared):
     """Log prior up to a constant."""
     K, p = coef.shape
     concentration, coef_scale, intercept_scale, floor, ceiling = priors

@@ -24,7 +24,8 @@ def mixture_over_modes(
     The mass of an empty component's part is not that of any mode: with v its share, it is the
     mass of the smaller fit times the integral of its weight over v ~ 1 / n.
     """
-    parts, masses = _full_parts(problem, modes)
+    full, masses = _full_parts(problem, modes)
+    parts: list[Part] = [*full]
     smaller = find_smaller_modes(problem, modes, rng)
     if smaller is not None:
         size = problem.blocks.n_components - 1
@@ -39,9 +40,9 @@ def mixture_over_modes(
     return SymmetrisedMixture(problem.blocks, [parts[i] for i in keep], probabilities)
 
 
-def _full_parts(problem: Problem, modes: ModeTable) -> tuple[list[Part], list[float]]:
+def _full_parts(problem: Problem, modes: ModeTable) -> tuple[list[StudentPart], list[float]]:
     top = modes.log_masses.max()
-    parts: list[Part] = []
+    parts: list[StudentPart] = []
     masses: list[float] = []
     for mode, mass in zip(modes.modes, modes.log_masses, strict=True):
         if mass > top - RELEVANT_NATS:

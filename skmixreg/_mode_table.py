@@ -90,10 +90,9 @@ class ModeTable:
         """
         mode = rng.choice(len(self.modes), size=n, p=self.probabilities)
         noise = rng.standard_normal((n, len(self.best.theta)))
-        theta = np.stack(
-            [self.modes[m].theta + self.modes[m].scale @ e for m, e in zip(mode, noise, strict=True)]
-        )
-        return theta, mode
+        drawn = [self.modes[m] for m in mode]
+        theta = [m.theta + m.scale @ e for m, e in zip(drawn, noise, strict=True)]
+        return np.stack(theta), mode
 
     def to_frame(self, problem: Problem) -> pd.DataFrame:
         """The table in the user's units.

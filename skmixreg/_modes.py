@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 from scipy.optimize import linear_sum_assignment
 
@@ -34,6 +35,8 @@ LARGEST_DOUBLING = 8
 EXTRA_WORK = 40_000
 MOST_EXTRA_STARTS = 120
 MODES_TO_MOVE = 2
+# Starts go on while the modes found once hold more of the mass.
+LEAST_UNSEEN = 0.01
 MOST_LIFTED = 8
 # Newton runs per round of starts; further candidates of that round are dropped.
 MOST_POLISHED = 40
@@ -84,7 +87,8 @@ class _Search:
             if K > 1 and self.modes:
                 self.take(self.moves())
             settled = bool(self.modes) and len(self.hit_by[self.best]) >= 2
-            if settled or self.n_starts >= most:
+            complete = settled and self.unseen_mass() < LEAST_UNSEEN
+            if complete or self.n_starts >= (most // 2 if settled else most):
                 break
             wanted = min(2 * wanted, most)
         if not self.modes:
@@ -93,6 +97,16 @@ class _Search:
             self.merge(polish(self.density, theta), force=True)
             self.hit_by[0].add(top.start)
         return settled
+
+    def unseen_mass(self) -> float:
+        """Estimate of the posterior mass of modes not found: that of modes found just once.
+
+        Good and Turing's estimate (Good 1953), with masses for counts.
+        """
+        masses = np.array([mode.log_evidence for mode in self.modes])
+        shares = np.exp(masses - masses.max())
+        once = np.array([len(hits) < 2 for hits in self.hit_by])
+        return float(shares[once].sum() / shares.sum())
 
     @property
     def best(self) -> int:
@@ -178,9 +192,9 @@ class _Search:
             found.gradient_norm, 0, counts,
         )  # fmt: skip
         for m, other in enumerate(self.modes):
-            if abs(other.log_posterior - mode.log_posterior) < 1e-2:
-                if whitened_distance(self.problem, mode.theta, other) < 0.05:
-                    return m
+            near = abs(other.log_posterior - mode.log_posterior) < 1e-2
+            if near and whitened_distance(self.problem, mode.theta, other) < 0.05:
+                return m
         if collapsed(self.problem, mode) and not force:
             return None
         self.modes.append(mode)
@@ -316,14 +330,14 @@ def _table(search: _Search, settled: bool) -> ModeTable:
     return ModeTable([search.modes[i] for i in order], masses[order], failures)
 
 
-def _subsample(problem: Problem, rng: np.random.Generator) -> Array:
+def _subsample(problem: Problem, rng: np.random.Generator) -> NDArray[np.intp]:
     w = problem.weights
     if (w == w[0]).all():
         return rng.choice(problem.n_rows, SEARCH_ROWS, replace=False)
     return rng.choice(problem.n_rows, SEARCH_ROWS, p=w / w.sum())
 
 
-def matching(problem: Problem, theta: Array, mode: Mode) -> Array:
+def matching(problem: Problem, theta: Array, mode: Mode) -> NDArray[np.intp]:
     """The relabelling of ``theta`` that brings its components nearest to the mode's."""
     index = problem.blocks.component_index
     K = len(index)

@@ -54,7 +54,9 @@ class StudentPart:
         thetas = self.centre + z @ self.scale.T
         if self.funnel:
             lines, stretch = self._stretch(thetas)
-            thetas[:, lines] = self.centre[lines] + (thetas[:, lines] - self.centre[lines]) * stretch
+            thetas[:, lines] = (
+                self.centre[lines] + (thetas[:, lines] - self.centre[lines]) * stretch
+            )
         return thetas
 
     def log_density(self, thetas: Array) -> Array:
@@ -155,7 +157,9 @@ class StudentPart:
         for k in range(len(index)):
             gap = gaps - self.centre[index[k]]
             if self.funnel:
-                gap[:, :, :n_lines] /= np.exp(sigma - centre_sigma[k % len(centre_sigma)])[:, :, None]
+                gap[:, :, :n_lines] /= np.exp(sigma - centre_sigma[k % len(centre_sigma)])[
+                    :, :, None
+                ]
             z = gap.reshape(-1, m) @ self._component_whiteners[k]
             distance[:, :, k] = np.einsum("ij,ij->i", z, z).reshape(-1, K)
         return self._log_kernel(distance) + log_jacobian[:, None, None]
@@ -322,9 +326,7 @@ class SymmetrisedMixture:
                         total[need] = np.logaddexp(total[need], term)
         return total - gammaln(K + 1.0)
 
-    def adapted(
-        self, thetas: Array, part: NDArray[np.intp], weights: Array
-    ) -> SymmetrisedMixture:
+    def adapted(self, thetas: Array, part: NDArray[np.intp], weights: Array) -> SymmetrisedMixture:
         """The mixture fitted to weighted draws: shares, centres, scales and tails.
 
         Every part is fitted to the draws it proposed itself, which carry its labels; parts with
@@ -351,10 +353,7 @@ def _relabellings(allowed: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
     found: list[list[int]] = [[]]
     for place in range(K):
         found = [
-            [*order, k]
-            for order in found
-            for k in range(K)
-            if allowed[k, place] and k not in order
+            [*order, k] for order in found for k in range(K) if allowed[k, place] and k not in order
         ]
     identity = list(range(K))
     return [np.array(order) for order in found if order != identity]

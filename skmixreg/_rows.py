@@ -11,8 +11,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import numpy as np
-
 from ._blocks import Array
 
 BLOCK_ROWS = 8192
@@ -54,7 +52,9 @@ class RowBlocks:
             return [kernel(start, stop, *arguments) for start, stop in self.bounds]
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.n_threads)
-        futures = [self._pool.submit(kernel, start, stop, *arguments) for start, stop in self.bounds]
+        futures = [
+            self._pool.submit(kernel, start, stop, *arguments) for start, stop in self.bounds
+        ]
         return [future.result() for future in futures]
 
     def sum(self, kernel: Callable[..., Array], *arguments: Any) -> Array:

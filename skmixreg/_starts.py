@@ -139,8 +139,8 @@ def split_line(
     for mask in (side, ~side):
         w = responsibility * mask
         lines.append(ridge(Z, y, w) if w.sum() > 0 else line.copy())
-    sigma = float(np.sqrt(max((responsibility @ residual**2) / total, 1e-12)))
-    return lines[0], lines[1], 0.5 * sigma
+    variance = float(responsibility @ residual**2 / total)
+    return lines[0], lines[1], 0.5 * float(np.sqrt(max(variance, 1e-12)))
 
 
 def spectral_splits(

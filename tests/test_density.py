@@ -68,9 +68,7 @@ def test_gradient_and_hessian_by_differences(K, shared):
     for i, e in enumerate(np.eye(density.size) * h):
         up, down = density.value_and_gradient(theta + e), density.value_and_gradient(theta - e)
         assert gradient[i] == pytest.approx((up[0] - down[0]) / (2 * h), rel=1e-6, abs=1e-5)
-        np.testing.assert_allclose(
-            hessian[i], (up[1] - down[1]) / (2 * h), rtol=1e-5, atol=1e-4
-        )
+        np.testing.assert_allclose(hessian[i], (up[1] - down[1]) / (2 * h), rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -85,9 +85,7 @@ def test_polish_leaves_a_saddle():
     density = LogPosterior(problem)
     pooled = search(problem.with_components(1)).best
     inner = problem.with_components(1).blocks.unpack(pooled.theta)
-    twice = type(inner)(
-        np.log([0.5, 0.5]), *(np.concatenate([a, a]) for a in inner[1:])
-    )
+    twice = type(inner)(np.log([0.5, 0.5]), *(np.concatenate([a, a]) for a in inner[1:]))
     saddle = problem.blocks.pack(twice)
     found = polish(density, saddle)
     assert found.definite

@@ -75,4 +75,3 @@ class Family(BaseEstimator, ABC):
     @abstractmethod
     def pymc_distribution(self, eta: Any, dispersion: Any) -> Any:
         """The distribution of y as an unnamed PyMC one; broadcasts like `log_density`."""
-

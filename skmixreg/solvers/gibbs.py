@@ -22,7 +22,7 @@ from ._gibbs_kernels import sweeps
 # little more than a single draw, so there must be many.
 TUNING_ROUNDS = 20
 ROUNDS_ONE_MODE = 20
-ROUNDS_SEVERAL_MODES = 200
+ROUNDS_SEVERAL_MODES = 400
 JUMP_TRIES = 10  # proposals that every chain sees in a round
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .._mode_proposal import mixture_over_modes
 from .._blocks import Array
 from .._density import LogPosterior
 from .._draws import Draws
+from .._mode_proposal import mixture_over_modes
 from .._mode_table import ModeTable
 from .._problem import Problem
 from .._proposal import SymmetrisedMixture
@@ -94,7 +95,7 @@ class ImportanceSample:
     def __init__(
         self,
         thetas: Array,
-        part: Array,
+        part: NDArray[np.intp],
         log_prior: Array,
         log_likelihood: Array,
         log_proposal: Array,

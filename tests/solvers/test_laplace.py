@@ -90,7 +90,8 @@ def test_symmetrised_density_is_the_average_over_all_relabellings():
 @pytest.mark.parametrize("shared", [False, True])
 def test_student_part_is_normalised(funnel, shared):
     problem = problem_of(*two_lines(80), 1, Gaussian(shared_sigma=shared), fit_intercept=False)
-    part = StudentPart(problem, np.array([0.3, -1.0]), np.array([[0.5, 0], [0.1, 0.3]]), 9.0, funnel)
+    scale = np.array([[0.5, 0], [0.1, 0.3]])
+    part = StudentPart(problem, np.array([0.3, -1.0]), scale, 9.0, funnel)
     axis = np.linspace(-12, 12, 1201)
     grid = np.stack([a.ravel() for a in np.meshgrid(axis + 0.3, axis - 1.0)], axis=1)
     assert np.exp(part.log_density(grid)).sum() * 0.02**2 == pytest.approx(1.0, abs=2e-3)
