@@ -1,0 +1,283 @@
+"""Long runs of the plain PyMC model on the reference data, from starts of its own.
+
+    python tests/benchmarks/long_nuts.py [tonedata-2 npreg_yn-2 ...] [--smc]
+
+The oracle for `tests/test_agreement.py`: nutpie samples `build_model(problem, "plain")`, so neither
+our kernels nor our samplers take part, and chains start in draws from the prior, so neither does
+our search for modes.  Modes enter afterwards, to give draws the package's labels.
+
+A chain that ends in a poor local mode stays there.  Chains whose log posterior is separated from
+that of the best chain (no overlap of the central 98%, and a mean more than `POOR` nats lower) are
+dropped, and the results say how many and how low.  Tone perception with two components has two
+modes that both carry mass: chains there are cut by mode, and how much mass each holds is measured
+by many-particle SMC of the same PyMC model (``--smc``).
+
+Results go to tests/reference/long_runs/long_nuts.json; cases that are not asked for stay as they
+are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import arviz as az
+import numpy as np
+import pymc as pm
+from numpy.typing import NDArray
+
+from skmixreg import Priors
+from skmixreg._blocks import Components
+from skmixreg._density import LogPosterior
+from skmixreg._draws import Draws
+from skmixreg._model import build_model
+from skmixreg._modes import find_modes
+from skmixreg._posterior import Posterior
+from skmixreg._problem import Problem
+from skmixreg.families import Gaussian
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from conftest import REFERENCE, load_reference  # noqa: E402
+
+RESULTS = REFERENCE / "long_runs" / "long_nuts.json"
+NAMES = ("weights", "intercept", "coef", "sigma")
+CASES = {
+    "tonedata-1": ("tonedata", 1),
+    "tonedata-2": ("tonedata", 2),
+    "nodata_no_on_eq-2": ("nodata_no_on_eq", 2),
+    "s2_heterosced-2": ("s2_heterosced", 2),
+    "npreg_yn-2": ("npreg_yn", 2),
+}
+TWO_MODES = "tonedata-2"
+NUTS = {"chains": 12, "tune": 2000, "draws": 5000, "target_accept": 0.9, "seed": 20_240}
+NUTS_TWO_MODES = NUTS | {"chains": 24, "target_accept": 0.95}
+SMC = {"chains": 6, "draws": 20_000, "random_seed": 20_241}
+POOR = 5.0
+# The smaller sigma of the two modes of TWO_MODES is 0.0045 and 0.047; few draws lie between.
+NARROW = 0.012
+
+Array = NDArray[np.float64]
+_compiled: dict[tuple[int, int], Any] = {}
+
+
+def case(key: str) -> tuple[Problem, Array, Array]:
+    """Problem and rows of one case, default priors."""
+    name, K = CASES[key]
+    data = load_reference(name)
+    X, y = data.X.to_numpy(float), data.y.to_numpy(float)
+    problem = Problem.from_data(
+        X, y, family=Gaussian(), n_components=K, priors=Priors().resolve(), fit_intercept=True
+    )
+    return problem, X, y
+
+
+def sample_nutpie(problem: Problem, X: Array, y: Array, options: dict[str, Any]) -> Any:
+    """The DataTree of a run; one compilation per number of columns and components."""
+    import nutpie
+
+    shape = (X.shape[1], problem.blocks.n_components)
+    design = problem.design
+    if shape not in _compiled:
+        model = build_model(problem, "plain", rows=(X, y, None))
+        _compiled[shape] = nutpie.compile_pymc_model(model, default_initialization_strategy="prior")
+    compiled = _compiled[shape].with_data(
+        X=X,
+        y_observed=y,
+        x_mean=design.x_mean,
+        x_scale=design.x_scale,
+        y_mean=np.float64(design.y_mean),
+        y_scale=np.float64(design.y_scale),
+    )
+    return nutpie.sample(compiled, cores=2, progress_bar=False, save_warmup=False, **options)
+
+
+def to_theta(problem: Problem, posterior: Any) -> Array:
+    """Our unconstrained vector, (chains, draws, d), from the model's own variables."""
+    coef = posterior["coef_std"].to_numpy()
+    lead = coef.shape[:2]
+    return problem.blocks.pack(
+        Components(
+            np.log(posterior["weights"].to_numpy().reshape(*lead, -1)),
+            posterior["intercept_std"].to_numpy(),
+            coef,
+            posterior["log_sigma_std"].to_numpy(),
+        )
+    )
+
+
+def aligned(problem: Problem, theta: Array) -> Posterior:
+    """Draws with the package's labels and in the user's units."""
+    density = LogPosterior(problem)
+    prior, likelihood = density.values(theta.reshape(-1, theta.shape[-1]))
+    shape = theta.shape[:2]
+    modes = find_modes(problem, np.random.default_rng(0), n_init=40)
+    draws = Draws(
+        theta=theta,
+        log_prior=prior.reshape(shape),
+        log_likelihood=likelihood.reshape(shape),
+        solver="long nuts",
+    )
+    return Posterior.from_draws(problem, modes, draws)
+
+
+def poor_chains(log_posterior: Array) -> NDArray[np.bool_]:
+    """Chains stuck in a poor local mode."""
+    mean = log_posterior.mean(axis=1)
+    low, high = np.quantile(log_posterior, [0.01, 0.99], axis=1)
+    best = int(np.argmax(mean))
+    return (mean < mean[best] - POOR) & (high < low[best])
+
+
+def moments(values: Array) -> dict[str, Any]:
+    """Mean, sd and their errors over chains: (chains, draws, ...)."""
+    flat = values.reshape(*values.shape[:2], -1)
+    columns = [flat[..., j] for j in range(flat.shape[-1])]
+    constant = [np.ptp(column) == 0.0 for column in columns]
+
+    def each(statistic: Any) -> Any:
+        found = [
+            float("nan") if fixed else float(statistic(column))
+            for column, fixed in zip(columns, constant, strict=True)
+        ]
+        shaped = np.array(found).reshape(values.shape[2:])
+        return [None if np.isnan(v) else v for v in shaped] if shaped.ndim == 1 else shaped.tolist()
+
+    return {
+        "mean": values.mean(axis=(0, 1)).tolist(),
+        "sd": values.std(axis=(0, 1), ddof=1).tolist(),
+        "mcse_mean": each(lambda v: az.mcse(v, method="mean")),
+        "mcse_sd": each(lambda v: az.mcse(v, method="sd")),
+        "ess_bulk": each(lambda v: az.ess(v, method="bulk")),
+        "ess_tail": each(lambda v: az.ess(v, method="tail")),
+        "rhat": each(lambda v: az.rhat(v)),
+    }
+
+
+def nuts_run(key: str) -> dict[str, Any]:
+    """One case by NUTS: per mode for `TWO_MODES`."""
+    problem, X, y = case(key)
+    options = NUTS_TWO_MODES if key == TWO_MODES else NUTS
+    started = time.perf_counter()
+    tree = sample_nutpie(problem, X, y, options)
+    seconds = time.perf_counter() - started
+    posterior = aligned(problem, to_theta(problem, tree["posterior"]))
+    values = {name: posterior[name] for name in NAMES}
+    log_posterior = posterior["log_prior"] + posterior["log_likelihood"]
+    poor = poor_chains(log_posterior)
+    diverging = tree["sample_stats"]["diverging"].to_numpy()
+    smaller = values["sigma"].min(axis=-1)
+    record: dict[str, Any] = {
+        "data": CASES[key][0],
+        "n_components": CASES[key][1],
+        "settings": {**options, "starts": "prior", "sampler": "nutpie"},
+        "seconds": round(seconds, 1),
+        "chains_dropped": int(poor.sum()),
+        "dropped_log_posterior": np.sort(log_posterior[poor].mean(axis=1)).tolist(),
+        "kept_log_posterior": np.sort(log_posterior[~poor].mean(axis=1)).tolist(),
+        "divergences": int(diverging[~poor].sum()),
+        "ambiguous_share": posterior.ambiguous_share,
+    }
+    if key != TWO_MODES:
+        values = {name: value[~poor] for name, value in values.items()}
+        log_likelihood = posterior["log_likelihood"][~poor]
+        record["parameters"] = {name: moments(value) for name, value in values.items()}
+        record["log_likelihood"] = moments(log_likelihood)
+        return record
+    record["modes"] = {}
+    narrow = (smaller < NARROW).mean(axis=1)
+    record["narrow_share_of_chains"] = np.sort(narrow).round(4).tolist()
+    for mode, stays in (("narrow", narrow == 1.0), ("common", narrow == 0.0)):
+        kept = ~poor & stays
+        record["modes"][mode] = {
+            "chains": int(kept.sum()),
+            "parameters": {name: moments(value[kept]) for name, value in values.items()}
+            if kept.sum() > 1
+            else None,
+        }
+    return record
+
+
+def smc_run(key: str) -> dict[str, Any]:
+    """Masses of the two modes, and their moments, by SMC; chains are independent repetitions."""
+    problem, X, y = case(key)
+    started = time.perf_counter()
+    with build_model(problem, "plain", rows=(X, y, None)):
+        tree = pm.sample_smc(**SMC, cores=1, progressbar=False, compute_convergence_checks=False)
+    seconds = time.perf_counter() - started
+    posterior = aligned(problem, to_theta(problem, tree["posterior"]))
+    narrow = posterior["sigma"].min(axis=-1) < NARROW
+    shares = narrow.mean(axis=1)
+    marginal = tree["sample_stats"]["log_marginal_likelihood"].to_numpy()
+    evidence = np.array([float(np.ravel(chain)[-1]) for chain in last_stage(marginal)])
+    # Chains with more evidence stand for more: the average over chains is weighted by it.
+    weight = np.exp(evidence - evidence.max())
+    weight /= weight.sum()
+    mass = float(weight @ shares)
+    error = float(np.sqrt((weight**2 * (shares - mass) ** 2).sum()))
+    record: dict[str, Any] = {
+        "settings": {**SMC, "kernel": "IMH"},
+        "seconds": round(seconds, 1),
+        "narrow_share_by_chain": shares.round(4).tolist(),
+        "log_evidence_by_chain": evidence.round(3).tolist(),
+        "masses": {"narrow": mass, "common": 1.0 - mass},
+        "standard_error": error,
+        "unweighted_narrow_mass": float(shares.mean()),
+        "modes": {},
+    }
+    for mode, where in (("narrow", narrow), ("common", ~narrow)):
+        record["modes"][mode] = {
+            name: {
+                "mean": posterior[name][where].mean(axis=0).tolist(),
+                "sd": posterior[name][where].std(axis=0, ddof=1).tolist(),
+            }
+            for name in NAMES
+        }
+    return record
+
+
+def last_stage(marginal: Any) -> list[Any]:
+    """The final estimate of every chain from PyMC's ragged lists of one number per stage."""
+    chains = []
+    for chain in marginal:
+        flat = np.concatenate([np.ravel(np.asarray(v, dtype=float)) for v in np.ravel(chain)])
+        chains.append(flat[np.isfinite(flat)][-1:])
+    return chains
+
+
+def versions() -> dict[str, str]:
+    """What made these numbers."""
+    import nutpie
+    import pytensor
+
+    packages = {module.__name__: module.__version__ for module in (np, pm, pytensor, az, nutpie)}
+    return {"python": platform.python_version(), **packages}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", default=list(CASES), help=f"of {', '.join(CASES)}")
+    parser.add_argument("--smc", action="store_true", help=f"the masses of {TWO_MODES} only")
+    options = parser.parse_args()
+    RESULTS.parent.mkdir(exist_ok=True)
+    runs = [("smc", TWO_MODES)] if options.smc else [("nuts", name) for name in options.names]
+    for kind, key in runs:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            record = smc_run(key) if kind == "smc" else nuts_run(key)
+        results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+        results["versions"] = versions()
+        entry = results.setdefault(key, {})
+        entry[kind] = record
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        brief = {name: value for name, value in record.items() if name not in ("parameters",)}
+        print(key, kind, json.dumps(brief), flush=True)
+
+
+if __name__ == "__main__":
+    main()
