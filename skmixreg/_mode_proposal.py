@@ -14,30 +14,41 @@ from ._proposal import EmptyPart, Part, StudentPart, SymmetrisedMixture
 START_DF = 30.0
 # Modes this much less massive than the best change no number that is reported.
 RELEVANT_NATS = 12.0
+MOST_PARTS = 24
 
 
 def mixture_over_modes(
     problem: Problem, modes: ModeTable, rng: np.random.Generator
 ) -> SymmetrisedMixture:
-    """One t part per mode that matters, and one per fit with an empty component.
+    """One t part per mode that matters, and parts with one or more empty components."""
+    parts, masses = _parts(problem, modes, rng)
+    log_masses = np.array(masses)
+    keep = np.argsort(-log_masses)[:MOST_PARTS]
+    keep = keep[log_masses[keep] > log_masses.max() - RELEVANT_NATS]
+    relative = np.exp(log_masses[keep] - log_masses.max())
+    # A floor, since these masses are rough.
+    probabilities = 0.8 * relative / relative.sum() + 0.2 / len(keep)
+    return SymmetrisedMixture(problem.blocks, [parts[i] for i in keep], probabilities)
 
-    The mass of an empty component's part is not that of any mode: with v its share, it is the
-    mass of the smaller fit times the integral of its weight over v ~ 1 / n.
+
+def _parts(
+    problem: Problem, modes: ModeTable, rng: np.random.Generator
+) -> tuple[list[Part], list[float]]:
+    """Parts and their log masses.
+
+    The mass of a part with an empty component is not that of any mode: it is the mass of the
+    smaller fit times the prior probability that the component stays empty.
     """
     full, masses = _full_parts(problem, modes)
     parts: list[Part] = [*full]
     smaller = find_smaller_modes(problem, modes, rng)
     if smaller is not None:
-        size = problem.blocks.n_components - 1
-        inner, inner_masses = _full_parts(problem.with_components(size), smaller)
+        inner_problem = problem.with_components(problem.blocks.n_components - 1)
+        inner, inner_masses = _parts(inner_problem, smaller, rng)
+        share = _log_empty_share(problem)
         parts += [EmptyPart(problem, part) for part in inner]
-        masses += [mass + _log_empty_share(problem) for mass in inner_masses]
-    log_masses = np.array(masses)
-    keep = np.flatnonzero(log_masses > log_masses.max() - RELEVANT_NATS)
-    relative = np.exp(log_masses[keep] - log_masses.max())
-    # A floor, since these masses are rough.
-    probabilities = 0.8 * relative / relative.sum() + 0.2 / len(keep)
-    return SymmetrisedMixture(problem.blocks, [parts[i] for i in keep], probabilities)
+        masses += [mass + share for mass in inner_masses]
+    return parts, masses
 
 
 def _full_parts(problem: Problem, modes: ModeTable) -> tuple[list[StudentPart], list[float]]:

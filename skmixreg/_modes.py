@@ -38,8 +38,9 @@ MODES_TO_MOVE = 2
 # Starts go on while the modes found once hold more of the mass.
 LEAST_UNSEEN = 0.01
 MOST_LIFTED = 8
-# Newton runs per round of starts; further candidates of that round are dropped.
-MOST_POLISHED = 40
+# Newton runs per round of starts, by the same measure; further candidates are dropped.
+POLISH_WORK = 100_000
+POLISH_RANGE = (10, 40)
 # Above it the Newton run ended in a plateau, not at a mode.
 LOOSE_GRADIENT = 1e-3
 
@@ -65,6 +66,9 @@ class _Search:
         self.hit_by: list[set[int]] = []
         self.n_starts = 0
         work = problem.n_rows * problem.blocks.n_components
+        self.most_polished = int(
+            np.clip(POLISH_WORK / (work + problem.blocks.size**2), *POLISH_RANGE)
+        )
         self.iterations = int(np.clip(ITERATION_WORK / work, *ITERATION_RANGE))
         # The short runs leave constants of the prior out.
         theta = np.zeros(problem.blocks.size)
@@ -160,7 +164,7 @@ class _Search:
         for candidate in candidates:
             # A lower mode may be wider and so more massive, hence the margin.
             low = candidate.objective < candidates[0].objective - 15.0 - self.window
-            if low or polished == MOST_POLISHED:
+            if low or polished == self.most_polished:
                 break
             theta = self.problem.blocks.pack(candidate.components)
             known = self._basin(theta, candidate.objective)

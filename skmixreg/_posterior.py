@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import xarray
 
 ELSEWHERE = -1  # the mode of draws that are near none
-NEGLIGIBLE_MODE = 25.0  # nats below the best: no draw is said to come from such a mode
+NEGLIGIBLE_MODE = 12.0  # nats below the best: no draw is said to come from such a mode
 
 
 class Moments(NamedTuple):

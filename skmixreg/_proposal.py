@@ -15,9 +15,9 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
+from scipy.special import betaln, gammaln
 
-from ._blocks import Array, ParameterBlocks, log_sum_exp
+from ._blocks import Array, Components, ParameterBlocks, log_sum_exp
 from ._problem import Problem
 
 # Relabelled terms are left out where an upper bound lies this far below those in hand.
@@ -132,145 +132,170 @@ class StudentPart:
                     best, best_fit = trial, fit
         return best
 
-    def pair_bounds(self, thetas: Array) -> Array:
-        """Upper bounds of the log density where component k plays the centre's l: (S, K, K).
+    def pair_bounds(self, blocks: ParameterBlocks, thetas: Array) -> Array:
+        """Upper bounds of the log density where component k plays the centre's l: (S, K', K).
 
+        ``blocks`` is the layout of ``thetas``, perhaps with more components, K', than the part's.
         The marginal distance of any one component bounds the whole distance from below.
         """
-        return self.pair_bounds_of(self.problem.blocks, thetas)
-
-    def pair_bounds_of(self, blocks: ParameterBlocks, thetas: Array) -> Array:
-        """The same for vectors of a layout with perhaps more components: (S, K', K)."""
         index, own_index = self.problem.blocks.component_index, blocks.component_index
         K, m = own_index.shape
         gaps = thetas[:, own_index]
-        at, own_at = self.problem.blocks.table["dispersion"].where, blocks.table["dispersion"].where
-        sigma, centre_sigma = thetas[:, own_at], self.centre[at]
+        sigma, centre_sigma = self._sigmas(blocks, thetas)
         n_lines = self.problem.blocks.line_index.shape[1]
         distance = np.empty((len(thetas), K, len(index)))
-        log_jacobian = np.zeros(len(thetas))
-        if self.funnel:
-            # A sum over those who play, at most that over the smallest sigmas.
-            players = np.sort(np.broadcast_to(sigma, (len(thetas), K)), axis=1)[:, : len(index)]
-            centre_sum = np.broadcast_to(centre_sigma, len(index)).sum()
-            log_jacobian = n_lines * (centre_sum - players.sum(axis=1))
         for k in range(len(index)):
             gap = gaps - self.centre[index[k]]
             if self.funnel:
-                gap[:, :, :n_lines] /= np.exp(sigma - centre_sigma[k % len(centre_sigma)])[
-                    :, :, None
-                ]
+                gap[:, :, :n_lines] /= np.exp(sigma - centre_sigma[k])[:, :, None]
             z = gap.reshape(-1, m) @ self._component_whiteners[k]
             distance[:, :, k] = np.einsum("ij,ij->i", z, z).reshape(-1, K)
-        return self._log_kernel(distance) + log_jacobian[:, None, None]
+        return self._log_kernel(distance) + self._log_jacobian_bound(blocks, thetas)[:, None, None]
+
+    def top(self, blocks: ParameterBlocks, thetas: Array) -> Array:
+        """Upper bound of the log density whoever plays whom: (S,)."""
+        return self._log_kernel(np.zeros(1)) + self._log_jacobian_bound(blocks, thetas)
+
+    def _sigmas(self, blocks: ParameterBlocks, thetas: Array) -> tuple[Array, Array]:
+        """Log dispersions of the draws (S, K') and of the centre (K,)."""
+        own = self.problem.blocks
+        sigma = thetas[:, blocks.table["dispersion"].where]
+        centre = self.centre[own.table["dispersion"].where]
+        return (
+            np.broadcast_to(sigma, (len(thetas), blocks.n_components)),
+            np.broadcast_to(centre, own.n_components),
+        )
+
+    def _log_jacobian_bound(self, blocks: ParameterBlocks, thetas: Array) -> Array:
+        """The log Jacobian of the bend, at most that over the smallest sigmas: (S,)."""
+        if not self.funnel:
+            return np.zeros(len(thetas))
+        sigma, centre = self._sigmas(blocks, thetas)
+        players = np.sort(sigma, axis=1)[:, : len(centre)]
+        return self.problem.blocks.line_index.shape[1] * (centre.sum() - players.sum(axis=1))
 
 
 @dataclass
 class EmptyPart:
-    """A fit with one component fewer, times the prior of the empty one.
+    """A part with one component fewer, times the prior of the empty one, which comes last.
 
-    ``active`` holds the coordinates of the first K - 1 components as a problem of its own; the
-    weight of the empty one follows the Beta distribution it has when no row belongs to it.
+    The weight of the empty component follows the Beta distribution that it has when no row
+    belongs to it.  The part with fewer components may have an empty one itself.
     """
 
     problem: Problem
-    active: StudentPart
+    active: Part
 
-    def _concentrations(self) -> Array:
+    @property
+    def _beta(self) -> tuple[float, float]:
+        """Counts of the empty component and of all others in the distribution of its weight."""
         c, K = self.problem.priors.weight_concentration, self.problem.blocks.n_components
-        return np.array([self.problem.total_weight + (K - 1) * c, c])
+        return c, self.problem.total_weight + (K - 1) * c
 
     def sample(self, rng: np.random.Generator, n: int) -> Array:
         """Draws with the empty component last: (n, d)."""
         problem, blocks = self.problem, self.problem.blocks
-        p, priors = blocks.n_features, problem.priors
+        priors = problem.priors
         inner = self.active.problem.blocks.unpack(self.active.sample(rng, n))
         # Logs of Gamma draws: the empty component's weight underflows for small concentrations.
-        shape = self._concentrations()
-        gamma = np.log(rng.standard_gamma(shape + 1.0, size=(n, len(shape))))
-        gamma += np.log(rng.random((n, len(shape)))) / shape
+        shape = np.array(self._beta)
+        gamma = np.log(rng.standard_gamma(shape + 1.0, size=(n, 2)))
+        gamma += np.log(rng.random((n, 2))) / shape
         split = gamma - log_sum_exp(gamma)
-        log_weights = np.concatenate([inner.log_weights + split[:, :1], split[:, 1:]], axis=1)
-        empty = (n, 1)
-        intercept = np.zeros(empty)
+        intercept = np.zeros((n, 1))
         if blocks.fit_intercept:
-            intercept = priors.intercept_scale * rng.standard_normal(empty)
-        coef = priors.coef_scale * rng.standard_normal((*empty, p))
-        dispersion = np.empty(empty)
-        if not blocks.shared_dispersion:
-            dispersion = problem.family.sample_log_dispersion_prior(empty, priors, rng)
+            intercept = priors.intercept_scale * rng.standard_normal((n, 1))
+        coef = priors.coef_scale * rng.standard_normal((n, 1, blocks.n_features))
+        if blocks.shared_dispersion:
+            dispersion = inner.log_dispersion[:, :1]
         else:
-            dispersion[:] = inner.log_dispersion[:, :1]
+            dispersion = problem.family.sample_log_dispersion_prior((n, 1), priors, rng)
         return blocks.pack(
-            type(inner)(
-                log_weights,
+            Components(
+                np.concatenate([inner.log_weights + split[:, 1:], split[:, :1]], axis=1),
                 np.concatenate([inner.intercept, intercept], axis=1),
                 np.concatenate([inner.coef, coef], axis=1),
                 np.concatenate([inner.log_dispersion, dispersion], axis=1),
             )
         )
 
-    def _split(self, thetas: Array) -> tuple[Array, Array]:
-        """Coordinates of the active problem, and the log density of all else."""
-        problem, blocks = self.problem, self.problem.blocks
-        K = blocks.n_components
-        kept = K - 1
-        components = blocks.unpack(thetas)
-        total = log_sum_exp(components.log_weights[:, :kept])[:, 0]
-        active_blocks = self.active.problem.blocks
-        inner = active_blocks.pack(
-            type(components)(
-                components.log_weights[:, :kept],
-                components.intercept[:, :kept],
-                components.coef[:, :kept],
-                components.log_dispersion[:, :kept],
-            )
-        )
-        shape = self._concentrations()
-        split = np.concatenate([total[:, None], components.log_weights[:, kept:]], axis=1)
-        # Dirichlet density of the split, and |d(inner contrasts, split) / d contrasts|.
-        log_rest = gammaln(shape.sum()) - gammaln(shape).sum() + ((shape - 1.0) * split).sum(1)
-        log_rest += 0.5 * np.log(K / kept) + total + components.log_weights[:, kept:].sum(1)
-        priors = problem.priors
-        scales = [(components.coef[:, kept:].reshape(len(thetas), -1), priors.coef_scale)]
-        if blocks.fit_intercept:
-            scales.append((components.intercept[:, kept:], priors.intercept_scale))
-        for values, scale in scales:
-            log_rest -= 0.5 * ((values / scale) ** 2).sum(1)
-            log_rest -= values.shape[1] * (np.log(scale) + 0.5 * np.log(2.0 * np.pi))
-        if not blocks.shared_dispersion:
-            density, _, _ = problem.family.log_dispersion_prior(
-                components.log_dispersion[:, kept:], priors
-            )
-            log_rest += density.sum(1)
-        return inner, log_rest
-
-    def adapted(self, thetas: Array, weights: Array) -> EmptyPart:
-        """The same; the prior of what is empty needs no adaptation."""
-        return self
-
     def log_density(self, thetas: Array) -> Array:
         """Density with the empty component last: (S, d) -> (S,)."""
-        inner, log_rest = self._split(thetas)
-        return self.active.log_density(inner) + log_rest
+        components = self.problem.blocks.unpack(thetas)
+        rest = self._log_prior_of_empty(components)[:, -1]
+        empty, full = components.log_weights[:, -1], log_sum_exp(components.log_weights[:, :-1])
+        rest += self._log_split(empty, full[:, 0])
+        return self.active.log_density(self._inner(components)) + rest
 
-    def pair_bounds(self, thetas: Array) -> Array:
-        """As `StudentPart.pair_bounds`; the last of the part's components is the empty one."""
+    def adapted(self, thetas: Array, weights: Array) -> EmptyPart:
+        """The part with fewer components adapted; the prior of the empty one stays."""
+        if not len(thetas):
+            return self
+        inner = self._inner(self.problem.blocks.unpack(thetas))
+        return replace(self, active=self.active.adapted(inner, weights))
+
+    def pair_bounds(self, blocks: ParameterBlocks, thetas: Array) -> Array:
+        """As `StudentPart.pair_bounds`."""
+        rest = self._bounds_of_empty(blocks, thetas)
+        kept = self.active.pair_bounds(blocks, thetas) + rest.max(axis=1)[:, None, None]
+        last = rest + self.active.top(blocks, thetas)[:, None]
+        return np.concatenate([kept, last[:, :, None]], axis=2)
+
+    def top(self, blocks: ParameterBlocks, thetas: Array) -> Array:
+        """As `StudentPart.top`."""
+        rest = self._bounds_of_empty(blocks, thetas)
+        return rest.max(axis=1) + self.active.top(blocks, thetas)
+
+    def _inner(self, components: Components) -> Array:
+        """Coordinates of the part with fewer components."""
+        return self.active.problem.blocks.pack(
+            Components(
+                components.log_weights[:, :-1],
+                components.intercept[:, :-1],
+                components.coef[:, :-1],
+                components.log_dispersion[:, :-1],
+            )
+        )
+
+    def _log_split(self, empty: Array, full: Array) -> Array:
+        """Log density of the contrasts given the inner ones, from the logs of v and 1 - v.
+
+        A Beta density times |d v / d contrast| = sqrt(K / (K - 1)) v (1 - v).
+        """
         K = self.problem.blocks.n_components
-        last = np.arange(K)
-        rest = np.empty((len(thetas), K))
-        out = np.empty((len(thetas), K, K))
-        kept = self.active.pair_bounds_of(self.problem.blocks, thetas)
-        top = self.active._log_kernel(np.zeros(1))[0]
-        for k in range(K):
-            order = np.append(np.delete(last, k), k)
-            _, rest[:, k] = self._split(self.problem.blocks.permute(thetas, order))
-        out[:, :, : K - 1] = kept + rest.max(axis=1)[:, None, None]
-        out[:, :, K - 1] = rest + top
-        return out
+        c, rest = self._beta
+        return 0.5 * np.log(K / (K - 1.0)) - betaln(c, rest) + c * empty + rest * full
+
+    def _log_prior_of_empty(self, components: Components) -> Array:
+        """Log prior of line and dispersion of every component: (S, K')."""
+        problem, priors = self.problem, self.problem.priors
+        total = np.zeros(components.log_weights.shape)
+        if problem.blocks.fit_intercept:
+            total += _log_normal(components.intercept, priors.intercept_scale)
+        total += _log_normal(components.coef, priors.coef_scale).sum(axis=-1)
+        if not problem.blocks.shared_dispersion:
+            total += problem.family.log_dispersion_prior(components.log_dispersion, priors)[0]
+        return total
+
+    def _bounds_of_empty(self, blocks: ParameterBlocks, thetas: Array) -> Array:
+        """Upper bounds of all but the inner density where component k is the empty one: (S, K').
+
+        Its share among those who play is at least its weight, and the density of the share falls
+        beyond its mode.
+        """
+        components = blocks.unpack(thetas)
+        c, rest = self._beta
+        share = np.maximum(np.exp(components.log_weights), c / (c + rest))
+        share = np.minimum(share, 1.0 - 1e-12)
+        split = self._log_split(np.log(share), np.log1p(-share))
+        return self._log_prior_of_empty(components) + split
 
 
 Part = StudentPart | EmptyPart
+
+
+def _log_normal(values: Array, scale: float) -> Array:
+    return -0.5 * ((values / scale) ** 2 + np.log(2.0 * np.pi)) - np.log(scale)
 
 
 class SymmetrisedMixture:
@@ -316,7 +341,7 @@ class SymmetrisedMixture:
         if K > 1:
             given = total.copy()
             for part, share in zip(self.parts, shares, strict=True):
-                bounds = part.pair_bounds(thetas) + share
+                bounds = part.pair_bounds(self.blocks, thetas) + share
                 near = bounds > (given - NEGLIGIBLE_NATS)[:, None, None]
                 for order in _relabellings(near.any(axis=0)):
                     need = near[:, order, np.arange(K)].all(axis=1)

@@ -9,10 +9,10 @@ import numpy as np
 
 from .._blocks import Array, Components
 from .._bridge import Evidence, effective_size, log_evidence
-from .._chains import judge_chains, relevant_modes, start_points
+from .._chains import judge_chains, start_points
 from .._density import LogPosterior
 from .._draws import Draws
-from .._mode_mixture import ModeMixture
+from .._mode_proposal import mixture_over_modes
 from .._mode_table import ModeTable
 from .._problem import Problem
 from ._base import Solver
@@ -20,10 +20,11 @@ from ._gibbs_kernels import sweeps
 
 # Rounds of jumps while tuning and per run.  Where there are several modes every visit to one counts
 # little more than a single draw, so there must be many.
-TUNING_ROUNDS = 20
-ROUNDS_ONE_MODE = 20
-ROUNDS_SEVERAL_MODES = 400
-JUMP_TRIES = 10  # proposals that every chain sees in a round
+TUNING_ROUNDS = 10
+ROUNDS = 50
+JUMP_TRIES = 8  # proposals that every chain sees in a round
+# Rows x components x sweeps between kept draws that cost less than all else.
+CHEAP_WORK = 20_000
 
 
 class Gibbs(Solver):
@@ -130,12 +131,10 @@ class Gibbs(Solver):
         with ThreadPoolExecutor(max(1, min(n_threads, self.chains))) as pool:
             chains = _Chains(problem, starts, rng, pool)
             jumps = _Jumps(problem, modes, rng) if self.jumps else None
-            rounds = ROUNDS_ONE_MODE if len(modes.modes) == 1 else ROUNDS_SEVERAL_MODES
-            tuned = chains.run(self.tune, 1, jumps, TUNING_ROUNDS)
-            if jumps is not None and self.tune:
-                jumps.adapt(tuned)
-            theta = chains.run(self.draws, 1, jumps, rounds)
-            thin = 1
+            chains.run(self.tune, 1, jumps, TUNING_ROUNDS)
+            work = problem.n_rows * problem.blocks.n_components
+            thin = int(np.clip(CHEAP_WORK / work, 1, min(8, self.max_thin)))
+            theta = chains.run(self.draws, thin, jumps, ROUNDS)
             while True:
                 draws = self._judged(problem, modes, theta, thin, jumps, rng)
                 if not draws.failures or 2 * thin > self.max_thin:
@@ -143,9 +142,7 @@ class Gibbs(Solver):
                 if verbose:
                     print(f"gibbs: {draws.failures[0]}; going on to {2 * thin * self.draws} sweeps")
                 thin *= 2
-                if jumps is not None:
-                    jumps.adapt(theta)
-                later = chains.run(self.draws // 2, thin, jumps, rounds)
+                later = chains.run(self.draws // 2, thin, jumps, ROUNDS)
                 theta = np.concatenate([theta[:, self.draws % 2 :: 2], later], axis=1)
         return draws
 
@@ -292,22 +289,15 @@ class _Jumps:
     def __init__(self, problem: Problem, modes: ModeTable, rng: np.random.Generator):
         self.density = LogPosterior(problem)
         self.rng = rng
-        self.mixture = ModeMixture.from_modes(problem, modes).restricted(relevant_modes(modes))
+        self.mixture = mixture_over_modes(problem, modes, rng)
         self.accepted = 0
         self._ratios = np.empty(0)
-
-    def adapt(self, theta: Array) -> None:
-        """Fit the proposal to draws (chains, draws, d).
-
-        Between runs only: within a run the proposal is fixed, and the run invariant.
-        """
-        self.mixture = self.mixture.fitted(theta.reshape(-1, theta.shape[-1]))
 
     def prepare(self, rounds: int, n_chains: int) -> None:
         """Proposals for ``rounds`` calls of `attempt`."""
         n = rounds * n_chains * JUMP_TRIES
-        thetas, right, _ = self.mixture.sample(self.rng, n)
-        self._ratios = np.where(right, self._log_ratio(thetas), -np.inf)
+        thetas, _ = self.mixture.sample(self.rng, n)
+        self._ratios = self._log_ratio(thetas)
         order = self.rng.permutation(n).reshape(rounds, n_chains, JUMP_TRIES)
         self._queue = [(thetas[o], self._ratios[o]) for o in order]
 
