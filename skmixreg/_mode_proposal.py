@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import betaln
+from scipy.special import betaln, gammaln
 
 from ._blocks import Array
+from ._density import LogPosterior
 from ._mode_table import ModeTable
 from ._modes import find_smaller_modes, matching
+from ._newton import polish
 from ._problem import Problem
 from ._proposal import EmptyPart, Part, StudentPart, SymmetrisedMixture
 
@@ -15,6 +17,9 @@ START_DF = 30.0
 # Modes this much less massive than the best change no number that is reported.
 RELEVANT_NATS = 12.0
 MOST_PARTS = 24
+# A draw with this share of all weight shows a mode that the proposal lacks.
+OUTSTANDING_WEIGHT = 0.003
+MOST_NEW_PARTS = 6
 
 
 def mixture_over_modes(
@@ -51,6 +56,56 @@ def _parts(
     return parts, masses
 
 
+def with_missing_modes(
+    proposal: SymmetrisedMixture,
+    problem: Problem,
+    thetas: Array,
+    weights: Array,
+    log_evidence: float,
+) -> SymmetrisedMixture:
+    """The proposal with t parts at the modes near draws of outstanding weight.
+
+    Such a draw lies where the proposal is far below the posterior: at a mode that the search did
+    not list, because it is narrow or a collapse.
+
+    Parameters
+    ----------
+    proposal : SymmetrisedMixture
+    problem : Problem
+    thetas : ndarray of shape (S, d)
+    weights : ndarray of shape (S,)
+        Normalised importance weights.
+    log_evidence : float
+        Estimate of the log evidence, for the shares of the new parts.
+    """
+    K = problem.blocks.n_components
+    density = LogPosterior(problem)
+    parts, shares = list(proposal.parts), list(proposal.probabilities)
+    for i in np.argsort(-weights)[:MOST_NEW_PARTS]:
+        if weights[i] < OUTSTANDING_WEIGHT:
+            break
+        found = polish(density, thetas[i])
+        known = any(
+            getattr(part, "mode", None) is not None
+            and np.allclose(part.mode, found.theta, atol=1e-4)
+            for part in parts
+        )
+        if found.definite and not known:
+            counts = density.weighted_moments(found.theta)[1 : 1 + K]
+            parts.append(_student(problem, found.theta, found.scale, counts))
+            log_volume = 0.5 * problem.blocks.size * np.log(2.0 * np.pi)
+            log_volume += np.log(np.diagonal(found.scale)).sum()
+            mass = found.log_prior + found.log_likelihood + log_volume + gammaln(K + 1.0)
+            shares.append(float(np.clip(np.exp(min(mass - log_evidence, 0.0)), 0.02, 0.3)))
+    return SymmetrisedMixture(problem.blocks, parts, np.array(shares))
+
+
+def _student(problem: Problem, mode: Array, scale: Array, counts: Array) -> StudentPart:
+    centre, scale = mode.copy(), scale.copy()
+    _spread_sigma(problem, centre, scale, counts)
+    return StudentPart(problem, centre, scale, START_DF, funnel=True, mode=mode)
+
+
 def _full_parts(problem: Problem, modes: ModeTable) -> tuple[list[StudentPart], list[float]]:
     top = modes.log_masses.max()
     parts: list[StudentPart] = []
@@ -62,8 +117,7 @@ def _full_parts(problem: Problem, modes: ModeTable) -> tuple[list[StudentPart], 
             rotation = problem.blocks.permute(np.eye(problem.blocks.size), order)
             centre = problem.blocks.permute(mode.theta, order)
             scale = np.linalg.cholesky(rotation.T @ mode.scale @ mode.scale.T @ rotation)
-            _spread_sigma(problem, centre, scale, mode.counts[order])
-            parts.append(StudentPart(problem, centre, scale, START_DF, funnel=True))
+            parts.append(_student(problem, centre, scale, mode.counts[order]))
             masses.append(float(mass))
     return parts, masses
 

@@ -39,6 +39,8 @@ class StudentPart:
         Lower triangular.
     df : float
     funnel : bool
+    mode : ndarray of shape (d,), optional
+        The mode that the part was made for.
     """
 
     problem: Problem
@@ -46,6 +48,7 @@ class StudentPart:
     scale: Array
     df: float
     funnel: bool = False
+    mode: Array | None = None
 
     def sample(self, rng: np.random.Generator, n: int) -> Array:
         """Draws in the labelling of the centre: (n, d)."""

@@ -70,8 +70,10 @@ class Gaussian(Family):
         self, log_dispersion: Array, priors: NumericPriors
     ) -> tuple[Array, Array, Array]:
         constant = _log_normaliser(priors.sigma_floor, priors.sigma_ceiling)
-        low = (priors.sigma_floor * np.exp(-log_dispersion)) ** 2
-        high = (np.exp(log_dispersion) / priors.sigma_ceiling) ** 2
+        # An overflow is a sigma of density zero.
+        with np.errstate(over="ignore"):
+            low = (priors.sigma_floor * np.exp(-log_dispersion)) ** 2
+            high = (np.exp(log_dispersion) / priors.sigma_ceiling) ** 2
         return -0.5 * (low + high) - constant, low - high, -2.0 * (low + high)
 
     def sample_log_dispersion_prior(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from .._blocks import Array
 from .._density import LogPosterior
 from .._draws import Draws
-from .._mode_proposal import mixture_over_modes
+from .._mode_proposal import mixture_over_modes, with_missing_modes
 from .._mode_table import ModeTable
 from .._problem import Problem
 from .._proposal import SymmetrisedMixture
@@ -82,10 +82,14 @@ class Laplace(Solver):
                     f"laplace: {size} draws, k-hat {sample.khat:.2f}, "
                     f"importance ESS {sample.ess:.0f}"
                 )
-            if sample.passes or sample.hopeless(20 * self.draws - total, previous):
+            left = 20 * self.draws - total
+            if sample.passes or (round_ > 0 and sample.hopeless(left, previous)):
                 break
             previous = sample.khat
-            proposal = proposal.adapted(sample.thetas, sample.part, sample.weights)
+            proposal = with_missing_modes(
+                proposal.adapted(sample.thetas, sample.part, sample.weights),
+                problem, sample.thetas, sample.weights, sample.log_evidence,
+            )  # fmt: skip
         return sample.to_draws(rng, self.draws)
 
 
