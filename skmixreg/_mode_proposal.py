@@ -81,16 +81,15 @@ def with_missing_modes(
     K = problem.blocks.n_components
     density = LogPosterior(problem)
     parts, shares = list(proposal.parts), list(proposal.probabilities)
+    students = [part for part in parts if isinstance(part, StudentPart)]
+    made_for = [part.mode for part in students if part.mode is not None]
     for i in np.argsort(-weights)[:MOST_NEW_PARTS]:
         if weights[i] < OUTSTANDING_WEIGHT:
             break
         found = polish(density, thetas[i])
-        known = any(
-            getattr(part, "mode", None) is not None
-            and np.allclose(part.mode, found.theta, atol=1e-4)
-            for part in parts
-        )
+        known = any(np.allclose(mode, found.theta, atol=1e-4) for mode in made_for)
         if found.definite and not known:
+            made_for.append(found.theta)
             counts = density.weighted_moments(found.theta)[1 : 1 + K]
             parts.append(_student(problem, found.theta, found.scale, counts))
             log_volume = 0.5 * problem.blocks.size * np.log(2.0 * np.pi)

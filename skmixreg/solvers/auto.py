@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .._draws import Draws
@@ -17,8 +19,9 @@ class Auto(Solver):
     """Laplace's approximation with importance weights, then Gibbs sampling, then NUTS.
 
     Each is tried only if the one before did not pass its own diagnostics, and `gibbs` only where
-    the family is conjugate and the weights are whole numbers.  ``solver_`` of the estimator and
-    ``report["why"]`` say which one ran and why.
+    the family is conjugate and the weights are whole numbers.  After `gibbs`, `nuts` is left out
+    where a component stands nearly empty, unless it was given: there it needs minutes and ends
+    no better.  ``report["why"]`` says which ones ran and why.
 
     Parameters
     ----------
@@ -48,24 +51,30 @@ class Auto(Solver):
         n_threads: int = 1,
         verbose: bool = False,
     ) -> Draws:
-        chain: list[Solver] = [
-            self.laplace or Laplace(),
-            self.gibbs or Gibbs(),
-            self.nuts or NUTS(),
-        ]
-        history: list[str] = []
-        draws: Draws | None = None
-        for solver in chain:
-            if not solver.serves(problem):
-                history.append(f"{solver.name} does not serve this problem")
-                continue
-            latest = solver.draw(problem, modes, rng, n_threads=n_threads, verbose=verbose)
-            if not latest.failures:
-                history.append(f"{latest.solver} passed its diagnostics")
-                draws = latest
-                break
-            history.append(f"{latest.solver}: {'; '.join(latest.failures)}")
-            draws = latest
-        assert draws is not None  # laplace serves every problem
+        options: dict[str, Any] = {"n_threads": n_threads, "verbose": verbose}
+        draws = (self.laplace or Laplace()).draw(problem, modes, rng, **options)
+        history = [_verdict(draws)]
+        if draws.failures and Gibbs.serves(problem):
+            draws = (self.gibbs or Gibbs()).draw(problem, modes, rng, **options)
+            history.append(_verdict(draws))
+        if draws.failures:
+            if self.nuts is None and draws.solver == Gibbs.name and _nearly_empty(problem, draws):
+                history.append("nuts was left out, since a component stands nearly empty")
+            else:
+                draws = (self.nuts or NUTS()).draw(problem, modes, rng, **options)
+                history.append(_verdict(draws))
         draws.report["why"] = history
         return draws
+
+
+def _verdict(draws: Draws) -> str:
+    if draws.failures:
+        return f"{draws.solver} did not pass: {'; '.join(draws.failures)}"
+    return f"{draws.solver} passed its diagnostics"
+
+
+def _nearly_empty(problem: Problem, draws: Draws) -> bool:
+    """Whether the smallest component typically holds under five rows per parameter."""
+    smallest = np.exp(problem.blocks.unpack(draws.theta).log_weights.min(axis=-1))
+    n_parameters = problem.blocks.component_index.shape[1] + 1
+    return bool(np.median(smallest) * problem.total_weight < 5 * n_parameters)

@@ -32,6 +32,7 @@ import arviz as az
 import numpy as np
 import pymc as pm
 from numpy.typing import NDArray
+from scipy import stats
 
 from skmixreg import Priors
 from skmixreg._blocks import Components
@@ -42,6 +43,7 @@ from skmixreg._modes import find_modes
 from skmixreg._posterior import Posterior
 from skmixreg._problem import Problem
 from skmixreg.families import Gaussian
+from skmixreg.solvers._convert import log_jacobian, value_map
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from conftest import REFERENCE, load_reference
@@ -58,10 +60,12 @@ CASES = {
 TWO_MODES = "tonedata-2"
 NUTS = {"chains": 12, "tune": 2000, "draws": 5000, "target_accept": 0.9, "seed": 20_240}
 NUTS_TWO_MODES = NUTS | {"chains": 24, "target_accept": 0.95}
-SMC = {"chains": 8, "draws": 20_000, "threshold": 0.7, "seed": 20_241}
+SMC = {"chains": 8, "draws": 40_000, "threshold": 0.7, "steps": 40, "seed": 20_241}
 POOR = 5.0
 # The smaller sigma of the two modes of TWO_MODES is 0.0045 and 0.047; few draws lie between.
 NARROW = 0.012
+# Upper ends of ranges of the smaller sigma that have a covariance of their own in SMC.
+PLACES = np.array([0.006, NARROW, 0.024, 0.05, 0.1, np.inf])
 
 Array = NDArray[np.float64]
 _compiled: dict[tuple[int, int], Any] = {}
@@ -160,6 +164,38 @@ def moments(values: Array) -> dict[str, Any]:
     }
 
 
+def log_mass(problem: Problem, posterior: Posterior, kept: NDArray[np.bool_], mode: str) -> float:
+    """Log mass of a mode of `TWO_MODES` in one labelling, by bridge sampling (Meng and Wong 1996).
+
+    From the draws of the chains that stay there, and a t distribution fitted to half of them.
+    """
+    rng = np.random.default_rng(0)
+    density, blocks = LogPosterior(problem), problem.blocks
+    theta = blocks.pack(Components(*(part[kept] for part in posterior.components)))
+    theta = rng.permutation(theta.reshape(-1, blocks.size))
+    fitted, rest = np.array_split(theta, 2)
+    proposal = stats.multivariate_t(fitted.mean(axis=0), np.cov(fitted.T), df=8.0, seed=rng)
+    proposed = proposal.rvs(len(rest))
+
+    def log_target(points: Array) -> Array:
+        parts = blocks.unpack(points)
+        tightest = np.exp(parts.log_dispersion.min(axis=-1)) * problem.design.y_scale
+        inside = ((tightest < NARROW) == (mode == "narrow")) & (
+            parts.coef[:, 0, 0] < parts.coef[:, 1, 0]
+        )
+        with np.errstate(all="ignore"):
+            return np.where(inside, sum(density.values(points)), -np.inf)
+
+    ratio = log_target(rest) - proposal.logpdf(rest)
+    ratio_proposed = log_target(proposed) - proposal.logpdf(proposed)
+    found = float(np.median(ratio))
+    for _ in range(100):
+        above = np.exp(-np.logaddexp(0.0, found - ratio_proposed)).mean()
+        below = np.exp(-np.logaddexp(0.0, ratio - found)).mean()
+        found += float(np.log(above / below))
+    return found
+
+
 def nuts_run(key: str) -> dict[str, Any]:
     """One case by NUTS: per mode for `TWO_MODES`."""
     problem, X, y = case(key)
@@ -190,7 +226,7 @@ def nuts_run(key: str) -> dict[str, Any]:
         record["parameters"] = {name: moments(value) for name, value in values.items()}
         record["log_likelihood"] = moments(log_likelihood)
         return record
-    record["modes"] = {}
+    record["modes"], log_masses = {}, []
     narrow = (smaller < NARROW).mean(axis=1)
     record["narrow_share_of_chains"] = np.sort(narrow).round(4).tolist()
     for mode, stays in (("narrow", narrow == 1.0), ("common", narrow == 0.0)):
@@ -201,20 +237,110 @@ def nuts_run(key: str) -> dict[str, Any]:
             if kept.sum() > 1
             else None,
         }
+        log_masses.append(log_mass(problem, posterior, kept, mode))
+    record["bridge_narrow_mass"] = float(1.0 / (1.0 + np.exp(log_masses[1] - log_masses[0])))
+    record["bridge_log_evidence"] = float(
+        np.logaddexp(*log_masses) + np.log(2.0) - problem.log_scale
+    )
     return record
 
 
-def smc_chain(problem: Problem, X: Array, y: Array, seed: int) -> tuple[Array, float]:
-    """Particles (1, draws, d) and log evidence of one run of SMC.
+class Walks(pm.smc.kernels.MH):
+    """Random walks for SMC around several separate points, many particles at once.
 
-    With PyMC's kernel of random walks: its default, independent proposals from one normal
-    distribution, hardly moves particles that sit around four separate points.
+    PyMC's kernels learn one covariance from all particles, with which those in the narrow mode
+    hardly move: 20,000 particles lost it.  Here particles are told apart by which component is
+    the tighter one and how tight, and each such place has its own covariance; Metropolis and
+    Hastings' ratio corrects steps from one to another.  Every third step uses the common one.
+    Densities of proposals come from the compiled kernels,
+    which the parity test holds to the model; the first and the last population are checked
+    against the model's own here.
     """
+
+    def __init__(self, *args: Any, problem: Problem, steps: int, **options: Any):
+        super().__init__(*args, **options)
+        self.steps = steps
+        self.problem = problem
+        self.density = LogPosterior(problem)
+        self.map = value_map(problem.blocks)
+        self.shift = log_jacobian(problem.blocks)
+
+    def evaluate(self, points: Array) -> tuple[Array, Array]:
+        """Log prior and log likelihood of the model at its value variables (S, d)."""
+        with np.errstate(all="ignore"):
+            prior, likelihood = self.density.values(points @ self.map.T)
+        return prior + self.shift, likelihood - self.problem.log_scale
+
+    def place(self, points: Array) -> NDArray[np.intp]:
+        """Which component is the tighter one, and how tight it is: (S,)."""
+        sigma = points[:, self.problem.blocks.table["dispersion"].where]
+        tightness = np.exp(sigma.min(axis=1)) * self.problem.design.y_scale
+        return len(PLACES) * sigma.argmin(axis=1) + np.searchsorted(PLACES[:-1], tightness)
+
+    def check_densities(self) -> None:
+        """The kernels' densities of some particles are the model's."""
+        some = slice(None, None, max(1, self.draws // 100))
+        prior, likelihood = self.evaluate(self.tempered_posterior[some])
+        for ours, function in (
+            (prior, self.prior_logp_func),
+            (likelihood, self.likelihood_logp_func),
+        ):
+            theirs = [float(function(point)) for point in self.tempered_posterior[some]]
+            np.testing.assert_allclose(ours, theirs, rtol=1e-8)
+
+    def tune(self) -> None:
+        place = self.place(self.tempered_posterior)
+        d = self.tempered_posterior.shape[1]
+        common = np.linalg.cholesky(np.cov(self.tempered_posterior.T) + 1e-10 * np.eye(d))
+        self.roots = np.stack([common] * (2 * len(PLACES) + 1))
+        for k in range(2 * len(PLACES)):
+            if (place == k).sum() > 10 * d:
+                cov = np.cov(self.tempered_posterior[place == k].T)
+                self.roots[k] = np.linalg.cholesky(cov + 1e-10 * np.eye(d))
+        self.inverses = np.linalg.inv(self.roots)
+        self.log_volumes = np.log(np.diagonal(self.roots, axis1=1, axis2=2)).sum(axis=1)
+
+    def mutate(self) -> None:
+        if self.iteration == 1 or self.beta == 1.0:
+            self.check_densities()
+        n, d = self.tempered_posterior.shape
+        accepted_share = []
+        # Modes form while the likelihood is still weak: there particles must travel.
+        steps = self.steps if self.beta < 0.5 else self.steps // 4
+        for step in range(steps):
+            unit = self.rng.standard_normal((n, d))
+            # Scales from a hundredth of the best one for a normal distribution to twice that.
+            scale = 2.38 / np.sqrt(d) * 10 ** self.rng.uniform(-2.0, 0.3, (n, 1))
+            last = np.full(n, len(self.roots) - 1)
+            place = last if step % 3 == 0 else self.place(self.tempered_posterior)
+            move = np.einsum("nij,nj->ni", self.roots[place], unit)
+            proposal = self.tempered_posterior + scale * move
+            there = last if step % 3 == 0 else self.place(proposal)
+            back = np.einsum("nij,nj->ni", self.inverses[there], move)
+            hastings = 0.5 * ((unit**2).sum(axis=1) - (back**2).sum(axis=1))
+            hastings += self.log_volumes[place] - self.log_volumes[there]
+            prior, likelihood = self.evaluate(proposal)
+            target = prior + self.beta * likelihood
+            gain = target - self.tempered_posterior_logp + hastings
+            accepted = np.log(self.rng.random(n)) < gain
+            self.tempered_posterior[accepted] = proposal[accepted]
+            self.prior_logp[accepted] = prior[accepted]
+            self.likelihood_logp[accepted] = likelihood[accepted]
+            self.tempered_posterior_logp[accepted] = target[accepted]
+            accepted_share.append(accepted)
+        self.n_steps = steps
+        self.chain_acc_rate = np.mean(accepted_share, axis=0)
+
+
+def smc_chain(problem: Problem, X: Array, y: Array, seed: int) -> tuple[Array, float]:
+    """Particles (1, draws, d) and log evidence of one run of SMC."""
     with build_model(problem, "plain", rows=(X, y, None)):
         tree = pm.sample_smc(
             draws=SMC["draws"],
-            kernel=pm.smc.kernels.MH,
+            kernel=Walks,
             threshold=SMC["threshold"],
+            steps=SMC["steps"],
+            problem=problem,
             chains=1,
             cores=1,
             random_seed=seed,
@@ -243,7 +369,7 @@ def smc_run(key: str) -> Iterator[dict[str, Any]]:
         weight /= weight.sum()
         mass = float(weight @ shares)
         yield {
-            "settings": {**SMC, "kernel": "MH", "runs": chain + 1},
+            "settings": {**SMC, "kernel": "Walks", "runs": chain + 1},
             "seconds": round(time.perf_counter() - started, 1),
             "narrow_share_by_run": shares.round(4).tolist(),
             "log_evidence_by_run": np.round(evidence, 3).tolist(),

@@ -1,0 +1,53 @@
+"""The default takes the cheapest solver that passes, and says why."""
+
+import numpy as np
+from conftest import load_reference, two_lines
+
+from skmixreg import Priors
+from skmixreg._modes import find_modes
+from skmixreg._problem import Problem
+from skmixreg.families import Gaussian
+from skmixreg.solvers import Auto, Gibbs, Laplace
+
+
+def problem_of(X, y, K, weights=None):
+    return Problem.from_data(
+        np.asarray(X, float), np.asarray(y, float), weights, family=Gaussian(), n_components=K,
+        priors=Priors().resolve(),
+    )  # fmt: skip
+
+
+def solve(problem, **options):
+    rng = np.random.default_rng(0)
+    return Auto(**options).draw(problem, find_modes(problem, rng, n_init=10), rng, n_threads=2)
+
+
+def test_laplace_where_it_passes():
+    draws = solve(problem_of(*two_lines(500), 2))
+    assert draws.solver == "laplace" and not draws.failures
+    assert draws.report["why"] == ["laplace passed its diagnostics"]
+
+
+def test_gibbs_where_laplace_does_not():
+    case = load_reference("s2_heterosced")
+    draws = solve(problem_of(case.X, case.y, 3), laplace=Laplace(draws=500, max_rounds=1))
+    assert draws.solver == "gibbs"
+    assert "laplace did not pass: " in draws.report["why"][0]
+
+
+def test_no_gibbs_for_fractional_weights():
+    case = load_reference("s2_heterosced")
+    problem = problem_of(case.X, case.y, 2, np.full(len(case.y), 0.5))
+    assert not Gibbs.serves(problem)
+    assert solve(problem).solver == "laplace"
+
+
+def test_a_nearly_empty_component_is_not_left_to_nuts():
+    case = load_reference("s2_heterosced")
+    draws = solve(
+        problem_of(case.X, case.y, 3),
+        laplace=Laplace(draws=500, max_rounds=1),
+        gibbs=Gibbs(draws=20, tune=10, max_thin=1),
+    )
+    assert draws.solver == "gibbs" and draws.failures
+    assert draws.report["why"][-1].startswith("nuts was left out")
