@@ -9,8 +9,9 @@ our search for modes.  Modes enter afterwards, to give draws the package's label
 A chain that ends in a poor local mode stays there.  Chains whose log posterior is separated from
 that of the best chain (no overlap of the central 98%, and a mean more than `POOR` nats lower) are
 dropped, and the results say how many and how low.  Tone perception with two components has two
-modes that both carry mass: chains there are cut by mode, and how much mass each holds is measured
-by many-particle SMC of the same PyMC model (``--smc``).
+modes that both carry mass: chains are told apart by the mode they stay in, and how much mass each
+holds is measured twice: by bridge sampling from these chains, and by many-particle SMC of the same
+PyMC model (``--smc``), whose runs are independent repetitions; it can be stopped after any of them.
 
 Results go to tests/reference/long_runs/long_nuts.json; cases that are not asked for stay as they
 are.
@@ -249,7 +250,7 @@ class Walks(pm.smc.kernels.MH):
     """Random walks for SMC around several separate points, many particles at once.
 
     PyMC's kernels learn one covariance from all particles, with which those in the narrow mode
-    hardly move: 20,000 particles lost it.  Here particles are told apart by which component is
+    hardly move: 20,000 particles of its MH kernel lost it.  Here particles are told apart by which component is
     the tighter one and how tight, and each such place has its own covariance; Metropolis and
     Hastings' ratio corrects steps from one to another.  Every third step uses the common one.
     Densities of proposals come from the compiled kernels,
@@ -369,7 +370,7 @@ def smc_run(key: str) -> Iterator[dict[str, Any]]:
         weight /= weight.sum()
         mass = float(weight @ shares)
         yield {
-            "settings": {**SMC, "kernel": "Walks", "runs": chain + 1},
+            "settings": {**SMC, "kernel": "Walks", "chains": chain + 1},
             "seconds": round(time.perf_counter() - started, 1),
             "narrow_share_by_run": shares.round(4).tolist(),
             "log_evidence_by_run": np.round(evidence, 3).tolist(),

@@ -748,6 +748,7 @@ def report(results: dict[str, Any]) -> str:
         for check in entry["checks"]:
             cells = [check["what"], check["required"], check["measured"]]
             lines.append(f"| {' | '.join(cells)} | {words[check['reached']]} |")
+    lines += [f"| `{name}` | | not measured | |" for name in ROWS if name not in results["rows"]]
     lines += ["", "| row | date | load | row took | sources |", "| --- | --- | --- | --- | --- |"]
     for name, entry in results["rows"].items():
         before, after = entry["load"]
