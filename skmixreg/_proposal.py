@@ -24,6 +24,11 @@ from ._problem import Problem
 NEGLIGIBLE_NATS = 18.0
 
 
+def _finite_exp(x: Array) -> Array:
+    """Exponential, clipped so that dividing and multiplying by it stay inverse to each other."""
+    return np.asarray(np.exp(np.clip(x, -300.0, 300.0)))
+
+
 @dataclass
 class StudentPart:
     """Multivariate t around one mode, on the coordinates of all components.
@@ -71,7 +76,7 @@ class StudentPart:
         """Positions of intercepts and coefficients, and sigma_k / sigma_k(centre) for each."""
         blocks = self.problem.blocks
         at = blocks.table["dispersion"].where
-        ratio = np.exp(thetas[:, at] - self.centre[at])
+        ratio = _finite_exp(thetas[:, at] - self.centre[at])
         lines = blocks.line_index
         per_component = np.broadcast_to(ratio, (len(thetas), blocks.n_components))
         return lines.ravel(), np.repeat(per_component, lines.shape[1], axis=1)
@@ -150,7 +155,7 @@ class StudentPart:
         for k in range(len(index)):
             gap = gaps - self.centre[index[k]]
             if self.funnel:
-                gap[:, :, :n_lines] /= np.exp(sigma - centre_sigma[k])[:, :, None]
+                gap[:, :, :n_lines] /= _finite_exp(sigma - centre_sigma[k])[:, :, None]
             z = gap.reshape(-1, m) @ self._component_whiteners[k]
             distance[:, :, k] = np.einsum("ij,ij->i", z, z).reshape(-1, K)
         return self._log_kernel(distance) + self._log_jacobian_bound(blocks, thetas)[:, None, None]

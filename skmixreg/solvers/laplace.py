@@ -13,8 +13,11 @@ from .._mode_table import ModeTable
 from .._problem import Problem
 from .._proposal import SymmetrisedMixture
 from ._base import Solver
+from ._probe import probe, with_what_was_missed
 
 LEAST_IMPORTANCE_ESS = 400.0
+# Below it a sample that passes is followed by a larger one while there are draws left.
+COMFORTABLE_IMPORTANCE_ESS = 1000.0
 
 
 def khat_threshold(n_draws: int) -> float:
@@ -35,7 +38,7 @@ class Laplace(Solver):
 
     Parameters
     ----------
-    draws : int, default=2000
+    draws : int, default=4000
         Equally weighted draws to return, and proposals per round at least.
     max_rounds : int, default=5
         Rounds of adaptation, each with twice the draws of the one before, up to 20 times
@@ -44,7 +47,9 @@ class Laplace(Solver):
     Notes
     -----
     It passes when k-hat <= min(1 - 1/log10(S), 0.7) and the importance effective sample size,
-    before resampling, is at least 400; otherwise the result says that it did not.
+    before resampling, is at least 400; otherwise the result says that it did not.  Where the
+    problem has a Gibbs sampler, a few sweeps from the draws must also stay where the proposal
+    goes, since no diagnostic of the weights can see what was never proposed.
 
     References
     ----------
@@ -55,7 +60,7 @@ class Laplace(Solver):
     name = "laplace"
     summary = "importance sampling from a mixture over the modes; independent draws"
 
-    def __init__(self, draws: int = 2000, max_rounds: int = 5):
+    def __init__(self, draws: int = 4000, max_rounds: int = 5):
         self.draws = draws
         self.max_rounds = max_rounds
 
@@ -83,14 +88,32 @@ class Laplace(Solver):
                     f"importance ESS {sample.ess:.0f}"
                 )
             left = 20 * self.draws - total
-            if sample.passes or (round_ > 0 and sample.hopeless(left, previous)):
+            missed = None
+            if sample.passes:
+                draws = sample.to_draws(rng, self.draws)
+                missed = probe(
+                    problem, density, proposal, draws.theta[0], sample.largest, rng, n_threads
+                )
+                if missed is None or missed.passes:
+                    if sample.ess >= COMFORTABLE_IMPORTANCE_ESS or left < 2 * size:
+                        return draws
+                    missed = None
+            elif round_ > 0 and sample.hopeless(left, previous):
                 break
             previous = sample.khat
             proposal = with_missing_modes(
                 proposal.adapted(sample.thetas, sample.part, sample.weights),
                 problem, sample.thetas, sample.weights, sample.log_evidence,
             )  # fmt: skip
-        return sample.to_draws(rng, self.draws)
+            if missed is not None:
+                proposal = with_what_was_missed(proposal, problem, missed)
+        draws = sample.to_draws(rng, self.draws)
+        if missed is not None:
+            draws.failures.append(
+                "importance sampling missed a part of the posterior that Gibbs sweeps reached "
+                f"(p/q {missed.excess:.0f} nats above all it saw); use solver='auto' or 'gibbs'"
+            )
+        return draws
 
 
 class ImportanceSample:
@@ -114,6 +137,7 @@ class ImportanceSample:
         log_ratio = log_prior + log_likelihood - log_proposal
         log_ratio = np.where(np.isfinite(log_ratio), log_ratio, -np.inf)
         top = float(log_ratio.max())
+        self.largest = top
         raw = np.exp(log_ratio - top)
         n = len(raw)
         self.log_evidence = top + float(np.log(raw.mean()))

@@ -250,12 +250,11 @@ class Walks(pm.smc.kernels.MH):
     """Random walks for SMC around several separate points, many particles at once.
 
     PyMC's kernels learn one covariance from all particles, with which those in the narrow mode
-    hardly move: 20,000 particles of its MH kernel lost it.  Here particles are told apart by which component is
-    the tighter one and how tight, and each such place has its own covariance; Metropolis and
-    Hastings' ratio corrects steps from one to another.  Every third step uses the common one.
-    Densities of proposals come from the compiled kernels,
-    which the parity test holds to the model; the first and the last population are checked
-    against the model's own here.
+    hardly move: 20,000 particles of its MH kernel lost it.  Here particles are told apart by which
+    component is the tighter one and how tight, and each such place has its own covariance;
+    Metropolis and Hastings' ratio corrects steps from one to another.  Every third step uses the
+    common one.  Densities of proposals come from the compiled kernels, which the parity test holds
+    to the model; the first and the last population are checked against the model's own here.
     """
 
     def __init__(self, *args: Any, problem: Problem, steps: int, **options: Any):
