@@ -22,7 +22,7 @@ from .._proposal import StudentPart, SymmetrisedMixture
 from .gibbs import Chains, Gibbs
 
 # Sums over rows x components that a probe may cost, and its size within that.
-PROBE_WORK = 20_000_000
+PROBE_WORK = 4_000_000
 MOST_STARTS, LEAST_STARTS = 200, 20
 MOST_SWEEPS, LEAST_SWEEPS = 30, 5
 # Nats by which the largest ratio may grow: it grew by at most 1.8 in sound fits, by 14 and more
