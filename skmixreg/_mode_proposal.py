@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import betaln, gammaln
+from scipy.special import gammaln
 
 from ._blocks import Array
 from ._density import LogPosterior
 from ._mode_table import ModeTable
-from ._modes import find_smaller_modes, matching
+from ._modes import find_smaller_modes, log_empty_share, matching
 from ._newton import polish
 from ._problem import Problem
 from ._proposal import EmptyPart, Part, StudentPart, SymmetrisedMixture
@@ -50,7 +50,7 @@ def _parts(
     if smaller is not None:
         inner_problem = problem.with_components(problem.blocks.n_components - 1)
         inner, inner_masses = _parts(inner_problem, smaller, rng)
-        share = _log_empty_share(problem)
+        share = log_empty_share(problem)
         parts += [EmptyPart(problem, part) for part in inner]
         masses += [mass + share for mass in inner_masses]
     return parts, masses
@@ -136,13 +136,3 @@ def _spread_sigma(problem: Problem, centre: Array, scale: Array, counts: Array) 
         left = max(n - n_lines, 0.5 * n, 1.0)
         centre[i] += 0.5 * np.log(max(n, 1.0) / left)
         scale[i] *= np.sqrt(max(n, 1.0) / left)
-
-
-def _log_empty_share(problem: Problem) -> float:
-    """Log prior mass of a component staying empty, relative to the smaller model.
-
-    E[(1 - v)^n] for v ~ Beta(c, (K - 1) c), in one labelling.
-    """
-    c, K = problem.priors.weight_concentration, problem.blocks.n_components
-    n = problem.total_weight
-    return float(betaln(c, n + (K - 1) * c) - betaln(c, (K - 1) * c))

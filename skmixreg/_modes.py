@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 from scipy.optimize import linear_sum_assignment
+from scipy.special import betaln
 
 from . import _em_kernels, _starts
 from ._blocks import Array, Components
@@ -35,6 +37,8 @@ LARGEST_DOUBLING = 8
 EXTRA_WORK = 40_000
 MOST_EXTRA_STARTS = 120
 MODES_TO_MOVE = 2
+# So much more massive, an empty component makes the modes of all components irrelevant.
+DOMINANT_NATS = 4.0
 # Starts go on while the modes found once hold more of the mass.
 LEAST_UNSEEN = 0.01
 MOST_LIFTED = 8
@@ -52,6 +56,21 @@ class _Candidate:
     start: int  # the independent start it came from
 
 
+class EmptyComponent(NamedTuple):
+    """What a component without rows contributes to the posterior.
+
+    Attributes
+    ----------
+    log_mass : float
+        Log mass of the parameters at which a component is empty, in one labelling.
+    settled : bool
+        Whether two independent ways led to the best fit of the others.
+    """
+
+    log_mass: float
+    settled: bool
+
+
 class _Search:
     """Modes of one problem with few rows, and which independent starts led to each."""
 
@@ -65,6 +84,7 @@ class _Search:
         self.modes: list[Mode] = []
         self.hit_by: list[set[int]] = []
         self.n_starts = 0
+        self.empty: EmptyComponent | None = None
         work = problem.n_rows * problem.blocks.n_components
         self.most_polished = int(
             np.clip(POLISH_WORK / (work + problem.blocks.size**2), *POLISH_RANGE)
@@ -90,7 +110,9 @@ class _Search:
             self.take(self.starts(wanted - self.n_starts))
             if K > 1 and self.modes:
                 self.take(self.moves())
-            settled = bool(self.modes) and len(self.hit_by[self.best]) >= 2
+                if self.empty is None:
+                    self.empty = empty_component(self.problem, self.best_modes(), self.rng)
+            settled = self.settled()
             complete = settled and self.unseen_mass() < LEAST_UNSEEN
             if complete or self.n_starts >= (most // 2 if settled else most):
                 break
@@ -102,15 +124,32 @@ class _Search:
             self.hit_by[0].add(top.start)
         return settled
 
+    def settled(self) -> bool:
+        """Whether two starts reached the best mode, or the fit that an empty component leaves."""
+        if not self.modes:
+            return False
+        best = self.modes[self.best].log_evidence
+        if self.empty is not None and self.empty.log_mass > best + DOMINANT_NATS:
+            return self.empty.settled
+        return len(self.hit_by[self.best]) >= 2
+
     def unseen_mass(self) -> float:
         """Estimate of the posterior mass of modes not found: that of modes found just once.
 
         Good and Turing's estimate (Good 1953), with masses for counts.
         """
         masses = np.array([mode.log_evidence for mode in self.modes])
-        shares = np.exp(masses - masses.max())
+        top = max(masses.max(), -np.inf if self.empty is None else self.empty.log_mass)
+        shares = np.exp(masses - top)
         once = np.array([len(hits) < 2 for hits in self.hit_by])
-        return float(shares[once].sum() / shares.sum())
+        empty = 0.0 if self.empty is None else np.exp(self.empty.log_mass - top)
+        return float(shares[once].sum() / (shares.sum() + empty))
+
+    def best_modes(self) -> ModeTable:
+        """The modes from which components are taken out."""
+        masses = np.array([mode.log_evidence for mode in self.modes])
+        order = np.argsort(-masses)[:MODES_TO_MOVE]
+        return ModeTable([self.modes[i] for i in order], masses[order])
 
     @property
     def best(self) -> int:
@@ -297,6 +336,30 @@ def find_smaller_modes(
     if small is not smaller:
         search = _lift(search, smaller)
     return _table(search, True) if search.modes else None
+
+
+def log_empty_share(problem: Problem) -> float:
+    """Log prior mass of a component staying empty, relative to the smaller model.
+
+    E[(1 - v)^n] for v ~ Beta(c, (K - 1) c), in one labelling.
+    """
+    c, K = problem.priors.weight_concentration, problem.blocks.n_components
+    n = problem.total_weight
+    return float(betaln(c, n + (K - 1) * c) - betaln(c, (K - 1) * c))
+
+
+def empty_component(problem: Problem, modes: ModeTable, rng: np.random.Generator) -> EmptyComponent:
+    """The posterior mass of one or more empty components."""
+    smaller = find_smaller_modes(problem, modes, rng)
+    if smaller is None:
+        return EmptyComponent(-np.inf, False)
+    inner = problem.with_components(problem.blocks.n_components - 1)
+    deeper = empty_component(inner, smaller, rng)
+    own = float(np.logaddexp.reduce(smaller.log_masses))
+    settled = deeper.settled if deeper.log_mass > own + DOMINANT_NATS else smaller.best.hits >= 2
+    return EmptyComponent(
+        log_empty_share(problem) + float(np.logaddexp(own, deeper.log_mass)), settled
+    )
 
 
 def _lift(small: _Search, problem: Problem) -> _Search:
