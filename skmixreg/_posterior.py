@@ -269,16 +269,21 @@ class Posterior(Mapping[str, Array]):
         names = ["weights", "intercept", "coef", self.family.dispersion_name]
         if not self.blocks.fit_intercept:
             names.remove("intercept")
-        options = {"ci_prob": probability, "ci_kind": "eti", "var_names": names}
+        options = {
+            "ci_prob": probability, "ci_kind": "eti", "var_names": names, "round_to": "none",
+        }  # fmt: skip
         if not by_mode:
-            return az.summary(self.to_datatree(feature_names), **options)
+            # The weight of a single component does not vary: its diagnostics are nan.
+            with np.errstate(invalid="ignore", divide="ignore"):
+                return az.summary(self.to_datatree(feature_names), **options)
         labels, counts = np.unique(self.draw_mode, return_counts=True)
         values = {name: self[name] for name in names}
         tables = {}
         for label in labels[counts >= 2]:
             near = {name: a[self.draw_mode == label][None] for name, a in values.items()}
             tree = self._datatree({"posterior": near}, feature_names)
-            tables[int(label)] = az.summary(tree, kind="stats", **options)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                tables[int(label)] = az.summary(tree, kind="stats", **options)
         return pd.concat(tables, names=["mode", None])
 
     def contrast(self, feature_names: Sequence[str], probability: float = 0.9) -> pd.DataFrame:

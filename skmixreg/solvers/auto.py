@@ -21,12 +21,19 @@ class Auto(Solver):
     Each is tried only if the one before did not pass its own diagnostics, and `gibbs` only where
     the family is conjugate and the weights are whole numbers.  After `gibbs`, `nuts` is left out
     where a component stands nearly empty, unless it was given: there it needs minutes and ends
-    no better.  ``report["why"]`` says which ones ran and why.
+    no better.
 
     Parameters
     ----------
     laplace, gibbs, nuts : Solver, optional
         Solvers with options of their own; the defaults otherwise.
+
+    Attributes
+    ----------
+    chosen_ : str
+        Name of the solver whose draws were taken.
+    why_ : list of str
+        What every solver that ran said of itself.
     """
 
     name = "auto"
@@ -63,6 +70,7 @@ class Auto(Solver):
             else:
                 draws = (self.nuts or NUTS()).draw(problem, modes, rng, **options)
                 history.append(_verdict(draws))
+        self.chosen_, self.why_ = draws.solver, history
         draws.report["why"] = history
         return draws
 
