@@ -351,12 +351,15 @@ class SymmetrisedMixture:
             for part, share in zip(self.parts, shares, strict=True):
                 bounds = part.pair_bounds(self.blocks, thetas) + share
                 near = bounds > (given - NEGLIGIBLE_NATS)[:, None, None]
+                rows, moved = [], []
                 for order in _relabellings(near.any(axis=0)):
-                    need = near[:, order, np.arange(K)].all(axis=1)
-                    if need.any():
-                        moved = self.blocks.permute(thetas[need], order)
-                        term = part.log_density(moved) + share
-                        total[need] = np.logaddexp(total[need], term)
+                    need = np.flatnonzero(near[:, order, np.arange(K)].all(axis=1))
+                    if len(need):
+                        rows.append(need)
+                        moved.append(self.blocks.permute(thetas[need], order))
+                if rows:
+                    terms = part.log_density(np.concatenate(moved)) + share
+                    np.logaddexp.at(total, np.concatenate(rows), terms)
         return total - gammaln(K + 1.0)
 
     def adapted(self, thetas: Array, part: NDArray[np.intp], weights: Array) -> SymmetrisedMixture:

@@ -21,12 +21,14 @@ from ._gibbs_kernels import sweeps
 # Rounds of jumps while tuning and per run.  Where there are several modes every visit to one counts
 # little more than a single draw, so there must be many.
 TUNING_ROUNDS = 10
-ROUNDS = 50
+# Parts of the proposal times rounds per run: the time of a round grows with the parts.
+PARTS_TIMES_ROUNDS = 600
+ROUNDS_RANGE = (40, 200)
 JUMP_TRIES = 8  # proposals that every chain sees in a round
 # Rows x components x sweeps between kept draws that cost less than all else.
 CHEAP_WORK = 20_000
 # Chains go on below it: at 400, which passes, a mean is still off by 0.05 sds.
-COMFORTABLE_ESS = 1500.0
+COMFORTABLE_ESS = 1200.0
 
 
 class Gibbs(Solver):
@@ -45,8 +47,7 @@ class Gibbs(Solver):
     Between sweeps, chains may jump: an independence Metropolis step proposes draws from t
     distributions around all modes, with label permutations averaged.  Sweeps move within a mode
     at any shape of the posterior; jumps carry chains across.  Both leave the posterior invariant.
-    The t distributions are those of Laplace's approximation while tuning, and fitted to the
-    draws afterwards; within a run they stay as they are.
+    The proposal is that of `Laplace`, with its parts for empty components.
 
     When R-hat or effective sizes are not good after ``draws`` sweeps, chains go on: their length
     doubles, up to ``max_thin`` times, and every second, fourth, ... sweep is kept, so that there
@@ -136,9 +137,11 @@ class Gibbs(Solver):
             chains.run(self.tune, 1, jumps, TUNING_ROUNDS)
             work = problem.n_rows * problem.blocks.n_components
             thin = int(np.clip(CHEAP_WORK / work, 1, min(8, self.max_thin)))
-            theta = chains.run(self.draws, thin, jumps, ROUNDS)
+            rounds = jumps.rounds if jumps is not None else 0
+            theta = chains.run(self.draws, thin, jumps, rounds)
             while True:
-                draws = self._judged(problem, modes, theta, thin, jumps, rng)
+                raw = self._draws(problem, theta, thin, jumps, rng)
+                draws = judge_chains(problem, modes, raw, rng)
                 enough = draws.report["ess_bulk"] >= COMFORTABLE_ESS
                 if (enough and not draws.failures) or 2 * thin > self.max_thin:
                     break
@@ -149,14 +152,15 @@ class Gibbs(Solver):
                         f"{2 * thin * self.draws} sweeps"
                     )
                 thin *= 2
-                later = chains.run(self.draws // 2, thin, jumps, ROUNDS)
+                later = chains.run(self.draws // 2, thin, jumps, rounds)
                 theta = np.concatenate([theta[:, self.draws % 2 :: 2], later], axis=1)
+        if jumps is not None:
+            draws.log_evidence, draws.log_evidence_error = jumps.weigh(raw)
         return draws
 
-    def _judged(
+    def _draws(
         self,
         problem: Problem,
-        modes: ModeTable,
         theta: Array,
         thin: int,
         jumps: _Jumps | None,
@@ -177,8 +181,7 @@ class Gibbs(Solver):
         )
         if jumps is not None:
             draws.report["jumps"] = jumps.accepted
-            draws.log_evidence, draws.log_evidence_error = jumps.weigh(draws)
-        return judge_chains(problem, modes, draws, rng)
+        return draws
 
 
 def _are_counts(weights: Array) -> bool:
@@ -297,6 +300,7 @@ class _Jumps:
         self.density = LogPosterior(problem)
         self.rng = rng
         self.mixture = mixture_over_modes(problem, modes, rng)
+        self.rounds = int(np.clip(PARTS_TIMES_ROUNDS / len(self.mixture.parts), *ROUNDS_RANGE))
         self.accepted = 0
         self._ratios = np.empty(0)
 
