@@ -94,10 +94,13 @@ class BayesianMixtureRegressor(FittedMixture):
     posterior_ : Posterior
         The draws, labels aligned, in units of the data.
     modes_ : DataFrame of shape (n_modes, ...)
-        Every distinct mode found: ``log_posterior``, ``log_likelihood``, ``log_evidence``,
-        ``probability``; labellings of the same solution count as one.
+        Every distinct mode found: ``log_posterior``, ``log_likelihood``, ``log_evidence``
+        (Laplace's, of the mode alone) and ``probability``, the share of the draws near it;
+        labellings of the same solution count as one.  Probabilities add up to less than 1 where
+        draws are near no mode, as with an empty component that wanders over its prior.
     solver_ : Solver
-        The solver that was used, a clone of ``solver``.
+        The solver that was used, a clone of ``solver``; of ``"auto"``, ``solver_.chosen_`` and
+        ``solver_.why_`` say which one was taken and why.
     family_ : Family
         The family that was used, a clone of ``family``.
     converged_ : bool
