@@ -164,17 +164,21 @@ def relevant_modes(modes: ModeTable) -> NDArray[np.intp]:
     return np.arange(min(len(modes.modes), MOST_MODES))
 
 
-def coordinates(problem: Problem, modes: ModeTable, thetas: Array, mode: int = 0) -> Array:
+def coordinates(
+    problem: Problem, modes: ModeTable, thetas: Array, mode: int = 0, *, ordered: bool = False
+) -> Array:
     """What is diagnosed of chains (C, D, d): weights, intercept, coef and log dispersion.
 
-    In the labels under which draws resemble the given mode most.  Only what can vary: no weight
-    of a single component, no intercept that is not fitted.
+    In the labels under which draws resemble the given mode most, or as they are if the solver
+    ordered them.  Only what can vary: no weight of a single component, no intercept that is not
+    fitted.
     """
     blocks = problem.blocks
     components = blocks.unpack(thetas.reshape(-1, blocks.size))
-    pivot = Pivot.from_mode(blocks, modes.modes[mode].theta, modes.modes[mode].scale)
-    orders, _ = pivot.align(components)
-    components = components.permuted(orders)
+    if not ordered:
+        pivot = Pivot.from_mode(blocks, modes.modes[mode].theta, modes.modes[mode].scale)
+        orders, _ = pivot.align(components)
+        components = components.permuted(orders)
     parts = [blocks.pack(components)[:, blocks.table["gating"].where.stop :]]
     if blocks.n_components > 1:
         parts.insert(0, np.exp(components.log_weights))
@@ -227,7 +231,8 @@ def judge_chains(
         )
         report |= Diagnostics(np.nan, np.nan, np.nan)._asdict() | {"settled": False}
         return replace(draws, report=report, failures=failures)
-    verdict = diagnose(coordinates(problem, modes, draws.theta))
+    ordered = draws.ordered_by is not None
+    verdict = diagnose(coordinates(problem, modes, draws.theta, ordered=ordered))
     which = relevant_modes(modes)
     mixture = ModeMixture.from_modes(problem, modes).restricted(which)
     where = mixture.nearest(draws.theta.reshape(-1, d))
@@ -248,7 +253,9 @@ def judge_chains(
             failures.append(_unsettled(draws.solver, unseen, error))
         elif stuck:
             best = np.array([which[regions == r].min() for r in range(len(share))])
-            verdict = _diagnose_within(problem, modes, draws.theta, regions[where], share, best)
+            verdict = _diagnose_within(
+                problem, modes, draws.theta, regions[where], share, best, ordered
+            )
             rows = _resampled_rows(regions[where], np.where(visited, share, 0.0), rng)
             draws, where = _take(draws, rows), where[rows]
             report["resampled_over_modes"] = True
@@ -326,6 +333,7 @@ def _diagnose_within(
     region: NDArray[np.intp],
     share: Array,
     best: NDArray[np.intp],
+    ordered: bool,
 ) -> Diagnostics:
     """Diagnostics within every region that matters: the worst R-hat, and effective sizes.
 
@@ -341,7 +349,7 @@ def _diagnose_within(
         visits = [v for v in visits if len(v) >= 0.2 * longest]
         shortest = min(len(v) for v in visits)
         together = np.stack([v[-shortest:] for v in visits])
-        verdict = diagnose(coordinates(problem, modes, together, int(best[r])))
+        verdict = diagnose(coordinates(problem, modes, together, int(best[r]), ordered=ordered))
         rhat = float(np.maximum(rhat, verdict.rhat))
         bulk = float(np.minimum(bulk, verdict.ess_bulk / share[r]))
         tail = float(np.minimum(tail, verdict.ess_tail / share[r]))
@@ -381,7 +389,7 @@ def _weigh_regions(
     """
     density = LogPosterior(problem)
     flat = draws.theta.reshape(-1, problem.blocks.size)
-    log_posterior = (draws.log_prior + draws.log_likelihood).ravel()
+    log_posterior = draws.log_posterior.ravel()
     out = _Masses(np.full(len(wanted), -np.inf), np.zeros(len(wanted)))
     for r in np.flatnonzero(wanted):
         own = np.flatnonzero(regions == r)
@@ -425,9 +433,14 @@ def _resampled_rows(
 
 def _take(draws: Draws, rows: NDArray[np.intp]) -> Draws:
     shape = draws.log_prior.shape
+
+    def taken(values: Array) -> Array:
+        return values.ravel()[rows].reshape(shape)
+
     return replace(
         draws,
         theta=draws.theta.reshape(len(rows), -1)[rows].reshape(draws.theta.shape),
-        log_prior=draws.log_prior.ravel()[rows].reshape(shape),
-        log_likelihood=draws.log_likelihood.ravel()[rows].reshape(shape),
+        log_prior=taken(draws.log_prior),
+        log_likelihood=None if draws.log_likelihood is None else taken(draws.log_likelihood),
+        per_draw={name: taken(values) for name, values in draws.per_draw.items()},
     )

@@ -86,9 +86,9 @@ class Posterior(Mapping[str, Array]):
     ``"coef"`` (chains, draws, K, p), the dispersion, ``"sigma"`` for the Gaussian family,
     (chains, draws, K).  Per draw, of shape (chains, draws): ``"mode"``, the row of ``modes``
     whose neighbourhood the draw lies in; ``"log_prior"``, the prior density of the
-    unconstrained, standardised parameters; ``"log_likelihood"``; and ``"log_proposal"``, on the
-    scale of ``"log_prior"``, if the solver had a proposal.  A solver that gives a point has one
-    chain with one draw.
+    unconstrained, standardised parameters; ``"log_likelihood"``, unless the rows came in a stream;
+    ``"log_proposal"``, on the scale of ``"log_prior"``, if the solver had a proposal; and what
+    else the solver counts per draw.  A solver that gives a point has one chain with one draw.
 
     Attributes
     ----------
@@ -115,8 +115,9 @@ class Posterior(Mapping[str, Array]):
         Draws in standardised units, leading axes (chains, draws).
     mode_components : Components
         The modes in standardised units, in the same order of components; leading axis (modes,).
-    draw_mode, log_prior, log_likelihood, log_proposal : ndarray of shape (chains, draws)
-        ``log_proposal`` may be None.
+    draw_mode, log_prior : ndarray of shape (chains, draws)
+    per_draw : dict of ndarrays of shape (chains, draws)
+        Further numbers of every draw: log-likelihood, log proposal, what the solver counted.
     moments : Moments
         For predictions.
     """
@@ -136,8 +137,7 @@ class Posterior(Mapping[str, Array]):
     mode_components: Components
     draw_mode: NDArray[np.intp]
     log_prior: Array
-    log_likelihood: Array
-    log_proposal: Array | None
+    per_draw: dict[str, Array]
     moments: Moments
 
     __hash__ = object.__hash__
@@ -166,15 +166,28 @@ class Posterior(Mapping[str, Array]):
         )
         shape = draws.theta.shape[:2]
         raw = blocks.unpack(draws.theta.reshape(-1, blocks.size))
-        orders, margin = pivot.align(raw)
+        mode_thetas = np.stack([mode.theta for mode in modes.modes])
+        mode_raw = blocks.unpack(mode_thetas)
+        if draws.ordered_by is None:
+            orders, margin = pivot.align(raw)
+            mode_orders, _ = pivot.align(mode_raw)
+        else:
+            orders = np.broadcast_to(np.arange(K), raw.log_weights.shape)
+            margin = np.full(len(orders), np.inf)
+            mode_orders = np.argsort(mode_thetas[:, draws.ordered_by], axis=1)
         aligned = raw.permuted(orders)
-        mode_raw = blocks.unpack(np.stack([mode.theta for mode in modes.modes]))
         evidence = draws.log_evidence
         draw_mode = _nearest_mode(blocks, modes, aligned)
         table = modes.to_frame(problem)
-        # Shares of the draws, which are exact where the draws are; Laplace's masses are not.
-        visits = np.bincount(draw_mode[draw_mode >= 0], minlength=len(table))
-        table["probability"] = visits / len(draw_mode)
+        if draws.weighs_modes:
+            # Shares of the draws, which are exact where the draws are; Laplace's masses are not.
+            visits = np.bincount(draw_mode[draw_mode >= 0], minlength=len(table))
+            table["probability"] = visits / len(draw_mode)
+        per_draw = dict(draws.per_draw)
+        if draws.log_likelihood is not None:
+            per_draw["log_likelihood"] = draws.log_likelihood - shift
+        if draws.log_proposal is not None:
+            per_draw["log_proposal"] = draws.log_proposal
         components = Components(*(a.reshape(*shape, *a.shape[1:]) for a in aligned))
         return cls(
             solver=draws.solver,
@@ -189,11 +202,10 @@ class Posterior(Mapping[str, Array]):
             blocks=blocks,
             design=problem.design,
             components=components,
-            mode_components=mode_raw.permuted(pivot.align(mode_raw)[0]),
+            mode_components=mode_raw.permuted(mode_orders),
             draw_mode=draw_mode.reshape(shape),
             log_prior=np.array(draws.log_prior, dtype=np.float64),
-            log_likelihood=draws.log_likelihood - shift,
-            log_proposal=draws.log_proposal,
+            per_draw=per_draw,
             moments=Moments.of(components, problem.family),
         )
 
@@ -201,19 +213,14 @@ class Posterior(Mapping[str, Array]):
 
     def _names(self) -> list[str]:
         names = ["weights", "intercept", "coef", self.family.dispersion_name]
-        names += ["mode", "log_prior", "log_likelihood"]
-        return names if self.log_proposal is None else [*names, "log_proposal"]
+        return [*names, "mode", "log_prior", *self.per_draw]
 
     def __getitem__(self, name: str) -> Array:
         per_draw: dict[str, Any] = {
-            "mode": self.draw_mode,
-            "log_prior": self.log_prior,
-            "log_likelihood": self.log_likelihood,
-            "log_proposal": self.log_proposal,
-        }
-        values = per_draw.get(name)
-        if values is not None:
-            return values
+            "mode": self.draw_mode, "log_prior": self.log_prior, **self.per_draw,
+        }  # fmt: skip
+        if name in per_draw:
+            return np.asarray(per_draw[name])
         return self._named(self.design.to_user(self.components))[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -356,7 +363,8 @@ class Posterior(Mapping[str, Array]):
         """
         parameters = self._named(self.design.to_user(self.components))
         stats = {name: self[name] for name in self if name not in parameters}
-        stats["lp"] = self.log_prior + self.log_likelihood
+        if "log_likelihood" in self:
+            stats["lp"] = self.log_prior + self["log_likelihood"]
         groups = {"posterior": parameters, "sample_stats": stats}
         data = {
             "log_likelihood": log_likelihood,

@@ -16,10 +16,26 @@ from .._problem import Problem
 
 
 class Solver(BaseEstimator, ABC):
-    """One way to draw from the posterior; options are constructor parameters."""
+    """One way to draw from the posterior; options are constructor parameters.
+
+    Attributes
+    ----------
+    name, summary : str
+        What the user types, and one line on it.
+    exact : bool
+        Whether the draws are from the posterior itself, to Monte Carlo error.
+    requires_conjugate : bool
+        Whether only families with conjugate updates are served.
+    cost, needs, fails : str
+        How the time grows, what must be given, and when it fails: the rows of the table in
+        ``docs/choosing-a-solver.md``.
+    """
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    cost: ClassVar[str]
+    needs: ClassVar[str]
+    fails: ClassVar[str]
     exact: ClassVar[bool] = True
     requires_conjugate: ClassVar[bool] = False
 
@@ -31,8 +47,21 @@ class Solver(BaseEstimator, ABC):
         n_init: int,
         n_threads: int = 1,
         verbose: bool = False,
+        modes: ModeTable | None = None,
     ) -> Posterior:
         """Find the modes, draw, align and return to the user's units.
+
+        Parameters
+        ----------
+        problem : Problem
+        rng : numpy.random.Generator
+            The only source of randomness.
+        n_init : int
+            Starts of the search.
+        n_threads : int
+        verbose : bool
+        modes : ModeTable, optional
+            Modes that are known already; then nothing is searched.
 
         Raises
         ------
@@ -40,7 +69,8 @@ class Solver(BaseEstimator, ABC):
             If the family or the data are not served by this solver, or an option is wrong.
         """
         self.check(problem)
-        modes = find_modes(problem, rng, n_init=n_init, n_threads=n_threads)
+        if modes is None:
+            modes = find_modes(problem, rng, n_init=n_init, n_threads=n_threads)
         draws = self.draw(problem, modes, rng, n_threads=n_threads, verbose=verbose)
         return Posterior.from_draws(problem, modes, draws)
 

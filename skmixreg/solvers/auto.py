@@ -38,6 +38,9 @@ class Auto(Solver):
 
     name = "auto"
     summary = "the cheapest exact solver whose diagnostics pass"
+    cost = "that of laplace, then of gibbs and of nuts where the one before did not pass"
+    needs = "nothing"
+    fails = "where all three fail, and then it says so"
 
     def __init__(
         self,

@@ -78,8 +78,11 @@ class Gibbs(Solver):
     """
 
     name = "gibbs"
-    summary = "data augmentation, several chains; conjugate families, weights that are counts"
+    summary = "data augmentation, several chains, with jumps between modes"
     requires_conjugate = True
+    cost = "rows x K x (p + p^2 / 2) per sweep, 2 to 20 ns each; thousands of sweeps"
+    needs = "a conjugate family, and weights that are counts"
+    fails = "components that overlap almost wholly need many sweeps; it says so by R-hat"
 
     def __init__(
         self,
@@ -337,7 +340,7 @@ class _Jumps:
     def weigh(self, draws: Draws) -> Evidence:
         """Evidence by bridge sampling between the draws and the proposals of the last run."""
         d = draws.theta.shape[-1]
-        ratio = draws.log_prior + draws.log_likelihood
+        ratio = draws.log_posterior
         ratio = ratio - self.mixture.log_density(draws.theta.reshape(-1, d)).reshape(ratio.shape)
         effective = sum(effective_size(chain) for chain in ratio)
         return log_evidence(ratio.ravel(), self._ratios, effective)

@@ -1,0 +1,120 @@
+"""Draws from an approximation of the posterior, and how far they can be trusted."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from scipy.special import gammaln
+
+from .._alignment import Pivot
+from .._blocks import Array
+from .._density import LogPosterior
+from .._draws import Draws
+from .._problem import Problem
+
+# Where to go from an approximation that is too far off.
+INSTEAD = "solver='auto' (exact, about as fast), 'gibbs' or 'nuts'"
+
+
+class Approximation(Protocol):
+    """A normalised density on the unconstrained vector, around one labelling of one mode."""
+
+    def sample(self, rng: np.random.Generator, n: int) -> Array:
+        """Draws: (n, d)."""
+
+    def log_density(self, thetas: Array) -> Array:
+        """Log density with respect to Lebesgue measure: (S, d) -> (S,)."""
+
+
+def khat_threshold(n_draws: int) -> float:
+    """Largest k-hat that importance sampling with this many draws can be trusted at.
+
+    ``min(1 - 1 / log10(S), 0.7)`` (Vehtari, Simpson, Gelman, Yao and Gabry 2024, section 3.2.4).
+    """
+    return min(1.0 - 1.0 / np.log10(max(n_draws, 11)), 0.7)
+
+
+def pareto_khat(log_ratio: Array) -> float:
+    """Shape of the generalised Pareto distribution that fits the largest importance ratios.
+
+    Parameters
+    ----------
+    log_ratio : ndarray of shape (S,)
+        Logs of p / q; -inf where p is zero.
+    """
+    from arviz_stats.base import array_stats
+
+    log_ratio = np.where(np.isfinite(log_ratio), log_ratio, -np.inf)
+    finite = np.maximum(log_ratio - log_ratio.max(), -700.0)
+    return float(array_stats.psislw(-finite)[1])
+
+
+def draws_from(
+    problem: Problem,
+    approximation: Approximation,
+    rng: np.random.Generator,
+    n: int,
+    *,
+    solver: str,
+    report: dict[str, Any] | None = None,
+    failures: list[str] | None = None,
+) -> Draws:
+    """Independent draws from an approximation, with k-hat in their report.
+
+    k-hat is that of the ratios p / qbar, where qbar lives on one labelling of every parameter: a
+    draw that resembles the approximation's centre more under other labels counts as a proposal of
+    density zero, so that overlapping components are not counted K! times.  Over the threshold,
+    the draws carry a failure that says so and names the solver to use (Yao, Vehtari, Simpson and
+    Gelman 2018, "Yes, but did it work?").
+
+    Parameters
+    ----------
+    problem : Problem
+    approximation : Approximation
+    rng : numpy.random.Generator
+    n : int
+        Draws; also what k-hat is estimated from.
+    solver : str
+        Name of the solver.
+    report : dict, optional
+        What the solver reports of itself.
+    failures : list of str, optional
+        What went wrong before.
+    """
+    thetas = approximation.sample(rng, n)
+    log_prior, log_likelihood = LogPosterior(problem).values(thetas)
+    log_proposal = approximation.log_density(thetas) - gammaln(problem.blocks.n_components + 1.0)
+    khat = pareto_khat(
+        np.where(own_labels(problem, thetas), log_prior + log_likelihood - log_proposal, -np.inf)
+    )
+    threshold = khat_threshold(n)
+    failures = list(failures or [])
+    if not khat <= threshold:
+        failures.append(
+            f"{solver}: k-hat is {khat:.2f}, over {threshold:.2f}: the approximation is far from "
+            f"the posterior and its intervals cannot be trusted; use {INSTEAD}"
+        )
+    return Draws(
+        theta=thetas[None],
+        log_prior=log_prior[None],
+        log_likelihood=log_likelihood[None],
+        log_proposal=log_proposal[None],
+        solver=solver,
+        report={**(report or {}), "khat": khat, "khat_threshold": threshold},
+        failures=failures,
+        independent=True,
+        weighs_modes=False,
+    )
+
+
+def own_labels(problem: Problem, thetas: Array) -> np.ndarray:
+    """Whether draws resemble their own centre most in the labels that they have: (S,)."""
+    blocks = problem.blocks
+    if blocks.n_components == 1:
+        return np.ones(len(thetas), dtype=bool)
+    covariance = np.atleast_2d(np.cov(thetas, rowvar=False))
+    covariance = covariance + 1e-12 * np.diag(np.diagonal(covariance) + 1e-300)
+    pivot = Pivot.from_mode(blocks, thetas.mean(axis=0), np.linalg.cholesky(covariance))
+    orders, _ = pivot.align(blocks.unpack(thetas))
+    return (orders == np.arange(blocks.n_components)).all(axis=1)
