@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from scipy.special import betaln, gammaln
 
 from ._blocks import Array, Components, ParameterBlocks, log_sum_exp
 from ._problem import Problem
+from ._symmetrised_kernels import symmetrised_log_density
 
 # Relabelled terms are left out where an upper bound lies this far below those in hand.
 NEGLIGIBLE_NATS = 18.0
@@ -92,26 +94,24 @@ class StudentPart:
 
     def _squares(self, bent: Array) -> Array:
         """Squared distances from the centre in units of the scale: (S, d) -> (S,)."""
-        z = (bent - self.centre) @ self._whitener
+        z = (bent - self.centre) @ self.whitener.T
         return np.einsum("ij,ij->i", z, z)
 
     @cached_property
-    def _whitener(self) -> Array:
-        return np.ascontiguousarray(np.linalg.inv(self.scale).T)
+    def whitener(self) -> Array:
+        """Inverse of the scale, lower triangular."""
+        return np.asarray(np.linalg.inv(self.scale))
 
-    @cached_property
-    def _component_whiteners(self) -> Array:
-        """Whiteners of the marginal distribution of every component: (K, m, m)."""
-        index = self.problem.blocks.component_index
-        covariance = self.scale @ self.scale.T
-        marginal = covariance[index[:, :, None], index[:, None, :]]
-        return np.linalg.inv(np.linalg.cholesky(marginal)).transpose(0, 2, 1)
+    @property
+    def log_constant(self) -> float:
+        """Log density at the centre."""
+        d, df = len(self.centre), self.df
+        constant = gammaln(0.5 * (df + d)) - gammaln(0.5 * df) - 0.5 * d * np.log(np.pi * df)
+        return float(constant - np.log(np.abs(np.diagonal(self.scale))).sum())
 
     def _log_kernel(self, squares: Array) -> Array:
         d, df = len(self.centre), self.df
-        constant = gammaln(0.5 * (df + d)) - gammaln(0.5 * df) - 0.5 * d * np.log(np.pi * df)
-        constant -= np.log(np.abs(np.diagonal(self.scale))).sum()
-        return constant - 0.5 * (df + d) * np.log1p(squares / df)
+        return self.log_constant - 0.5 * (df + d) * np.log1p(squares / df)
 
     def adapted(self, thetas: Array, weights: Array) -> StudentPart:
         """The t distribution with weighted moments of these draws, shrunk to the old ones."""
@@ -139,48 +139,6 @@ class StudentPart:
                 if fit > best_fit:
                     best, best_fit = trial, fit
         return best
-
-    def pair_bounds(self, blocks: ParameterBlocks, thetas: Array) -> Array:
-        """Upper bounds of the log density where component k plays the centre's l: (S, K', K).
-
-        ``blocks`` is the layout of ``thetas``, perhaps with more components, K', than the part's.
-        The marginal distance of any one component bounds the whole distance from below.
-        """
-        index, own_index = self.problem.blocks.component_index, blocks.component_index
-        K, m = own_index.shape
-        gaps = thetas[:, own_index]
-        sigma, centre_sigma = self._sigmas(blocks, thetas)
-        n_lines = self.problem.blocks.line_index.shape[1]
-        distance = np.empty((len(thetas), K, len(index)))
-        for k in range(len(index)):
-            gap = gaps - self.centre[index[k]]
-            if self.funnel:
-                gap[:, :, :n_lines] /= _finite_exp(sigma - centre_sigma[k])[:, :, None]
-            z = gap.reshape(-1, m) @ self._component_whiteners[k]
-            distance[:, :, k] = np.einsum("ij,ij->i", z, z).reshape(-1, K)
-        return self._log_kernel(distance) + self._log_jacobian_bound(blocks, thetas)[:, None, None]
-
-    def top(self, blocks: ParameterBlocks, thetas: Array) -> Array:
-        """Upper bound of the log density whoever plays whom: (S,)."""
-        return self._log_kernel(np.zeros(1)) + self._log_jacobian_bound(blocks, thetas)
-
-    def _sigmas(self, blocks: ParameterBlocks, thetas: Array) -> tuple[Array, Array]:
-        """Log dispersions of the draws (S, K') and of the centre (K,)."""
-        own = self.problem.blocks
-        sigma = thetas[:, blocks.table["dispersion"].where]
-        centre = self.centre[own.table["dispersion"].where]
-        return (
-            np.broadcast_to(sigma, (len(thetas), blocks.n_components)),
-            np.broadcast_to(centre, own.n_components),
-        )
-
-    def _log_jacobian_bound(self, blocks: ParameterBlocks, thetas: Array) -> Array:
-        """The log Jacobian of the bend, at most that over the smallest sigmas: (S,)."""
-        if not self.funnel:
-            return np.zeros(len(thetas))
-        sigma, centre = self._sigmas(blocks, thetas)
-        players = np.sort(sigma, axis=1)[:, : len(centre)]
-        return self.problem.blocks.line_index.shape[1] * (centre.sum() - players.sum(axis=1))
 
 
 @dataclass
@@ -230,7 +188,7 @@ class EmptyPart:
     def log_density(self, thetas: Array) -> Array:
         """Density with the empty component last: (S, d) -> (S,)."""
         components = self.problem.blocks.unpack(thetas)
-        rest = self._log_prior_of_empty(components)[:, -1]
+        rest = log_prior_of_components(self.problem, components)[:, -1]
         empty, full = components.log_weights[:, -1], log_sum_exp(components.log_weights[:, :-1])
         rest += self._log_split(empty, full[:, 0])
         return self.active.log_density(self._inner(components)) + rest
@@ -241,18 +199,6 @@ class EmptyPart:
             return self
         inner = self._inner(self.problem.blocks.unpack(thetas))
         return replace(self, active=self.active.adapted(inner, weights))
-
-    def pair_bounds(self, blocks: ParameterBlocks, thetas: Array) -> Array:
-        """As `StudentPart.pair_bounds`."""
-        rest = self._bounds_of_empty(blocks, thetas)
-        kept = self.active.pair_bounds(blocks, thetas) + rest.max(axis=1)[:, None, None]
-        last = rest + self.active.top(blocks, thetas)[:, None]
-        return np.concatenate([kept, last[:, :, None]], axis=2)
-
-    def top(self, blocks: ParameterBlocks, thetas: Array) -> Array:
-        """As `StudentPart.top`."""
-        rest = self._bounds_of_empty(blocks, thetas)
-        return rest.max(axis=1) + self.active.top(blocks, thetas)
 
     def _inner(self, components: Components) -> Array:
         """Coordinates of the part with fewer components."""
@@ -274,32 +220,20 @@ class EmptyPart:
         c, rest = self._beta
         return 0.5 * np.log(K / (K - 1.0)) - betaln(c, rest) + c * empty + rest * full
 
-    def _log_prior_of_empty(self, components: Components) -> Array:
-        """Log prior of line and dispersion of every component: (S, K')."""
-        problem, priors = self.problem, self.problem.priors
-        total = np.zeros(components.log_weights.shape)
-        if problem.blocks.fit_intercept:
-            total += _log_normal(components.intercept, priors.intercept_scale)
-        total += _log_normal(components.coef, priors.coef_scale).sum(axis=-1)
-        if not problem.blocks.shared_dispersion:
-            total += problem.family.log_dispersion_prior(components.log_dispersion, priors)[0]
-        return total
-
-    def _bounds_of_empty(self, blocks: ParameterBlocks, thetas: Array) -> Array:
-        """Upper bounds of all but the inner density where component k is the empty one: (S, K').
-
-        Its share among those who play is at least its weight, and the density of the share falls
-        beyond its mode.
-        """
-        components = blocks.unpack(thetas)
-        c, rest = self._beta
-        share = np.maximum(np.exp(components.log_weights), c / (c + rest))
-        share = np.minimum(share, 1.0 - 1e-12)
-        split = self._log_split(np.log(share), np.log1p(-share))
-        return self._log_prior_of_empty(components) + split
-
 
 Part = StudentPart | EmptyPart
+
+
+def log_prior_of_components(problem: Problem, components: Components) -> Array:
+    """Log prior of line and own dispersion of every component: (S, K)."""
+    priors = problem.priors
+    total = np.zeros(components.log_weights.shape)
+    if problem.blocks.fit_intercept:
+        total += _log_normal(components.intercept, priors.intercept_scale)
+    total += _log_normal(components.coef, priors.coef_scale).sum(axis=-1)
+    if not problem.blocks.shared_dispersion:
+        total += problem.family.log_dispersion_prior(components.log_dispersion, priors)[0]
+    return total
 
 
 def _log_normal(values: Array, scale: float) -> Array:
@@ -340,27 +274,65 @@ class SymmetrisedMixture:
         """Symmetrised log density: (S, d) -> (S,).
 
         Relabelled terms are summed unless an upper bound of theirs lies `NEGLIGIBLE_NATS` below
-        the terms in the given labels: the relative error is at most n_parts K! exp(-18).
+        the sum of the others: the relative error is at most n_parts K! exp(-18).
         """
+        components = self.blocks.unpack(thetas)
+        lines = components.coef
+        if self.blocks.fit_intercept:
+            lines = np.concatenate([components.intercept[..., None], lines], axis=-1)
+        total = symmetrised_log_density(
+            components.log_weights,
+            np.ascontiguousarray(lines),
+            np.ascontiguousarray(components.log_dispersion),
+            log_prior_of_components(self.parts[0].problem, components),
+            self.blocks.shared_dispersion,
+            int(self.blocks.fit_intercept),
+            *self._arguments,
+            NEGLIGIBLE_NATS,
+        )
+        return np.asarray(total - gammaln(self.blocks.n_components + 1.0))
+
+    @cached_property
+    def _arguments(self) -> tuple[Any, ...]:
+        """What the kernel needs to know of the parts."""
+        problem = self.parts[0].problem
+        K, M, d = self.blocks.n_components, len(self.parts), self.blocks.size
+        c, n = problem.priors.weight_concentration, problem.total_weight
+        q = self.blocks.component_index.shape[1]
+        roles, sizes = np.empty((2, M), dtype=np.int64)
+        df, constants = np.empty((2, M))
+        funnel = np.empty(M, dtype=bool)
+        centres, whiteners = np.zeros((M, d)), np.zeros((M, d, d))
+        sigmas = np.zeros((M, K))
+        locations, role_whiteners = np.zeros((M, K, q)), np.zeros((M, K, q, q))
         with np.errstate(divide="ignore"):
             shares = np.log(self.probabilities)
-        K = self.blocks.n_components
-        total = _log_sum([part.log_density(thetas) for part in self.parts], shares)
-        if K > 1:
-            given = total.copy()
-            for part, share in zip(self.parts, shares, strict=True):
-                bounds = part.pair_bounds(self.blocks, thetas) + share
-                near = bounds > (given - NEGLIGIBLE_NATS)[:, None, None]
-                rows, moved = [], []
-                for order in _relabellings(near.any(axis=0)):
-                    need = np.flatnonzero(near[:, order, np.arange(K)].all(axis=1))
-                    if len(need):
-                        rows.append(need)
-                        moved.append(self.blocks.permute(thetas[need], order))
-                if rows:
-                    terms = part.log_density(np.concatenate(moved)) + share
-                    np.logaddexp.at(total, np.concatenate(rows), terms)
-        return total - gammaln(K + 1.0)
+        for m, part in enumerate(self.parts):
+            empty = 0
+            while isinstance(part, EmptyPart):
+                part, empty = part.active, empty + 1
+            blocks, size = part.problem.blocks, len(part.centre)
+            R = blocks.n_components
+            index = blocks.component_index
+            roles[m], sizes[m], df[m], funnel[m] = R, size, part.df, part.funnel
+            more = np.arange(R + 1, K + 1)
+            constants[m] = shares[m] + part.log_constant + gammaln(empty + 1.0)
+            splits = 0.5 * np.log(more / (more - 1.0)) - betaln(c, n + (more - 1) * c)
+            constants[m] += splits.sum()
+            centres[m, :size] = part.centre
+            whiteners[m, :size, :size] = part.whitener
+            sigmas[m, :R] = part.centre[blocks.table["dispersion"].where]
+            locations[m, :R] = part.centre[index]
+            covariance = part.scale @ part.scale.T
+            marginal = covariance[index[:, :, None], index[:, None, :]]
+            role_whiteners[m, :R] = np.linalg.inv(np.linalg.cholesky(marginal))
+        bases = np.zeros((K + 1, K, K))
+        for R in range(2, K + 1):
+            bases[R, :R, : R - 1] = replace(self.blocks, n_components=R).gating_basis
+        return (
+            c, n, roles, sizes, df, funnel, constants, centres, sigmas, whiteners, locations,
+            role_whiteners, bases,
+        )  # fmt: skip
 
     def adapted(self, thetas: Array, part: NDArray[np.intp], weights: Array) -> SymmetrisedMixture:
         """The mixture fitted to weighted draws: shares, centres, scales and tails.
@@ -376,20 +348,3 @@ class SymmetrisedMixture:
             parts.append(old.adapted(thetas[mine], w / max(w.sum(), 1e-300)))
         shares = shares / shares.sum()
         return SymmetrisedMixture(self.blocks, parts, 0.9 * shares + 0.1 / len(shares))
-
-
-def _log_sum(terms: list[Array], shares: Array) -> Array:
-    stacked = np.stack(terms, axis=1) + shares
-    return log_sum_exp(stacked)[:, 0]
-
-
-def _relabellings(allowed: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
-    """Permutations but the identity in which k plays l only where ``allowed[k, l]``."""
-    K = len(allowed)
-    found: list[list[int]] = [[]]
-    for place in range(K):
-        found = [
-            [*order, k] for order in found for k in range(K) if allowed[k, place] and k not in order
-        ]
-    identity = list(range(K))
-    return [np.array(order) for order in found if order != identity]
