@@ -46,7 +46,9 @@ def _parts(
     """
     full, masses = _full_parts(problem, modes)
     parts: list[Part] = [*full]
-    smaller = find_smaller_modes(problem, modes, rng)
+    smaller = modes.smaller
+    if not modes.knows_smaller:
+        smaller = find_smaller_modes(problem, modes, rng)
     if smaller is not None:
         inner_problem = problem.with_components(problem.blocks.n_components - 1)
         inner, inner_masses = _parts(inner_problem, smaller, rng)

@@ -63,11 +63,17 @@ class ModeTable:
         Log mass of every mode: Laplace's, or a better estimate where a solver has one.
     failures : list of str
         What the search could not establish (gradient, definiteness, number of hits).
+    smaller : ModeTable or None
+        Modes with one component fewer, where an empty component may carry posterior mass.
+    knows_smaller : bool
+        Whether ``smaller`` has been looked for.
     """
 
     modes: list[Mode]
     log_masses: Array
     failures: list[str] = field(default_factory=list)
+    smaller: ModeTable | None = None
+    knows_smaller: bool = False
 
     @property
     def best(self) -> Mode:

@@ -84,6 +84,7 @@ class _Search:
         self.modes: list[Mode] = []
         self.hit_by: list[set[int]] = []
         self.n_starts = 0
+        self.smaller: ModeTable | None = None
         self.empty: EmptyComponent | None = None
         work = problem.n_rows * problem.blocks.n_components
         self.most_polished = int(
@@ -111,7 +112,8 @@ class _Search:
             if K > 1 and self.modes:
                 self.take(self.moves())
                 if self.empty is None:
-                    self.empty = empty_component(self.problem, self.best_modes(), self.rng)
+                    self.smaller = find_smaller_modes(self.problem, self.best_modes(), self.rng)
+                    self.empty = empty_component(self.problem, self.smaller)
             settled = self.settled()
             complete = settled and self.unseen_mass() < LEAST_UNSEEN
             if complete or self.n_starts >= (most // 2 if settled else most):
@@ -293,9 +295,14 @@ def find_modes(
         small = problem.subset(_subsample(problem, rng))
     search = _Search(small, rng, n_threads)
     settled = search.run(n_init)
+    smaller = search.smaller
     if small is not problem:
         search = _lift(search, problem)
-    return _table(search, settled)
+        if smaller is not None:
+            smaller = find_smaller_modes(problem, search.best_modes(), rng)
+    table = _table(search, settled)
+    table.smaller, table.knows_smaller = smaller, True
+    return table
 
 
 def find_smaller_modes(
@@ -303,7 +310,8 @@ def find_smaller_modes(
 ) -> ModeTable | None:
     """Modes with one component fewer, where an empty component may carry posterior mass.
 
-    Starts are the best modes with two components merged or one left out.
+    Starts are the best modes with two components merged or one left out.  The table knows its
+    own smaller modes.
 
     Returns
     -------
@@ -335,7 +343,11 @@ def find_smaller_modes(
         return None
     if small is not smaller:
         search = _lift(search, smaller)
-    return _table(search, True) if search.modes else None
+    if not search.modes:
+        return None
+    table = _table(search, True)
+    table.smaller, table.knows_smaller = find_smaller_modes(smaller, table, rng), True
+    return table
 
 
 def log_empty_share(problem: Problem) -> float:
@@ -348,13 +360,12 @@ def log_empty_share(problem: Problem) -> float:
     return float(betaln(c, n + (K - 1) * c) - betaln(c, (K - 1) * c))
 
 
-def empty_component(problem: Problem, modes: ModeTable, rng: np.random.Generator) -> EmptyComponent:
-    """The posterior mass of one or more empty components."""
-    smaller = find_smaller_modes(problem, modes, rng)
+def empty_component(problem: Problem, smaller: ModeTable | None) -> EmptyComponent:
+    """The posterior mass of one or more empty components, given the modes without one."""
     if smaller is None:
         return EmptyComponent(-np.inf, False)
     inner = problem.with_components(problem.blocks.n_components - 1)
-    deeper = empty_component(inner, smaller, rng)
+    deeper = empty_component(inner, smaller.smaller)
     own = float(np.logaddexp.reduce(smaller.log_masses))
     settled = deeper.settled if deeper.log_mass > own + DOMINANT_NATS else smaller.best.hits >= 2
     return EmptyComponent(
