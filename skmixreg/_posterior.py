@@ -98,6 +98,8 @@ class Posterior(Mapping[str, Array]):
         What the solver reports of itself.
     failures : list of str
         Why the draws cannot be trusted; empty if they can.
+    search_failures : list of str
+        Those among them that concern the search for modes.
     modes : DataFrame
         The modes of the posterior, most massive first.
     log_evidence, log_evidence_error : float or None
@@ -125,6 +127,7 @@ class Posterior(Mapping[str, Array]):
     solver: str
     report: dict[str, Any]
     failures: list[str]
+    search_failures: list[str]
     modes: pd.DataFrame
     log_evidence: float | None
     log_evidence_error: float | None
@@ -193,6 +196,7 @@ class Posterior(Mapping[str, Array]):
             solver=draws.solver,
             report=dict(draws.report),
             failures=[*modes.failures, *draws.failures],
+            search_failures=list(modes.failures),
             modes=table,
             log_evidence=None if evidence is None else float(evidence - shift),
             log_evidence_error=draws.log_evidence_error,

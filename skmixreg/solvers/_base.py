@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
@@ -68,6 +69,7 @@ class Solver(BaseEstimator, ABC):
         ValueError
             If the family or the data are not served by this solver, or an option is wrong.
         """
+        self.check_options()
         self.check(problem)
         if modes is None:
             modes = find_modes(problem, rng, n_init=n_init, n_threads=n_threads)
@@ -78,6 +80,25 @@ class Solver(BaseEstimator, ABC):
     def serves(cls, problem: Problem) -> bool:
         """Whether this solver can draw from the posterior of a problem."""
         return problem.family.conjugate or not cls.requires_conjugate
+
+    def check_options(self) -> None:
+        """Reject options of a wrong type or range.
+
+        Raises
+        ------
+        ValueError
+            Which names the option, what it may be and what it was.
+        """
+
+    def _check_counts(self, **least: int) -> None:
+        """Options that must be integers of at least the given size."""
+        for option, smallest in least.items():
+            value = getattr(self, option)
+            if isinstance(value, bool) or not isinstance(value, Integral) or value < smallest:
+                raise ValueError(
+                    f"{type(self).__name__}({option}=...) must be an integer of at least "
+                    f"{smallest}, got {value!r}."
+                )
 
     def check(self, problem: Problem) -> None:
         """Reject what this solver cannot serve, before any work."""

@@ -288,8 +288,9 @@ def sweeps(
 
     Returns
     -------
-    ndarray of shape (n_keep, 3 K + K p)
-        ``[log_weights | intercept | coef | log_sigma]`` per kept sweep.
+    ndarray of shape (n_keep, 3 K + K p + 1)
+        ``[log_weights | intercept | coef | log_sigma | filled]`` per kept sweep; the last is the
+        number of components that hold a row.
     """
     concentration, intercept_scale, coef_scale, floor, ceiling = hyper
     K, p = coef.shape
@@ -305,7 +306,7 @@ def sweeps(
         precision[0] = 1.0 / (intercept_scale * intercept_scale)
     chi, psi = floor * floor, 1.0 / (ceiling * ceiling)
     state = np.zeros(1, dtype=np.uint64)
-    out = np.empty((n_keep, 3 * K + K * p))
+    out = np.empty((n_keep, 3 * K + K * p + 1))
     for t in range(n_keep * thin):
         key = mix(chain_key + mix(np.uint64(first_sweep + t + 1)))
         state[0] = mix(key + _ONE)
@@ -337,5 +338,6 @@ def sweeps(
             row[:K] = log_weights
             row[K : 2 * K] = intercept
             row[2 * K : 2 * K + K * p] = coef.reshape(-1)
-            row[2 * K + K * p :] = log_sigma
+            row[2 * K + K * p : 3 * K + K * p] = log_sigma
+            row[3 * K + K * p] = np.count_nonzero(stats[:, 0])
     return out

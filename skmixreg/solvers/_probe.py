@@ -83,7 +83,7 @@ def probe(
     length = int(np.clip(sweeps / n, LEAST_SWEEPS, MOST_SWEEPS))
     starts = thetas[rng.choice(len(thetas), n, replace=False)]
     with ThreadPoolExecutor(max(1, n_threads)) as pool:
-        swept = Chains(problem, starts, rng, pool).run(1, length, None, 1)[:, 0]
+        swept = Chains(problem, starts, rng, pool).run(1, length, None, 1)[0][:, 0]
     prior, likelihood = density.values(swept)
     excess = prior + likelihood - proposal.log_density(swept) - largest
     return Probe(float(excess.max()), swept, excess > TOLERANCE)

@@ -52,6 +52,11 @@ class Auto(Solver):
         self.gibbs = gibbs
         self.nuts = nuts
 
+    def check_options(self) -> None:
+        for solver in (self.laplace, self.gibbs, self.nuts):
+            if solver is not None:
+                solver.check_options()
+
     def draw(
         self,
         problem: Problem,

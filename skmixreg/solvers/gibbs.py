@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from numbers import Integral
 
 import numpy as np
 
@@ -70,6 +69,14 @@ class Gibbs(Solver):
         Whether every draw gets a random permutation of its labels (Fruhwirth-Schnatter 2001).
         Results do not depend on it, since labels are aligned afterwards.
 
+    Notes
+    -----
+    Every draw counts the components that hold at least one row, ``posterior_["n_filled"]``;
+    ``solver_report_["filled_components"]`` gives the posterior probability of every such number.
+    With a sparse prior of the weights, ``Priors(weight_concentration=0.01)``, and more components
+    than needed, that is the posterior over the number of components (Malsiner-Walli,
+    Fruhwirth-Schnatter and Gruen 2016).
+
     References
     ----------
     Diebolt, J. and Robert, C. P. (1994). Estimation of finite mixture distributions through
@@ -77,6 +84,9 @@ class Gibbs(Solver):
 
     Fruhwirth-Schnatter, S. (2001). Markov chain Monte Carlo estimation of classical and dynamic
     switching and mixture models. JASA 96, 194-209.
+
+    Malsiner-Walli, G., Fruhwirth-Schnatter, S. and Gruen, B. (2016). Model-based clustering based
+    on sparse finite Gaussian mixtures. Statistics and Computing 26, 303-324.
     """
 
     name = "gibbs"
@@ -111,14 +121,11 @@ class Gibbs(Solver):
         """
         return problem.family.conjugate and _are_counts(problem.weights)
 
+    def check_options(self) -> None:
+        self._check_counts(draws=4, tune=0, chains=1, max_thin=1)
+
     def check(self, problem: Problem) -> None:
         super().check(problem)
-        for name, least in (("draws", 4), ("tune", 0), ("chains", 1), ("max_thin", 1)):
-            value = getattr(self, name)
-            if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-                raise ValueError(
-                    f"Gibbs({name}=...) must be an integer of at least {least}, got {value!r}."
-                )
         if not _are_counts(problem.weights):
             raise ValueError(
                 "solver='gibbs' needs sample weights that are counts (integers): a fractional "
@@ -143,9 +150,9 @@ class Gibbs(Solver):
             work = problem.n_rows * problem.blocks.n_components
             thin = int(np.clip(CHEAP_WORK / work, 1, min(8, self.max_thin)))
             rounds = jumps.rounds if jumps is not None else 0
-            theta = chains.run(self.draws, thin, jumps, rounds)
+            theta, filled = chains.run(self.draws, thin, jumps, rounds)
             while True:
-                raw = self._draws(problem, theta, thin, jumps, rng)
+                raw = self._draws(problem, theta, filled, thin, jumps, rng)
                 draws = judge_chains(problem, modes, raw, rng)
                 enough = draws.report["ess_bulk"] >= COMFORTABLE_ESS or thin >= COMFORTABLE_THIN
                 if (enough and not draws.failures) or 2 * thin > self.max_thin:
@@ -157,8 +164,11 @@ class Gibbs(Solver):
                         f"{2 * thin * self.draws} sweeps"
                     )
                 thin *= 2
-                later = chains.run(self.draws // 2, thin, jumps, rounds)
-                theta = np.concatenate([theta[:, self.draws % 2 :: 2], later], axis=1)
+                later, later_filled = chains.run(self.draws // 2, thin, jumps, rounds)
+                kept = np.s_[:, self.draws % 2 :: 2]
+                theta = np.concatenate([theta[kept], later], axis=1)
+                filled = np.concatenate([filled[kept], later_filled], axis=1)
+        draws.report["filled_components"] = _shares(draws.per_draw["n_filled"])
         if jumps is not None:
             draws.log_evidence, draws.log_evidence_error = jumps.weigh(raw)
         return draws
@@ -167,6 +177,7 @@ class Gibbs(Solver):
         self,
         problem: Problem,
         theta: Array,
+        filled: Array,
         thin: int,
         jumps: _Jumps | None,
         rng: np.random.Generator,
@@ -183,6 +194,7 @@ class Gibbs(Solver):
             log_likelihood=likelihood.reshape(n_chains, n_draws),
             solver=self.name,
             report={"sweeps": thin * n_draws, "thin": thin},
+            per_draw={"n_filled": filled},
         )
         if jumps is not None:
             draws.report["jumps"] = jumps.accepted
@@ -191,6 +203,12 @@ class Gibbs(Solver):
 
 def _are_counts(weights: Array) -> bool:
     return bool((weights == np.rint(weights)).all())
+
+
+def _shares(n_filled: Array) -> dict[int, float]:
+    """Posterior probability of every number of filled components that was seen."""
+    counts = np.bincount(n_filled.ravel().astype(np.intp))
+    return {int(k): float(counts[k] / counts.sum()) for k in np.flatnonzero(counts)}
 
 
 class Chains:
@@ -243,15 +261,18 @@ class Chains:
             tuple(np.array(part[c], order="C") for part in components) for c in range(len(values))
         ]
 
-    def run(self, n_keep: int, thin: int, jumps: _Jumps | None, rounds: int) -> Array:
+    def run(self, n_keep: int, thin: int, jumps: _Jumps | None, rounds: int) -> tuple[Array, Array]:
         """Advance by ``n_keep * thin`` sweeps, with ``rounds`` rounds of jumps in between.
 
         Returns
         -------
-        ndarray of shape (chains, n_keep, d)
+        theta : ndarray of shape (chains, n_keep, d)
+        filled : ndarray of shape (chains, n_keep)
+            Number of components that held a row.
         """
         if n_keep == 0:
-            return np.empty((len(self.keys), 0, self.problem.blocks.size))
+            empty = np.empty((len(self.keys), 0, self.problem.blocks.size))
+            return empty, np.empty(empty.shape[:2])
         rounds = 1 if jumps is None else min(rounds, n_keep)
         kept = []
         if jumps is not None:
@@ -261,7 +282,8 @@ class Chains:
                 self._jump(jumps)
             kept.append(self._sweep(int(length), thin))
             self.done += int(length) * thin
-        return self._unconstrained(np.concatenate(kept, axis=1))
+        flat = np.concatenate(kept, axis=1)
+        return self._unconstrained(flat[..., :-1]), flat[..., -1]
 
     def _sweep(self, n_keep: int, thin: int) -> Array:
         problem, blocks = self.problem, self.problem.blocks

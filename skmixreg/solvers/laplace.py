@@ -60,6 +60,9 @@ class Laplace(Solver):
         self.draws = draws
         self.max_rounds = max_rounds
 
+    def check_options(self) -> None:
+        self._check_counts(draws=4, max_rounds=1)
+
     def draw(
         self,
         problem: Problem,

@@ -26,6 +26,9 @@ class MAP(Solver):
     needs = "nothing"
     fails = "never by itself, but it knows no uncertainty and nothing of other modes"
 
+    def __init__(self) -> None:
+        pass
+
     def draw(
         self,
         problem: Problem,

@@ -109,9 +109,8 @@ def one_sweep(problem, components, key, sweep):
         problem.blocks.fit_intercept, problem.blocks.shared_dispersion,
         *(np.array(a) for a in components), key, sweep, 1, 1,
     )[0]  # fmt: skip
-    return Components(
-        flat[:K], flat[K : 2 * K], flat[2 * K : 2 * K + K * p].reshape(K, p), flat[2 * K + K * p :]
-    )
+    lines = flat[2 * K : 2 * K + K * p].reshape(K, p)
+    return Components(flat[:K], flat[K : 2 * K], lines, flat[2 * K + K * p : -1])
 
 
 def prior_components(problem, rng, size):
@@ -324,9 +323,8 @@ def test_fractional_weights_are_refused():
 
 @pytest.mark.parametrize("option", [{"draws": 2}, {"chains": 0}, {"tune": -1}, {"max_thin": 1.5}])
 def test_options_are_checked(option):
-    X, y = crossing_lines(20)
     with pytest.raises(ValueError, match=f"Gibbs\\({next(iter(option))}="):
-        Gibbs(**option).check(make_problem(X, y))
+        Gibbs(**option).check_options()
 
 
 @pytest.mark.parametrize("case", ["collinear", "no noise", "constant", "p over n", "outlier"])
