@@ -1,0 +1,269 @@
+"""Simulation-based calibration of every exact solver; results, table and picture for the docs.
+
+    python tests/benchmarks/calibration.py run SOLVER [--replicates 300] [--lines FILE]
+    python tests/benchmarks/calibration.py report
+
+Parameters are drawn from the prior, rows from the model, and the truth is ranked among draws of
+the posterior: ranks are uniform if, and for these quantities nearly only if, the draws are right
+(Talts, Betancourt, Simpson, Vehtari and Gelman 2018; Modrak, Moon, Kim, Buerkner, Huurre,
+Faltejskova, Gelman and Vehtari 2023, for the log-likelihood as quantity).
+
+The design is frozen and the priors are numbers, the package's defaults: standardising every
+replicate would change its prior.  Quantities do not depend on labels.  A replicate whose
+diagnostics fail is run again, longer, with the same solver; it is never dropped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import binom
+from threadpoolctl import threadpool_limits
+
+from skmixreg import Priors
+from skmixreg._blocks import Components, ParameterBlocks
+from skmixreg._density import LogPosterior
+from skmixreg._design import Design
+from skmixreg._posterior import Posterior
+from skmixreg._problem import Problem
+from skmixreg._rows import RowBlocks
+from skmixreg.families import Gaussian
+from skmixreg.solvers import NUTS, SOLVERS, Auto, Gibbs, Laplace
+from skmixreg.solvers.smc import SMC
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "tests" / "reference" / "calibration.json"
+PAGE = ROOT / "docs" / "calibration.md"
+PICTURE = ROOT / "docs" / "images" / "calibration.png"
+BEGIN, END = "<!-- calibration -->", "<!-- end of calibration -->"
+
+CELLS = [(n, K) for n in (50, 200) for K in (1, 2, 3)]
+RANKED = 99  # draws among which the truth is ranked
+QUANTITIES = ["log-likelihood", "least slope", "greatest slope", "mean at a point", "largest sigma"]
+COVERAGE = 0.99
+POINT = 0.7
+
+LONGER: dict[str, Any] = {
+    "laplace": Laplace(draws=20_000),
+    "gibbs": Gibbs(draws=4000),
+    "nuts": NUTS(draws=4000, tune=2000),
+    "smc": SMC(draws=3000),
+    "auto": Auto(laplace=Laplace(draws=20_000), gibbs=Gibbs(draws=4000)),
+}
+
+
+def simulate(n: int, K: int, replicate: int) -> tuple[Problem, np.ndarray]:
+    """Parameters from the prior, rows from the model: a problem and the true theta."""
+    rng = np.random.default_rng([n, K, replicate])
+    p = 1 + replicate % 2
+    priors, family, blocks = Priors().resolve(), Gaussian(), ParameterBlocks(K, p)
+    components = Components(
+        np.log(rng.dirichlet(np.full(K, priors.weight_concentration))),
+        rng.normal(0, priors.intercept_scale, K),
+        rng.normal(0, priors.coef_scale, (K, p)),
+        family.sample_log_dispersion_prior((K,), priors, rng),
+    )
+    X = rng.normal(size=(n, p))
+    z = rng.choice(K, size=n, p=np.exp(components.log_weights))
+    mean = components.intercept[z] + (X * components.coef[z]).sum(axis=1)
+    y = rng.normal(mean, np.exp(components.log_dispersion[z]))
+    problem = Problem(
+        np.ascontiguousarray(X.T), y, np.ones(n), family, blocks, priors,
+        Design(np.zeros(p), np.ones(p), 0.0, 1.0, True), RowBlocks(n),
+    )  # fmt: skip
+    return problem, blocks.pack(components)
+
+
+def quantities(problem: Problem, thetas: np.ndarray) -> np.ndarray:
+    """Label-invariant quantities of draws (S, d): (S, 5)."""
+    components = problem.blocks.unpack(thetas)
+    _, log_likelihood = LogPosterior(problem).values(thetas)
+    slopes = components.coef[..., 0]
+    at_point = components.intercept + POINT * components.coef.sum(axis=-1)
+    return np.column_stack(
+        [
+            log_likelihood,
+            slopes.min(axis=1),
+            slopes.max(axis=1),
+            (np.exp(components.log_weights) * at_point).sum(axis=1),
+            components.log_dispersion.max(axis=1),
+        ]
+    )
+
+
+def draws_of(posterior: Posterior, problem: Problem) -> np.ndarray:
+    """Draws of theta, chains in turn: (S, d)."""
+    theta = problem.blocks.pack(posterior.components)
+    return np.swapaxes(theta, 0, 1).reshape(-1, theta.shape[-1])
+
+
+def ranks(problem: Problem, truth: np.ndarray, thetas: np.ndarray, rng: Any) -> list[int]:
+    """Rank of the truth among `RANKED` draws far apart, ties at random."""
+    index = np.linspace(0, len(thetas) - 1, RANKED).astype(int)
+    values = quantities(problem, thetas[index])
+    true = quantities(problem, truth[None])[0]
+    below, tied = (values < true).sum(axis=0), (values == true).sum(axis=0)
+    return [int(b + rng.integers(t + 1)) for b, t in zip(below, tied, strict=True)]
+
+
+def replicate(solver: str, n: int, K: int, number: int) -> dict[str, Any]:
+    """One replicate, again and longer if its diagnostics fail."""
+    problem, truth = simulate(n, K, number)
+    start = time.perf_counter()
+    failed = []
+    for attempt in (SOLVERS[solver](), LONGER[solver]):
+        rng = np.random.default_rng([n, K, number, 1 + len(failed)])
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            posterior = attempt.solve(problem, rng, n_init=20)
+        if not posterior.failures:
+            break
+        failed.append(posterior.failures[0])
+    return {
+        "solver": solver,
+        "n": n,
+        "K": K,
+        "replicate": number,
+        "ranks": ranks(problem, truth, draws_of(posterior, problem), rng),
+        "attempts_failed": len(failed),
+        "failures": failed,
+        "seconds": round(time.perf_counter() - start, 3),
+    }
+
+
+def run(solver: str, replicates: int, path: Path) -> None:
+    """Replicates that are not in the file yet, cell after cell."""
+    done = {
+        (r["n"], r["K"], r["replicate"])
+        for r in (map(json.loads, path.read_text().splitlines()) if path.exists() else [])
+    }
+    with threadpool_limits(1), path.open("a") as file:
+        for number in range(replicates // len(CELLS)):
+            for n, K in CELLS:
+                if (n, K, number) not in done:
+                    file.write(json.dumps(replicate(solver, n, K, number)) + "\n")
+                    file.flush()
+
+
+def band(size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Simultaneous band of the ECDF of uniform ranks, by simulation (Sailynoja et al. 2022)."""
+    rng = np.random.default_rng(0)
+    share = (np.arange(RANKED + 1) + 1) / (RANKED + 1)
+
+    def least_tail(sample: np.ndarray) -> float:
+        counts = np.cumsum(np.bincount(sample, minlength=RANKED + 1))[:-1]
+        low, high = binom.cdf(counts, size, share[:-1]), binom.sf(counts - 1, size, share[:-1])
+        return float(np.minimum(low, high).min())
+
+    tails = [least_tail(rng.integers(RANKED + 1, size=size)) for _ in range(4000)]
+    gamma = np.quantile(tails, 1.0 - COVERAGE)
+    return binom.ppf(gamma, size, share) / size, binom.isf(gamma, size, share) / size
+
+
+def excess(sample: np.ndarray) -> float:
+    """How far the ECDF leaves its band: at most 0 inside."""
+    low, high = band(len(sample))
+    ecdf = np.cumsum(np.bincount(sample, minlength=RANKED + 1)) / len(sample)
+    return float(np.maximum(ecdf - high, low - ecdf)[:-1].max())
+
+
+def collect(paths: list[Path]) -> dict[str, Any]:
+    """Ranks and counts of every solver."""
+    out: dict[str, Any] = {}
+    for path in paths:
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        if rows:
+            out[rows[0]["solver"]] = {
+                "ranks": {
+                    name: [row["ranks"][i] for row in rows] for i, name in enumerate(QUANTITIES)
+                },
+                "replicates": len(rows),
+                "run_again": sum(row["attempts_failed"] > 0 for row in rows),
+                "still_failing": sum(row["attempts_failed"] > 1 for row in rows),
+                "median_seconds": float(np.median([row["seconds"] for row in rows])),
+            }
+    return out
+
+
+def report(results: dict[str, Any]) -> str:
+    """The table in Markdown."""
+    lines = [
+        f"| solver | replicates | run again, longer | still failing | {' | '.join(QUANTITIES)} |",
+        "|---|---|---|---|" + "---|" * len(QUANTITIES),
+    ]
+    for solver in [s for s in SOLVERS if s in results]:
+        row = results[solver]
+        verdicts = []
+        for name in QUANTITIES:
+            over = excess(np.array(row["ranks"][name]))
+            verdicts.append("inside" if over <= 0 else f"outside by {over:.3f}")
+        lines.append(
+            f"| {solver} | {row['replicates']} | {row['run_again']} | {row['still_failing']} "
+            f"| {' | '.join(verdicts)} |"
+        )
+    return "\n".join(lines)
+
+
+def draw_picture(results: dict[str, Any]) -> None:
+    """ECDF minus uniform, solvers by quantities, with the band."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    solvers = [s for s in SOLVERS if s in results]
+    figure, axes = plt.subplots(
+        len(solvers), len(QUANTITIES), figsize=(11, 1.9 * len(solvers)), sharex=True, sharey=True,
+        squeeze=False, layout="constrained",
+    )  # fmt: skip
+    share = (np.arange(RANKED + 1) + 1) / (RANKED + 1)
+    for row, solver in zip(axes, solvers, strict=True):
+        for ax, name in zip(row, QUANTITIES, strict=True):
+            sample = np.array(results[solver]["ranks"][name])
+            low, high = band(len(sample))
+            ecdf = np.cumsum(np.bincount(sample, minlength=RANKED + 1)) / len(sample)
+            ax.fill_between(share, low - share, high - share, color="0.85", lw=0)
+            ax.plot(share, ecdf - share, color="0.1", lw=1.2)
+            ax.axhline(0, color="0.5", lw=0.6)
+            ax.set_xticks([0, 0.5, 1])
+        row[0].set_ylabel(solver)
+    for ax, name in zip(axes[0], QUANTITIES, strict=True):
+        ax.set_title(name, fontsize=10)
+    figure.supxlabel("rank of the truth among draws, as a share", fontsize=10)
+    figure.supylabel("ECDF minus uniform", fontsize=10)
+    PICTURE.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(PICTURE, dpi=120)
+    plt.close(figure)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    commands = parser.add_subparsers(dest="command", required=True)
+    one = commands.add_parser("run")
+    one.add_argument("solver", choices=sorted(LONGER))
+    one.add_argument("--replicates", type=int, default=300)
+    one.add_argument("--lines", type=Path, required=True, help="file of one result per line")
+    all_ = commands.add_parser("report")
+    all_.add_argument("files", nargs="*", type=Path, help="such files; else the committed results")
+    arguments = parser.parse_args()
+    if arguments.command == "run":
+        run(arguments.solver, arguments.replicates, arguments.lines)
+        return
+    if arguments.files:
+        RESULTS.write_text(json.dumps(collect(arguments.files), indent=1) + "\n")
+    results = json.loads(RESULTS.read_text())
+    draw_picture(results)
+    text = PAGE.read_text()
+    head, tail = text[: text.index(BEGIN) + len(BEGIN)], text[text.index(END) :]
+    PAGE.write_text(f"{head}\n\n{report(results)}\n\n{tail}")
+    print(report(results))
+
+
+if __name__ == "__main__":
+    main()
