@@ -100,7 +100,7 @@ class LogPosterior:
         raw = flat[1 : 1 + m]
         gradient = self._chain(components, raw)
         hessian = self._pull_back_hessian(components, raw, flat[1 + m :].reshape(m, m))
-        prior, prior_gradient, prior_hessian = self._prior_terms(theta)
+        prior, prior_gradient, prior_hessian = self.prior_terms(theta)
         return prior, flat[0], gradient + prior_gradient, hessian + prior_hessian
 
     def values(self, thetas: Array) -> tuple[Array, Array]:
@@ -185,7 +185,7 @@ class LogPosterior:
         out[2 * K + K * p :, table["dispersion"].where] = shared
         return out
 
-    def _prior_terms(self, theta: Array) -> tuple[float, Array, Array]:
+    def prior_terms(self, theta: Array) -> tuple[float, Array, Array]:
         """Log prior, gradient and Hessian at one vector."""
         priors, blocks = self.problem.priors, self.blocks
         gradient = np.zeros(self.size)

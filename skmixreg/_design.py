@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,21 @@ def _root_mean_square(values: Array, weights: Array) -> float:
 def _scale(values: Array, mean: float, weights: Array) -> float:
     spread = _root_mean_square(values - mean, weights)
     return spread if spread > 1e-13 * float(np.abs(values).max(initial=0.0)) else 1.0
+
+
+class Standardisation(NamedTuple):
+    """Locations and scales that are given; None stands for those of the data.
+
+    Attributes
+    ----------
+    x_location, x_scale : ndarray of shape (p,) or None
+    y_location, y_scale : float or None
+    """
+
+    x_location: Array | None = None
+    x_scale: Array | None = None
+    y_location: float | None = None
+    y_scale: float | None = None
 
 
 @dataclass(frozen=True)
@@ -39,16 +55,35 @@ class Design:
     fit_intercept: bool
 
     @classmethod
-    def fit(cls, X: Array, y: Array, weights: Array, fit_intercept: bool) -> Design:
+    def fit(
+        cls,
+        X: Array,
+        y: Array,
+        weights: Array,
+        fit_intercept: bool,
+        given: Standardisation | None = None,
+    ) -> Design:
         """Weighted means and standard deviations (root mean squares without an intercept)."""
+        given = given or Standardisation()
         total = weights.sum()
         if fit_intercept:
             x_mean = weights @ X / total
             y_mean = float(weights @ y / total)
         else:
             x_mean, y_mean = np.zeros(X.shape[1]), 0.0
-        x_scale = np.array([_scale(X[:, j], x_mean[j], weights) for j in range(X.shape[1])])
-        return cls(x_mean, x_scale, y_mean, _scale(y, y_mean, weights), fit_intercept)
+        x_mean = x_mean if given.x_location is None else given.x_location
+        y_mean = y_mean if given.y_location is None else given.y_location
+        x_scale, y_scale = given.x_scale, given.y_scale
+        if x_scale is None:
+            x_scale = np.array([_scale(X[:, j], x_mean[j], weights) for j in range(X.shape[1])])
+        if y_scale is None:
+            y_scale = _scale(y, y_mean, weights)
+        return cls(x_mean, x_scale, y_mean, y_scale, fit_intercept)
+
+    @property
+    def standardisation(self) -> Standardisation:
+        """The same for other rows."""
+        return Standardisation(self.x_mean, self.x_scale, self.y_mean, self.y_scale)
 
     def columns(self, X: Array) -> Array:
         """Standardised columns, feature-major: (p, n), C-contiguous."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from . import _prediction, _validation, metrics
@@ -16,6 +16,8 @@ from ._posterior import Posterior
 
 if TYPE_CHECKING:
     import xarray
+
+    from .solvers import Solver
 
 
 class FittedMixture(RegressorMixin, BaseEstimator):
@@ -28,6 +30,49 @@ class FittedMixture(RegressorMixin, BaseEstimator):
     posterior_: Posterior
     n_features_in_: int
     n_jobs: int | None
+
+    def refit_as(
+        self,
+        solver: str | Solver,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Fit the same rows with another solver, starting from the modes found here.
+
+        Nothing is searched again, and components keep their order, so that the two fits can be
+        laid side by side: an approximation against an exact solver, say.
+
+        Parameters
+        ----------
+        solver : str or Solver
+            By name, or as an object such as ``NUTS(draws=2000)``.
+        X : array-like or DataFrame of shape (n, p)
+            The rows of this fit, which are not stored.
+        y : array-like of shape (n,)
+        sample_weight : array-like of shape (n,), default=None
+
+        Returns
+        -------
+        BayesianMixtureRegressor
+            A new estimator with the same parameters but for ``solver``, fitted.
+
+        Raises
+        ------
+        ValueError
+            If these are not the rows of this fit: there the posterior at its modes is another.
+
+        Examples
+        --------
+        >>> quick = BayesianMixtureRegressor(solver="cavi").fit(X, y)  # doctest: +SKIP
+        >>> exact = quick.refit_as("nuts", X, y)  # doctest: +SKIP
+        """
+        check_is_fitted(self)
+        model = clone(self).set_params(solver=solver)
+        return model._fit(X, y, sample_weight, self.posterior_)
+
+    def _fit(self, X: ArrayLike, y: ArrayLike, sample_weight: Any, known: Posterior | None) -> Self:
+        raise NotImplementedError
 
     def predict(self, X: ArrayLike, return_std: bool = False) -> Array | tuple[Array, Array]:
         """Posterior predictive mean, over components and draws.

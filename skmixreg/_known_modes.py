@@ -52,9 +52,14 @@ def known_modes(problem: Problem, posterior: Posterior) -> ModeTable:
         counts = density.weighted_moments(found.theta)[1 : 1 + K]
         modes.append(
             Mode(
-                found.theta, found.log_prior, found.log_likelihood, found.scale,
-                found.gradient_norm, int(table["starts"].iloc[i]), counts,
-            )  # fmt: skip
+                found.theta,
+                found.log_prior,
+                found.log_likelihood,
+                found.scale,
+                found.gradient_norm,
+                int(table["starts"].iloc[i]),
+                counts,
+            )
         )
     masses = np.array([mode.log_evidence for mode in modes])
     return ModeTable(modes, masses, list(posterior.search_failures))

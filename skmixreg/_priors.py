@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
-from sklearn.base import BaseEstimator
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, clone
+
+from ._blocks import Array
+from ._design import Standardisation
 
 
 class NumericPriors(NamedTuple):
@@ -47,6 +52,13 @@ class Priors(BaseEstimator):
         f > 0, in standard deviations of y: residual sds far below it are not believed.
     sigma_ceiling : float, default=1.5
         u > f, in standard deviations of y.
+    x_location, x_scale : float or array-like of shape (p,), default=None
+        What is subtracted from the columns of X, and what they are divided by; None is their mean
+        and standard deviation in the data.  With given numbers the prior does not depend on the
+        data, so that fits to different rows have one and the same prior.  Without an intercept
+        locations are 0.
+    y_location, y_scale : float, default=None
+        The same for y.
 
     References
     ----------
@@ -64,12 +76,20 @@ class Priors(BaseEstimator):
         intercept_scale: float = 2.5,
         sigma_floor: float = 0.003,
         sigma_ceiling: float = 1.5,
+        x_location: ArrayLike | None = None,
+        x_scale: ArrayLike | None = None,
+        y_location: float | None = None,
+        y_scale: float | None = None,
     ):
         self.weight_concentration = weight_concentration
         self.coef_scale = coef_scale
         self.intercept_scale = intercept_scale
         self.sigma_floor = sigma_floor
         self.sigma_ceiling = sigma_ceiling
+        self.x_location = x_location
+        self.x_scale = x_scale
+        self.y_location = y_location
+        self.y_scale = y_scale
 
     def resolve(self) -> NumericPriors:
         """The numbers, checked.
@@ -97,3 +117,62 @@ class Priors(BaseEstimator):
                 f"{values['sigma_floor']} and {values['sigma_ceiling']}."
             )
         return NumericPriors(**values)
+
+    def standardised_as(self, model: Any) -> Self:
+        """These priors on the scale of another fit, whatever the data.
+
+        Parameters
+        ----------
+        model : BayesianMixtureRegressor
+            Fitted; its standardisation is taken over.
+
+        Returns
+        -------
+        Priors
+            A copy with the locations and scales given.
+
+        Examples
+        --------
+        >>> priors = Priors().standardised_as(streamed)  # doctest: +SKIP
+        >>> whole = BayesianMixtureRegressor(solver="cavi", priors=priors)  # doctest: +SKIP
+        """
+        given = model.posterior_.design.standardisation
+        return clone(self).set_params(**given._asdict())
+
+    def standardisation(self, n_features: int, fit_intercept: bool) -> Standardisation:
+        """The given locations and scales, checked.
+
+        Raises
+        ------
+        ValueError
+            If one is not a finite number, or not one per column, a scale is not positive, or a
+            location is not 0 although there is no intercept.
+        """
+        values: dict[str, Any] = {}
+        for name in Standardisation._fields:
+            value = getattr(self, name)
+            if value is None:
+                continue
+            shape = (n_features,) if name.startswith("x") else ()
+            numbers = _numbers(value, shape)
+            if name.endswith("scale"):
+                wanted, right = "positive finite", (numbers > 0) & (numbers < np.inf)
+            elif fit_intercept:
+                wanted, right = "finite", np.isfinite(numbers)
+            else:
+                wanted, right = "zero (there is no intercept)", numbers == 0.0
+            if not right.all():
+                each = f", or {n_features} of them, one per column" if shape else ""
+                raise ValueError(
+                    f"Priors({name}=...) must be a {wanted} number{each}, got {value!r}."
+                )
+            values[name] = numbers if shape else float(numbers)
+        return Standardisation(**values)
+
+
+def _numbers(value: Any, shape: tuple[int, ...]) -> Array:
+    """An array of this shape; nan where the value is something else."""
+    try:
+        return np.array(np.broadcast_to(np.asarray(value, dtype=np.float64), shape))
+    except (TypeError, ValueError):
+        return np.full(shape, np.nan)

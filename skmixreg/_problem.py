@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ._blocks import Array, ParameterBlocks
-from ._design import Design
+from ._design import Design, Standardisation
 from ._priors import NumericPriors
 from ._rows import RowBlocks
 from .families._base import Family
@@ -74,6 +74,7 @@ class Problem:
         priors: NumericPriors,
         fit_intercept: bool = True,
         n_threads: int = 1,
+        standardisation: Standardisation | None = None,
     ) -> Problem:
         """Canonical rows, standardised.
 
@@ -83,11 +84,13 @@ class Problem:
         y : ndarray of shape (n,)
         weights : ndarray of shape (n,), optional
             Frequencies; ones by default.
+        standardisation : Standardisation, optional
+            Locations and scales that are given; those of the data by default.
         """
         if weights is None:
             weights = np.ones(len(y))
         X, y, weights = canonical_rows(X, y, weights)
-        design = Design.fit(X, y, weights, fit_intercept)
+        design = Design.fit(X, y, weights, fit_intercept, standardisation)
         return cls(
             mean_design=design.columns(X),
             target=design.target(y),

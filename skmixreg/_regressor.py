@@ -9,12 +9,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.metaestimators import available_if
 from threadpoolctl import threadpool_limits
 
 from . import _validation
 from ._blocks import Array
+from ._design import Standardisation
 from ._exceptions import MultimodalPosteriorWarning
 from ._fitted import FittedMixture
+from ._known_modes import known_modes
 from ._model import build_model
 from ._posterior import Posterior
 from ._priors import NumericPriors, Priors
@@ -26,6 +29,10 @@ if TYPE_CHECKING:
     import pymc
 
 SECOND_MODE_SHARE = 0.05
+
+
+def _streams(model: BayesianMixtureRegressor) -> bool:
+    return _validation.check_streams(model.solver, SOLVERS)
 
 
 class BayesianMixtureRegressor(FittedMixture):
@@ -221,14 +228,16 @@ class BayesianMixtureRegressor(FittedMixture):
         ValueError, TypeError
             If a parameter or the data cannot be used; the message says what to do.
         """
-        _validation.check_parameters(self)
-        family = _validation.resolve_named("family", self.family, FAMILIES, Family)
-        solver = _validation.resolve_named("solver", self.solver, SOLVERS, Solver)
-        priors = _validation.resolve_priors(self.priors)
+        return self._fit(X, y, sample_weight)
+
+    def _fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: Any, known: Posterior | None = None
+    ) -> Self:
+        """As `fit`; with an earlier fit to the same rows ``known``, nothing is searched."""
+        family, solver, priors, n_threads = self._resolve()
         X, y, weights = _validation.validate_training_data(
             self, X, y, sample_weight, self.n_components
         )
-        n_threads = _validation.resolve_threads(self.n_jobs)
         # BLAS threads cost more than they give on matrices of a few columns.  An overflow is a
         # proposal far out, whose density is zero and its logarithm -inf.
         with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore"):
@@ -240,7 +249,76 @@ class BayesianMixtureRegressor(FittedMixture):
                     n_init=self.n_init,
                     n_threads=n_threads,
                     verbose=bool(self.verbose),
+                    modes=None if known is None else known_modes(problem, known),
                 )
+        return self._fitted(family, solver, posterior)
+
+    @available_if(_streams)
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Update the posterior with one more chunk of rows, which are not kept.
+
+        The first chunk is a `fit`: it fixes the standardisation, and so the priors, unless
+        `Priors` states it, and finds the components, so it should be large enough to show them
+        all.  Calling `fit` makes its rows the first chunk; what came before is forgotten.
+
+        Every further chunk moves the parameters by a natural-gradient step at a rate that falls as
+        one over the rows seen, so that all rows count the same.  Rows should come in random order:
+        a chunk that contradicts the rows before it makes ``converged_`` False.
+
+        All fitted attributes are those of the posterior of all rows seen, except ``modes_``, which
+        stays as the first chunk had it.  ``posterior_`` has no ``"log_likelihood"``; k-hat is
+        estimated from the curvature over all rows and the shape over the last chunk.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, p)
+        y : array-like of shape (n,)
+        sample_weight : array-like of shape (n,), default=None
+            Frequencies, as in `fit`.
+
+        Returns
+        -------
+        BayesianMixtureRegressor
+            The estimator itself.
+
+        Raises
+        ------
+        AttributeError
+            If the solver cannot stream.
+        ValueError, TypeError
+            If something cannot be used, or the model is not that of the first chunk.
+        """
+        stream = getattr(getattr(self, "solver_", None), "stream_", None)
+        if stream is None:
+            return self.fit(X, y, sample_weight)
+        family, solver, priors, n_threads = self._resolve()
+        X, y = _validation.validate_rows_and_target(self, X, y)
+        weights = None if sample_weight is None else _validation.check_weights(sample_weight, X)
+        with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore"):
+            problem = self._problem(
+                X, y, weights, family, priors, n_threads, stream.design.standardisation
+            )
+            with problem.rows:
+                generator = _validation.resolve_generator(self.random_state)
+                posterior = solver.continue_stream(
+                    stream, problem, generator, verbose=bool(self.verbose)
+                )
+        return self._fitted(family, solver, posterior)
+
+    def _resolve(self) -> tuple[Family, Any, NumericPriors, int]:
+        """What the parameters stand for, checked: family, solver, priors and threads."""
+        _validation.check_parameters(self)
+        return (
+            _validation.resolve_named("family", self.family, FAMILIES, Family),
+            _validation.resolve_named("solver", self.solver, SOLVERS, Solver),
+            _validation.resolve_priors(self.priors),
+            _validation.resolve_threads(self.n_jobs),
+        )
+
+    def _fitted(self, family: Family, solver: Solver, posterior: Posterior) -> Self:
+        """Set all fitted attributes, and warn if the fit did not converge."""
         self.family_ = family
         self.solver_ = solver
         self._set_posterior(posterior)
@@ -269,7 +347,7 @@ class BayesianMixtureRegressor(FittedMixture):
             listed = "; ".join(
                 f"({i}) {failure}" for i, failure in enumerate(self.posterior_.failures, start=1)
             )
-            warnings.warn(f"The fit did not converge: {listed}", ConvergenceWarning, stacklevel=3)
+            warnings.warn(f"The fit did not converge: {listed}", ConvergenceWarning, stacklevel=4)
         probability = np.sort(self.modes_["probability"].to_numpy())[::-1]
         distinct = int((probability > SECOND_MODE_SHARE).sum())
         if distinct > 1:
@@ -279,7 +357,7 @@ class BayesianMixtureRegressor(FittedMixture):
                 "them (coef_, summary()) mean little: use summary(by_mode=True) and modes_. "
                 "Predictions are not affected.",
                 MultimodalPosteriorWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
 
     def _problem(
@@ -290,7 +368,12 @@ class BayesianMixtureRegressor(FittedMixture):
         family: Family,
         priors: NumericPriors,
         n_threads: int = 1,
+        standardisation: Standardisation | None = None,
     ) -> Problem:
+        if standardisation is None:
+            standardisation = _validation.resolve_standardisation(
+                self.priors, X.shape[1], bool(self.fit_intercept)
+            )
         return Problem.from_data(
             X,
             y,
@@ -300,6 +383,7 @@ class BayesianMixtureRegressor(FittedMixture):
             priors=priors,
             fit_intercept=bool(self.fit_intercept),
             n_threads=n_threads,
+            standardisation=standardisation,
         )
 
     def to_pymc(
@@ -310,8 +394,7 @@ class BayesianMixtureRegressor(FittedMixture):
         Parameters
         ----------
         X : array-like or DataFrame of shape (n, p)
-            Rows of the fit: the priors are stated on the scale of the data, so that with other
-            rows the model has other priors.
+            Rows of the fit, or others: the priors are those of the fit, on the scale of its data.
         y : array-like of shape (n,)
         sample_weight : array-like of shape (n,), default=None
 
@@ -323,7 +406,12 @@ class BayesianMixtureRegressor(FittedMixture):
         X, y = _validation.validate_rows_and_target(self, X, y)
         weights = None if sample_weight is None else _validation.check_weights(sample_weight, X)
         problem = self._problem(
-            X, y, weights, self.family_, _validation.resolve_priors(self.priors)
+            X,
+            y,
+            weights,
+            self.family_,
+            _validation.resolve_priors(self.priors),
+            standardisation=self.posterior_.design.standardisation,
         )
         return build_model(
             problem,

@@ -20,6 +20,7 @@ from sklearn.utils._param_validation import Interval, validate_parameter_constra
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ._blocks import Array
+from ._design import Standardisation
 from ._priors import NumericPriors, Priors
 
 PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
@@ -122,6 +123,41 @@ def resolve_named[T](kind: str, value: str | T, table: Mapping[str, type[T]], ba
     return clone(value)
 
 
+def check_streams(solver: Any, table: Mapping[str, Any]) -> bool:
+    """True if a solver, or the one of this name, can go on from one chunk of rows to the next.
+
+    Raises
+    ------
+    AttributeError
+        Otherwise; the message lists the solvers that can.
+    """
+    row = table.get(solver) if isinstance(solver, str) else solver
+    if getattr(row, "streams", False):
+        return True
+    able = [repr(name) for name, row in table.items() if getattr(row, "streams", False)]
+    raise AttributeError(
+        f"partial_fit needs a solver that streams ({', '.join(able)}), but solver={solver!r}."
+    )
+
+
+def check_priors(priors: Priors | None) -> Priors:
+    """The priors; ``None`` means the defaults.
+
+    Raises
+    ------
+    TypeError
+        If ``priors`` is something else than None or `Priors`.
+    """
+    if priors is None:
+        return Priors()
+    if not isinstance(priors, Priors):
+        raise TypeError(
+            f"priors must be None or an instance of Priors, got {priors!r}; "
+            "use for example priors=Priors(coef_scale=1.0)."
+        )
+    return priors
+
+
 def resolve_priors(priors: Priors | None) -> NumericPriors:
     """The numbers of the prior; ``None`` means the defaults.
 
@@ -132,14 +168,14 @@ def resolve_priors(priors: Priors | None) -> NumericPriors:
     ValueError
         If a hyperparameter is out of range.
     """
-    if priors is None:
-        priors = Priors()
-    if not isinstance(priors, Priors):
-        raise TypeError(
-            f"priors must be None or an instance of Priors, got {priors!r}; "
-            "use for example priors=Priors(coef_scale=1.0)."
-        )
-    return priors.resolve()
+    return check_priors(priors).resolve()
+
+
+def resolve_standardisation(
+    priors: Priors | None, n_features: int, fit_intercept: bool
+) -> Standardisation:
+    """What the priors fix of the standardisation, as `resolve_priors`."""
+    return check_priors(priors).standardisation(n_features, fit_intercept)
 
 
 def resolve_generator(random_state: Any) -> np.random.Generator:

@@ -27,6 +27,8 @@ class Solver(BaseEstimator, ABC):
         Whether the draws are from the posterior itself, to Monte Carlo error.
     requires_conjugate : bool
         Whether only families with conjugate updates are served.
+    streams : bool
+        Whether it can go on from one chunk of rows to the next, by ``continue_stream``.
     cost, needs, fails : str
         How the time grows, what must be given, and when it fails: the rows of the table in
         ``docs/choosing-a-solver.md``.
@@ -39,6 +41,7 @@ class Solver(BaseEstimator, ABC):
     fails: ClassVar[str]
     exact: ClassVar[bool] = True
     requires_conjugate: ClassVar[bool] = False
+    streams: ClassVar[bool] = False
 
     def solve(
         self,
