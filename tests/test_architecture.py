@@ -136,8 +136,9 @@ def test_every_import_is_declared():
         re.split(r"[<>=\[ ]", requirement)[0]
         for requirement in [
             *project["dependencies"],
-            *project["optional-dependencies"]["plot"],
+            *project["optional-dependencies"]["jax"],
             *project["optional-dependencies"]["nutpie"],
+            *project["optional-dependencies"]["plot"],
         ]
     }
     # Distributions that come with a declared one and are its documented face.

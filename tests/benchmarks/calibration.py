@@ -19,6 +19,7 @@ import argparse
 import json
 import time
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,7 @@ def run(solver: str, replicates: int, path: Path) -> None:
                     file.flush()
 
 
+@cache
 def band(size: int) -> tuple[np.ndarray, np.ndarray]:
     """Simultaneous band of the ECDF of uniform ranks, by simulation (Sailynoja et al. 2022)."""
     rng = np.random.default_rng(0)

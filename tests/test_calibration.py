@@ -1,0 +1,57 @@
+"""Simulation-based calibration: the machinery, the committed results, and a cut of a run."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from skmixreg.solvers import SOLVERS
+
+SCRIPT = Path(__file__).parent / "benchmarks" / "calibration.py"
+
+
+@pytest.fixture(scope="module")
+def calibration():
+    spec = importlib.util.spec_from_file_location("calibration", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["calibration"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_band_holds_uniform_ranks_and_no_others(calibration):
+    """About 99 of 100 uniform samples lie inside; ranks of sds that are too small do not."""
+    rng = np.random.default_rng(0)
+    uniform = rng.integers(calibration.RANKED + 1, size=(100, 300))
+    assert sum(calibration.excess(sample) > 0 for sample in uniform) <= 5
+    truth, draws = rng.normal(size=300), 0.7 * rng.normal(size=(calibration.RANKED, 300))
+    assert calibration.excess((draws < truth).sum(axis=0)) > 0
+    shifted = rng.normal(0.4, 1.0, size=(calibration.RANKED, 300))
+    assert calibration.excess((shifted < truth).sum(axis=0)) > 0
+
+
+def test_committed_results_are_of_every_exact_solver_and_inside(calibration):
+    results = json.loads(calibration.RESULTS.read_text())
+    assert set(results) == {name for name, solver in SOLVERS.items() if solver.exact}
+    for row in results.values():
+        for sample in row["ranks"].values():
+            assert len(sample) == row["replicates"]
+            assert calibration.excess(np.array(sample)) <= 0
+    assert calibration.report(results) in calibration.PAGE.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("solver", ["gibbs", "laplace"])
+def test_fifty_replicates(calibration, solver):
+    rows = [
+        calibration.replicate(solver, n, K, 1000 + number)
+        for number in range(9)
+        for n, K in calibration.CELLS
+    ][:50]
+    for i, name in enumerate(calibration.QUANTITIES):
+        assert calibration.excess(np.array([row["ranks"][i] for row in rows])) <= 0, name
