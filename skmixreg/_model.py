@@ -55,7 +55,8 @@ def build_model(
         "component": np.arange(problem.blocks.n_components),
         "feature": np.asarray(feature_names, dtype=object),
     }
-    with pm.Model(coords=coords) as model:
+    # Not a part of a model in whose context this may be called.
+    with pm.Model(coords=coords, model=None) as model:
         standardised = _priors(problem)
         in_user_units = _to_user_units(problem, *standardised)
         if likelihood == "plain":

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from ._base import Solver
+from .advi import ADVI
 from .auto import Auto
+from .cavi import CAVI
+from .fullrank_advi import FullRankADVI
 from .gibbs import Gibbs
 from .laplace import Laplace
 from .map import MAP
 from .nuts import NUTS
 
 SOLVERS: dict[str, type[Solver]] = {
-    solver.name: solver for solver in (Auto, Laplace, Gibbs, NUTS, MAP)
+    solver.name: solver for solver in (Auto, Laplace, Gibbs, NUTS, MAP, CAVI, ADVI, FullRankADVI)
 }
 
-__all__ = ["MAP", "NUTS", "SOLVERS", "Auto", "Gibbs", "Laplace", "Solver"]
+__all__ = [
+    "ADVI",
+    "CAVI",
+    "MAP",
+    "NUTS",
+    "SOLVERS",
+    "Auto",
+    "FullRankADVI",
+    "Gibbs",
+    "Laplace",
+    "Solver",
+]

@@ -15,6 +15,9 @@ from .._problem import Problem
 
 # Where to go from an approximation that is too far off.
 INSTEAD = "solver='auto' (exact, about as fast), 'gibbs' or 'nuts'"
+# Smallest accepted ratio of an sd of an approximation to the one from the curvature of the
+# posterior: half of the variance.
+LEAST_SD_RATIO = 0.7
 
 
 class Approximation(Protocol):
@@ -118,3 +121,14 @@ def own_labels(problem: Problem, thetas: Array) -> np.ndarray:
     pivot = Pivot.from_mode(blocks, thetas.mean(axis=0), np.linalg.cholesky(covariance))
     orders, _ = pivot.align(blocks.unpack(thetas))
     return (orders == np.arange(blocks.n_components)).all(axis=1)
+
+
+def narrowness(ratio: float, solver: str) -> list[str]:
+    """A failure if q is far too narrow, which k-hat does not always see in time."""
+    if ratio >= LEAST_SD_RATIO:
+        return []
+    return [
+        f"{solver}: an sd is only {ratio:.2f} of the one from the curvature of the posterior, "
+        f"under {LEAST_SD_RATIO}, as where components overlap: intervals are too short; use "
+        f"{INSTEAD}"
+    ]

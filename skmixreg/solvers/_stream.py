@@ -19,16 +19,13 @@ from .._newton import GRADIENT_TOLERANCE, Polished, polish
 from .._priors import NumericPriors
 from .._problem import Problem
 from ..families._base import Family
-from ._approximation import INSTEAD, khat_threshold, own_labels, pareto_khat
+from ._approximation import khat_threshold, narrowness, own_labels, pareto_khat
 from ._variational_state import MeanField
 
 # Rows of the last chunk from which the shape of the posterior beyond its curvature is estimated.
 SHAPE_ROWS = 2000
 # Root mean square, in standard errors, of what new rows say against earlier ones.
 CONTRADICTION = 5.0
-# Smallest accepted ratio of an sd of q to the one from the curvature of the posterior: half of
-# the variance.
-LEAST_SD_RATIO = 0.7
 # Observations per parameter of a component without which its curvature is not looked at.
 LEAST_COUNTS = 5.0
 # New rows per parameter without which they are not held against earlier ones.
@@ -359,17 +356,6 @@ class Stream:
         slope = prior_gradient + scale * (gradient - prior_gradient)
         curvature = prior_hessian + scale * (hessian - prior_hessian)
         return out - gap @ slope - 0.5 * np.einsum("si,ij,sj->s", gap, curvature, gap)
-
-
-def narrowness(ratio: float, solver: str) -> list[str]:
-    """A failure if q is far too narrow, which k-hat does not always see in time."""
-    if ratio >= LEAST_SD_RATIO:
-        return []
-    return [
-        f"{solver}: an sd is only {ratio:.2f} of the one from the curvature of the posterior, "
-        f"under {LEAST_SD_RATIO}, as where components overlap: intervals are too short; use "
-        f"{INSTEAD}"
-    ]
 
 
 def _second_moments(density: LogPosterior, theta: Array) -> Array:

@@ -15,9 +15,9 @@ from .._mode_table import ModeTable
 from .._posterior import Posterior
 from .._problem import Problem
 from . import _cavi_kernels as kernels
-from ._approximation import INSTEAD, draws_from
+from ._approximation import INSTEAD, draws_from, narrowness
 from ._base import Solver
-from ._stream import Stream, narrowness
+from ._stream import Stream
 from ._variational_state import JOINT_ROUNDS, MeanField
 
 # Modes so many nats of mass below the best are starts too.
