@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     import pymc
 
 SECOND_MODE_SHARE = 0.05
+# Warnings point at the caller's line.
+PACKAGE = str(Path(__file__).parent)
 
 
 def _streams(model: BayesianMixtureRegressor) -> bool:
@@ -347,7 +350,11 @@ class BayesianMixtureRegressor(FittedMixture):
             listed = "; ".join(
                 f"({i}) {failure}" for i, failure in enumerate(self.posterior_.failures, start=1)
             )
-            warnings.warn(f"The fit did not converge: {listed}", ConvergenceWarning, stacklevel=4)
+            warnings.warn(
+                f"The fit did not converge: {listed}",
+                ConvergenceWarning,
+                skip_file_prefixes=(PACKAGE,),
+            )
         probability = np.sort(self.modes_["probability"].to_numpy())[::-1]
         distinct = int((probability > SECOND_MODE_SHARE).sum())
         if distinct > 1:
@@ -357,7 +364,7 @@ class BayesianMixtureRegressor(FittedMixture):
                 "them (coef_, summary()) mean little: use summary(by_mode=True) and modes_. "
                 "Predictions are not affected.",
                 MultimodalPosteriorWarning,
-                stacklevel=4,
+                skip_file_prefixes=(PACKAGE,),
             )
 
     def _problem(

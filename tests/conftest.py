@@ -19,6 +19,7 @@ REFERENCE = Path(__file__).parent / "reference"
 REFERENCE_NAMES = sorted(path.stem for path in REFERENCE.glob("*.json"))
 
 QUICK_NUTS = {"draws": 50, "tune": 50, "chains": 2}
+QUICK_SMC = {"draws": 200, "chains": 2}
 
 
 def quick_solver(name: str) -> Any:
@@ -28,6 +29,8 @@ def quick_solver(name: str) -> Any:
     """
     if name == "nuts":
         return SOLVERS[name](**QUICK_NUTS)
+    if name == "smc":
+        return SOLVERS[name](**QUICK_SMC)
     if name == "auto":
         return SOLVERS[name](nuts=SOLVERS["nuts"](**QUICK_NUTS))
     return SOLVERS[name]()

@@ -11,9 +11,11 @@ from .gibbs import Gibbs
 from .laplace import Laplace
 from .map import MAP
 from .nuts import NUTS
+from .smc import SMC
 
 SOLVERS: dict[str, type[Solver]] = {
-    solver.name: solver for solver in (Auto, Laplace, Gibbs, NUTS, MAP, CAVI, ADVI, FullRankADVI)
+    solver.name: solver
+    for solver in (Auto, Laplace, Gibbs, NUTS, SMC, MAP, CAVI, ADVI, FullRankADVI)
 }
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "CAVI",
     "MAP",
     "NUTS",
+    "SMC",
     "SOLVERS",
     "Auto",
     "FullRankADVI",

@@ -56,7 +56,7 @@ ATTEMPTS: dict[str, tuple[Any, Any]] = {
     "laplace": (Laplace(), Laplace(draws=20_000)),
     "gibbs": (Gibbs(), Gibbs(draws=4000)),
     "nuts": (NUTS(sampler="numpyro"), NUTS(sampler="numpyro", draws=3000, tune=1600)),
-    "smc": (SMC(), SMC(draws=3000)),
+    "smc": (SMC(chains=2), SMC(draws=3000)),
     "auto": (Auto(), Auto(laplace=Laplace(draws=20_000), gibbs=Gibbs(draws=4000))),
 }
 

@@ -67,13 +67,18 @@ def test_log_likelihood_is_that_of_the_draws(fitted, solver_name):
     assert posterior["log_likelihood"][-1, -1] == pytest.approx(expected, rel=1e-9)
 
 
-def test_same_seed_same_result_and_units_do_not_matter(fitted, solver_name):
-    """In units that are powers of two the standardised data are the same to the last bit."""
+def test_same_seed_same_result(fitted, solver_name):
+    model, other = fitted(solver_name), fit(solver_name, *two_lines(N))
+    for name in ("weights_", "coef_", "intercept_", "sigma_"):
+        np.testing.assert_array_equal(getattr(other, name), getattr(model, name))
+
+
+def test_units_do_not_matter(fitted, solver_name):
     X, y = two_lines(N)
-    model, other = fitted(solver_name), fit(solver_name, 4 * X, 8 * y)
-    np.testing.assert_array_equal(other.weights_, model.weights_)
-    np.testing.assert_array_equal(other.coef_, 2 * model.coef_)
-    np.testing.assert_allclose(other.sigma_, 8 * model.sigma_, rtol=1e-13)
+    model, other = fitted(solver_name), fit(solver_name, 4 * X - 1, 8 * y + 3)
+    np.testing.assert_allclose(other.weights_, model.weights_, atol=0.01)
+    np.testing.assert_allclose(other.coef_, 2 * model.coef_, atol=0.01)
+    np.testing.assert_allclose(other.sigma_, 8 * model.sigma_, rtol=0.02)
 
 
 def test_one_component(solver_name):
@@ -98,12 +103,15 @@ def test_fractional_weights_are_served_or_refused(solver_name):
     X, y = two_lines(300)
     weights = np.full(300, 1.5)
     model = BayesianMixtureRegressor(solver=quick_solver(solver_name), random_state=0)
+    refusal = ""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(X, y, sample_weight=weights)
     except ValueError as error:
-        assert "counts" in str(error) and "solver=" in str(error)
+        refusal = str(error)
+    if refusal:
+        assert "counts" in refusal and "solver=" in refusal
     else:
         np.testing.assert_allclose(model.coef_.ravel(), [-1, 3], atol=0.1)
 
@@ -145,7 +153,7 @@ def test_a_family_that_cannot_be_served(solver_name):
     if not SOLVERS[solver_name].requires_conjugate:
         pytest.skip("serves every family")
     model = BayesianMixtureRegressor(solver=solver_name, family=Unconjugate())
-    with pytest.raises(ValueError, match="conjugate family.*unconjugate.*use solver="):
+    with pytest.raises(ValueError, match=r"conjugate family.*unconjugate.*use solver="):
         model.fit(*two_lines(50))
 
 

@@ -1,0 +1,196 @@
+"""Sequential Monte Carlo: PyMC's tempering from the prior to the posterior."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.special import logsumexp
+
+from .._blocks import Array
+from .._chains import judge_chains
+from .._draws import Draws
+from .._mode_table import ModeTable
+from .._problem import Problem
+from ._base import Solver
+
+if TYPE_CHECKING:
+    from ._smc_kernel import Run
+
+# Chains whose log evidences are not known better than this disagree on what holds mass.
+EVIDENCE_ERROR_LIMIT = 0.5
+# Correlation of particles with where they started in the last stage that still passes.
+CORRELATION_LIMIT = 0.5
+
+
+class SMC(Solver):
+    """Sequential Monte Carlo on the PyMC model, from draws of the prior.
+
+    Particles start in the prior and pass through tempered posteriors, prior times a power of the
+    likelihood, by `pymc.sample_smc`: weighting, resampling, moving (Del Moral, Doucet and Jasra
+    2006).  The search for modes plays no part: it is an independent check of what the other
+    solvers found.  It only serves to name the modes of the draws.
+
+    The moves are the package's own, since PyMC's have one scale for all particles and lose modes
+    that are narrow.  A mixture of t distributions is fitted to the particles at every stage;
+    particles are drawn anew from it, as a whole or one component given the others, walk with the
+    shape of the part they belong to, and exchange components that stand empty; every step is
+    Metropolis and Hastings'.  A mode that holds nothing while the likelihood is weak, and much
+    when it is not, loses its particles on the way: climbing from early particles finds it, and
+    the mixture proposes it too.
+
+    Several chains run one after the other, with nothing in common.
+
+    Parameters
+    ----------
+    draws : int, default=1000
+        Particles per chain.
+    chains : int, default=4
+        Independent repetitions.  Their agreement is what says that none lost a mode.
+    threshold : float, default=0.5
+        Between 0 and 1: the power of the likelihood grows until the weights of the particles are
+        worth this share of equal ones.  Higher means more stages.
+    correlation_threshold : float, default=0.1
+        Between 0 and 1: particles move until the correlation with where they started is at most
+        this, in every coordinate.
+    max_cycles : int, default=40
+        Cycles of moves per stage at most.
+
+    Notes
+    -----
+    Particles of one chain stand in the order of their ancestors, as resampling leaves them.
+    Relatives are neighbours, so that what they have in common shows as autocorrelation, and
+    effective sizes and R-hat mean what they mean for Markov chains.
+
+    The evidence is the mean of its estimates by the chains, each unbiased; its error comes from
+    their spread, and is absent for a single chain.
+
+    References
+    ----------
+    Del Moral, P., Doucet, A. and Jasra, A. (2006). Sequential Monte Carlo samplers. JRSS B 68,
+    411-436.
+    """
+
+    name = "smc"
+    summary = "tempering from the prior, several chains; knows nothing of the mode search"
+    cost = "rows x K x p per move of a particle, 3 to 5 ns each; hundreds of moves per particle"
+    needs = "nothing"
+    fails = "many components and few particles: chains disagree, R-hat and spread of the evidence"
+
+    def __init__(
+        self,
+        draws: int = 1000,
+        chains: int = 4,
+        threshold: float = 0.5,
+        correlation_threshold: float = 0.1,
+        max_cycles: int = 40,
+    ):
+        self.draws = draws
+        self.chains = chains
+        self.threshold = threshold
+        self.correlation_threshold = correlation_threshold
+        self.max_cycles = max_cycles
+
+    def check_options(self) -> None:
+        self._check_counts(draws=100, chains=1, max_cycles=1)
+        for option in ("threshold", "correlation_threshold"):
+            share: Any = getattr(self, option)
+            if not (isinstance(share, Real) and 0.0 < float(share) < 1.0):
+                raise ValueError(
+                    f"SMC({option}=...) must be a number between 0 and 1, got {share!r}."
+                )
+
+    def draw(
+        self,
+        problem: Problem,
+        modes: ModeTable,
+        rng: np.random.Generator,
+        *,
+        n_threads: int = 1,
+        verbose: bool = False,
+    ) -> Draws:
+        import pymc as pm
+
+        from .._model import build_model
+        from ._smc_kernel import ParticleKernel
+
+        runs: list[Run] = []
+        with _no_messages():
+            pm.sample_smc(
+                draws=int(self.draws),
+                kernel=ParticleKernel,
+                model=build_model(problem, "kernel"),
+                random_seed=[int(seed) for seed in rng.integers(2**31, size=self.chains)],
+                chains=int(self.chains),
+                # Processes of PyMC's own would fail inside those of joblib.
+                cores=1,
+                compute_convergence_checks=False,
+                progressbar=False,
+                threshold=float(self.threshold),
+                problem=problem,
+                runs=runs,
+                correlation_threshold=float(self.correlation_threshold),
+                max_cycles=int(self.max_cycles),
+                verbose=verbose,
+            )
+        evidences = np.array([run.log_evidence for run in runs])
+        value, error = _mean_evidence(evidences)
+        left = [run.correlations[-1] for run in runs]
+        draws = Draws(
+            theta=np.stack([run.population.theta for run in runs]),
+            log_prior=np.stack([run.population.log_prior for run in runs]),
+            log_likelihood=np.stack([run.population.log_likelihood for run in runs]),
+            solver=self.name,
+            report={
+                "stages": [len(run.betas) for run in runs],
+                "cycles": [sum(run.cycles) for run in runs],
+                "log_evidence_by_chain": evidences - problem.log_scale,
+                "correlation": max(left),
+                "largest_correlation": max(max(run.correlations) for run in runs),
+            },
+            log_evidence=value,
+            log_evidence_error=error,
+        )
+        if error is not None and error > EVIDENCE_ERROR_LIMIT:
+            draws.failures.append(
+                f"smc: chains disagree on the evidence, its log is known to +-{error:.2f} only "
+                f"(should be at most {EVIDENCE_ERROR_LIMIT}); raise draws, or use solver='gibbs' "
+                "or 'laplace'"
+            )
+        if max(left) > CORRELATION_LIMIT:
+            draws.failures.append(
+                f"smc: particles hardly moved in the last stage, their correlation with where "
+                f"they started is {max(left):.2f} (should be at most {CORRELATION_LIMIT}); raise "
+                "max_cycles, or use solver='gibbs' or 'nuts'"
+            )
+        return judge_chains(problem, modes, draws, rng)
+
+
+def _mean_evidence(log_evidences: Array) -> tuple[float, float | None]:
+    """Log of the mean evidence of the chains, and its standard error from their spread."""
+    n = len(log_evidences)
+    value = float(logsumexp(log_evidences) - np.log(n))
+    if n == 1:
+        return value, None
+    return value, float(np.exp(log_evidences - value).std(ddof=1) / np.sqrt(n))
+
+
+@contextmanager
+def _no_messages() -> Iterator[None]:
+    """Keep PyMC's log messages of this thread from the user."""
+    here = threading.get_ident()
+    logger = logging.getLogger("pymc.smc.sampling")
+
+    def elsewhere(record: logging.LogRecord) -> bool:
+        return record.thread != here
+
+    logger.addFilter(elsewhere)
+    try:
+        yield
+    finally:
+        logger.removeFilter(elsewhere)
