@@ -24,12 +24,7 @@ SOLVERS = [
     "laplace", "gibbs", "auto",
     pytest.param("nuts", marks=pytest.mark.slow), pytest.param("smc", marks=pytest.mark.slow),
 ]  # fmt: skip
-APPROXIMATIONS = [
-    "cavi",
-    *[pytest.param(s, marks=pytest.mark.slow) for s in ("advi", "fullrank_advi")],
-]
-
-MAY_FAIL = ("laplace", "nuts", "smc", "cavi", "advi", "fullrank_advi")
+MAY_FAIL = ("laplace", "nuts", "smc", "cavi")
 
 MEAN_WITHIN_SD = 0.1
 SD_WITHIN = 0.1
@@ -79,10 +74,9 @@ def test_means_and_sds_agree_with_long_runs(key, solver, seed):
     assert_agreement(fit(key, solver, seed), RUNS[key]["nuts"]["parameters"])
 
 
-@pytest.mark.parametrize("solver", APPROXIMATIONS)
 @pytest.mark.parametrize("key", ONE_MODE)
-def test_means_of_approximations_agree_with_long_runs(key, solver):
-    est = fit(key, solver, 0)
+def test_means_of_cavi_agree_with_long_runs(key):
+    est = fit(key, "cavi", 0)
     for name, expected in RUNS[key]["nuts"]["parameters"].items():
         mean, sd = np.array(expected["mean"]), np.array(expected["sd"])
         varies = sd > 0.0

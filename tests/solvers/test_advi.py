@@ -90,9 +90,10 @@ def test_ends_at_the_optimum_of_the_bound(solver, batch_size, problem, modes):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("batch_size", [None, 40])
 @pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize(("K", "shared", "fit_intercept"), [(1, False, True), (3, True, False)])
+@pytest.mark.parametrize(
+    ("K", "shared", "fit_intercept", "batch_size"), [(1, False, True, None), (3, True, False, 40)]
+)
 def test_optimum_for_other_structures(K, shared, fit_intercept, solver, batch_size):
     rng = np.random.default_rng(1)
     X = rng.normal(size=(300, 2))
@@ -145,7 +146,7 @@ def test_seed_problem_with_batches(solver):
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_seed_problem_at_full_size(solver, batch_size):
     X, y = two_lines(100_000)
-    for state in range(20 if batch_size else 3):
+    for state in range(5 if batch_size else 2):
         options = {"batch_size": batch_size}
         est = BayesianMixtureRegressor(2, solver=solver(**options), random_state=state).fit(X, y)
         assert est.converged_
