@@ -16,7 +16,9 @@ from skmixreg.solvers import SOLVERS, Solver
 
 PACKAGE = Path(skmixreg.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
-HEAVY = ("pymc", "pytensor", "arviz", "matplotlib", "dask", "jax", "nutpie")
+HEAVY = (
+    "pymc", "pytensor", "arviz", "matplotlib", "dask", "jax", "numpyro", "blackjax", "nutpie",
+)  # fmt: skip
 MAX_LINES = 450
 
 

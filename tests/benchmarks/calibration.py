@@ -223,7 +223,7 @@ def draw_picture(results: dict[str, Any]) -> None:
 
     solvers = [s for s in SOLVERS if s in results]
     figure, axes = plt.subplots(
-        len(solvers), len(QUANTITIES), figsize=(11, 1.9 * len(solvers)), sharex=True, sharey=True,
+        len(solvers), len(QUANTITIES), figsize=(11, 1.9 * len(solvers)), sharex=True, sharey="row",
         squeeze=False, layout="constrained",
     )  # fmt: skip
     share = (np.arange(RANKED + 1) + 1) / (RANKED + 1)
