@@ -28,7 +28,7 @@ HISTORY_PER_CYCLE = 500
 SMALLEST_GROUP = 0.1
 # Particles to climb from: most while modes form.
 CLIMBING_STAGES = 8
-CLIMBS = 12
+CLIMBS = 24
 LATER_CLIMBS = 2
 SHARE_OF_MODES = 0.15
 LEAST_CYCLES = 3

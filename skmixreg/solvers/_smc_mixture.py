@@ -12,7 +12,7 @@ from .._blocks import Array, log_sum_exp
 
 DF = 6.0
 # Effective particles per coordinate that a part must have to be added, and to be kept.
-DRAWS_TO_ADD = 4.0
+DRAWS_TO_ADD = 8.0
 DRAWS_TO_KEEP = 2.0
 ITERATIONS = 4
 # Towards a part that is round in the units of all particles, where it has few of them.
