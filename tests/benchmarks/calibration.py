@@ -39,7 +39,7 @@ from skmixreg.solvers import NUTS, SOLVERS, Auto, Gibbs, Laplace
 from skmixreg.solvers.smc import SMC
 
 ROOT = Path(__file__).resolve().parents[2]
-RESULTS = ROOT / "tests" / "reference" / "calibration.json"
+RESULTS = ROOT / "tests" / "reference" / "measured" / "calibration.json"
 PAGE = ROOT / "docs" / "calibration.md"
 PICTURE = ROOT / "docs" / "images" / "calibration.png"
 BEGIN, END = "<!-- calibration -->", "<!-- end of calibration -->"
