@@ -2,7 +2,7 @@
 
     python tests/benchmarks/seed_table.py [solver ...] [--states N]
 
-Results are merged into tests/reference/measured/seed_table.json, so that solvers can be run one at a time.
+Results are merged into tests/reference/measured/seed_table.json: solvers can be run one at a time.
 Right means: slopes within 0.02 of 3 and -1, sigmas within 5% of 0.1.
 """
 
