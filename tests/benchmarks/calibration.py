@@ -260,7 +260,7 @@ def main() -> None:
         run(arguments.solver, arguments.replicates, arguments.lines)
         return
     if arguments.files:
-        RESULTS.write_text(json.dumps(collect(arguments.files), indent=1) + "\n")
+        RESULTS.write_text(json.dumps(collect(arguments.files)) + "\n")
     results = json.loads(RESULTS.read_text())
     draw_picture(results)
     text = PAGE.read_text()
