@@ -42,9 +42,7 @@ class Run(NamedTuple):
     ----------
     population : Population
     log_evidence : float
-        By bridge sampling, standardised units; nan where that fails.
-    path_log_evidence : float
-        The sum over stages of log mean weights, standardised units.
+        Standardised units.
     betas : list of float
         Inverse temperatures of the stages.
     cycles : list of int
@@ -55,7 +53,6 @@ class Run(NamedTuple):
 
     population: Population
     log_evidence: float
-    path_log_evidence: float
     betas: list[float]
     cycles: list[int]
     correlations: list[float]
@@ -228,7 +225,6 @@ class ParticleKernel(SMC_KERNEL):
         self.runs.append(
             Run(
                 self._population(),
-                float(np.mean([moves.log_evidence() for moves in self._moves])),
                 float(self.log_marginal_likelihood + self.problem.log_scale),
                 self._betas,
                 self._cycles,

@@ -12,18 +12,11 @@ from numpy.typing import NDArray
 from scipy.special import betaln, gammaln
 
 from .._blocks import Array
-from .._bridge import effective_size, log_evidence
 from .._density import LogPosterior
 from .._problem import Problem
 from .._proposal import log_prior_of_components
 from ._smc_mixture import ParticleMixture, draw_index
-from ._smc_particles import (
-    IMPOSSIBLE,
-    Labels,
-    Population,
-    component_prior_draws,
-    log_beta_draws,
-)
+from ._smc_particles import Labels, Population, component_prior_draws, log_beta_draws
 
 # Scales of random walks: factors of ten around the best one for a normal distribution.
 WALK_DECADES = (-1.5, 0.2)
@@ -31,7 +24,6 @@ WALK_DECADES = (-1.5, 0.2)
 RARE = 0.003
 RARELY = 8
 REPLACEMENT_DF = 4.0
-BRIDGE_DRAWS = 1000
 
 
 class Moves:
@@ -102,24 +94,6 @@ class Moves:
         regions where the data are fitted well and badly.
         """
         return np.asarray((self._start * _ranks(self.population)).mean(axis=0))
-
-    def log_evidence(self) -> float:
-        """Log evidence, by bridge sampling between particles and draws of the proposal.
-
-        At inverse temperature 1; nan where these do not overlap.  The proposal must not have been
-        fitted to these particles.
-        """
-        population, K = self.population, self.problem.blocks.n_components
-        drawn = self.proposal.sample(self.rng, max(len(population.theta), BRIDGE_DRAWS))
-        trial = Population.at(self.density, drawn)
-        # Particles are in one of K! labellings.
-        counts = self.labels.right(drawn) & (trial.log_likelihood > IMPOSSIBLE)
-        ratio = trial.tempered(1.0) - self.proposal.log_density(drawn)
-        own = population.tempered(1.0) - self._log_proposal
-        bridge = log_evidence(own, np.where(counts, ratio, -np.inf), effective_size(own))
-        if not np.isfinite(bridge.error):
-            return float("nan")
-        return float(bridge.log_evidence + gammaln(K + 1.0))
 
     def refresh(self) -> None:
         """Independent draws of all coordinates."""

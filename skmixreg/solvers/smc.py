@@ -67,22 +67,13 @@ class SMC(Solver):
     Relatives are neighbours, so that what they have in common shows as autocorrelation, and
     effective sizes and R-hat mean what they mean for Markov chains.
 
-    The evidence of a chain is taken by bridge sampling between its particles and independent draws
-    of the mixture that was fitted to particles without common ancestors (Meng and Wong 1996).  What
-    the path gives, the product of the mean weights of all stages, is in the report of every chain
-    as ``path_log_evidence``, in the user's units.  It is unbiased and yet too low nearly always,
-    by several nats for three components and more: particles change slowly from one explanation of
-    the data to a better one, and catch up, which the draws do not remember but the product does.
-    It serves where the mixture covers too little of the posterior; ``log_evidence_by`` says which.
-    Chains are averaged; the error comes from their spread, and is absent for a single chain.
+    The evidence is the mean of its estimates by the chains, each unbiased; its error comes from
+    their spread, and is absent for a single chain.
 
     References
     ----------
     Del Moral, P., Doucet, A. and Jasra, A. (2006). Sequential Monte Carlo samplers. JRSS B 68,
     411-436.
-
-    Meng, X.-L. and Wong, W. H. (1996). Simulating ratios of normalizing constants via a simple
-    identity. Statistica Sinica 6, 831-860.
     """
 
     name = "smc"
@@ -147,10 +138,8 @@ class SMC(Solver):
                 max_cycles=int(self.max_cycles),
                 verbose=verbose,
             )
-        path = np.array([run.path_log_evidence for run in runs])
-        bridge = np.array([run.log_evidence for run in runs])
-        bridged = bool(np.isfinite(bridge).all())
-        value, error = _mean_evidence(bridge if bridged else path)
+        evidences = np.array([run.log_evidence for run in runs])
+        value, error = _mean_evidence(evidences)
         left = [run.correlations[-1] for run in runs]
         draws = Draws(
             theta=np.stack([run.population.theta for run in runs]),
@@ -160,8 +149,7 @@ class SMC(Solver):
             report={
                 "stages": [len(run.betas) for run in runs],
                 "cycles": [sum(run.cycles) for run in runs],
-                "log_evidence_by": "bridge" if bridged else "path",
-                "path_log_evidence": path - problem.log_scale,
+                "log_evidence_by_chain": evidences - problem.log_scale,
                 "correlation": max(left),
                 "largest_correlation": max(max(run.correlations) for run in runs),
             },
