@@ -14,10 +14,10 @@ from sklearn.utils.metaestimators import available_if
 from threadpoolctl import threadpool_limits
 
 from . import _validation
+from ._assessed import AssessedMixture
 from ._blocks import Array
 from ._design import Standardisation
 from ._exceptions import MultimodalPosteriorWarning
-from ._fitted import FittedMixture
 from ._known_modes import known_modes
 from ._model import build_model
 from ._posterior import Posterior
@@ -38,7 +38,7 @@ def _streams(model: BayesianMixtureRegressor) -> bool:
     return _validation.check_streams(model.solver, SOLVERS)
 
 
-class BayesianMixtureRegressor(FittedMixture):
+class BayesianMixtureRegressor(AssessedMixture):
     r"""Bayesian mixture of K linear regressions.
 
     Every row belongs to one of K components, each with its own line and its own noise, and nobody
