@@ -7,8 +7,9 @@ from scipy.special import gammaln
 
 from ._blocks import Array
 from ._density import LogPosterior
+from ._mode_metric import matching
 from ._mode_table import ModeTable
-from ._modes import find_smaller_modes, log_empty_share, matching
+from ._modes import find_smaller_modes, log_empty_share
 from ._newton import polish
 from ._problem import Problem
 from ._proposal import EmptyPart, Part, StudentPart, SymmetrisedMixture

@@ -1,10 +1,10 @@
 """The search for modes: many cheap starts, local moves, exact polish, merging.
 
 Starts (`_starts`) run a short annealed EM on at most `SEARCH_ROWS` rows; their ends are climbed by
-Newton's method on all rows to exact modes and merged up to relabelling.  Components of the best
-modes are then taken out one at a time and put back elsewhere (split and merge, Ueda et al. 2000),
-which finds narrow modes that random starts rarely see.  Starts are doubled until two independent
-ones have led to the best mode.
+Newton's method, on more and more rows, to exact modes and merged up to relabelling.  Components of
+the best modes are then taken out one at a time and put back elsewhere (split and merge, Ueda et
+al. 2000), which finds narrow modes that random starts rarely see.  Starts are doubled until two
+independent ones have led to the best mode.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
-from scipy.optimize import linear_sum_assignment
 from scipy.special import betaln
 
 from . import _em_kernels, _starts
 from ._blocks import Array, Components
 from ._density import LogPosterior
+from ._mode_metric import collapsed, whitened_distance, window
 from ._mode_table import Mode, ModeTable
 from ._newton import GRADIENT_TOLERANCE, Polished, polish
 from ._problem import Problem
 
 SEARCH_ROWS = 2000
+# Modes of a subsample are climbed on so many times its rows next: few are left for all rows.
+MORE_ROWS = 7
 ANNEALING_ITERATIONS = 10
 TOLERANCE = 1e-4
 # Iterations of a short run: many where they are cheap.
@@ -37,6 +38,7 @@ LARGEST_DOUBLING = 8
 EXTRA_WORK = 40_000
 MOST_EXTRA_STARTS = 120
 MODES_TO_MOVE = 2
+NEIGHBOUR_START = -1  # the independent start that modes with fewer components count as
 # So much more massive, an empty component makes the modes of all components irrelevant.
 DOMINANT_NATS = 4.0
 # Starts go on while the modes found once hold more of the mass.
@@ -74,8 +76,15 @@ class EmptyComponent(NamedTuple):
 class _Search:
     """Modes of one problem with few rows, and which independent starts led to each."""
 
-    def __init__(self, problem: Problem, rng: np.random.Generator, n_threads: int):
+    def __init__(
+        self,
+        problem: Problem,
+        rng: np.random.Generator,
+        n_threads: int,
+        neighbour: ModeTable | None = None,
+    ):
         self.problem = problem
+        self.neighbour = neighbour
         self.rng = rng
         self.n_threads = n_threads
         self.design = _starts.with_ones(problem)
@@ -108,7 +117,7 @@ class _Search:
             wanted = n_init + min(EXTRA_WORK // work, MOST_EXTRA_STARTS)
         most = wanted * LARGEST_DOUBLING
         while True:
-            self.take(self.starts(wanted - self.n_starts))
+            self.take(self.starts(wanted - self.n_starts) + self.additions())
             if K > 1 and self.modes:
                 self.take(self.moves())
                 if self.empty is None:
@@ -166,6 +175,18 @@ class _Search:
             components, anneal = recipe(self.problem, self.design, self.rng)
             jobs.append((components, anneal, self.n_starts))
             self.n_starts += 1
+        return self.run_short(jobs)
+
+    def additions(self) -> list[_Candidate]:
+        """Ends of short runs from modes with one component fewer and one put in."""
+        if self.neighbour is None:
+            return []
+        smaller = self.problem.with_components(self.problem.blocks.n_components - 1).blocks
+        jobs = []
+        for m, mode in enumerate(self.neighbour.modes[:MODES_TO_MOVE]):
+            components = smaller.unpack(mode.theta)
+            for added in _starts.additions(self.problem, self.design, components, self.rng):
+                jobs.append((added, 0.0, NEIGHBOUR_START - m))
         return self.run_short(jobs)
 
     def moves(self) -> list[_Candidate]:
@@ -247,32 +268,13 @@ class _Search:
         return len(self.modes) - 1
 
 
-def window(problem: Problem) -> float:
-    """Nats of evidence below the best mode within which modes are listed."""
-    return max(10.0, float(problem.blocks.size))
-
-
-def collapsed(problem: Problem, mode: Mode) -> bool:
-    """Whether a component lives on too few rows to have a residual sd of its own."""
-    blocks = problem.blocks
-    if blocks.n_components == 1 or blocks.shared_dispersion:
-        return False
-    needed = blocks.n_features + int(blocks.fit_intercept) + 1
-    sigma = np.exp(blocks.unpack(mode.theta).log_dispersion)
-    few = (mode.counts > 1.0) & (mode.counts < needed + 0.5)
-    return bool((few & (sigma < 3.0 * problem.priors.sigma_floor)).any())
-
-
-def whitened_distance(problem: Problem, theta: Array, mode: Mode) -> float:
-    """Squared distance from a mode in its own metric, labels matched."""
-    order = matching(problem, theta, mode)
-    gap = problem.blocks.permute(theta, order) - mode.theta
-    z = solve_triangular(mode.scale, gap, lower=True, check_finite=False)
-    return float(z @ z)
-
-
 def find_modes(
-    problem: Problem, rng: np.random.Generator, *, n_init: int, n_threads: int = 1
+    problem: Problem,
+    rng: np.random.Generator,
+    *,
+    n_init: int,
+    n_threads: int = 1,
+    neighbour: ModeTable | None = None,
 ) -> ModeTable:
     """Distinct modes within max(10, d) nats of evidence of the best.
 
@@ -285,6 +287,8 @@ def find_modes(
         Starts at least; more where rows are few, and doubled (up to 8 times) until two
         independent starts have reached the best mode.
     n_threads : int
+    neighbour : ModeTable, optional
+        Modes of the same rows with one component fewer, to start from as well.
 
     Returns
     -------
@@ -293,13 +297,16 @@ def find_modes(
     small = problem
     if problem.n_rows > SEARCH_ROWS:
         small = problem.subset(_subsample(problem, rng))
-    search = _Search(small, rng, n_threads)
+    search = _Search(small, rng, n_threads, neighbour)
     settled = search.run(n_init)
     smaller = search.smaller
     if small is not problem:
         search = _lift(search, problem)
-        if smaller is not None:
+        if smaller is not None and neighbour is None:
             smaller = find_smaller_modes(problem, search.best_modes(), rng)
+    if neighbour is not None:
+        likelihood = search.modes[search.best].log_likelihood
+        smaller = None if _rules_out(problem, likelihood, neighbour.modes) else neighbour
     table = _table(search, settled)
     table.smaller, table.knows_smaller = smaller, True
     return table
@@ -335,11 +342,8 @@ def find_smaller_modes(
     search.take(search.run_short(jobs))
     if not search.modes:
         return None
-    m = len(problem.blocks.component_index[0]) + 1
-    worth = 12.0 + m * (2.0 + 0.5 * np.log(problem.total_weight))
     _, likelihood = LogPosterior(small.with_components(K)).values(modes.best.theta[None])
-    loss = float(likelihood[0]) - max(mode.log_likelihood for mode in search.modes)
-    if loss * rows > worth:
+    if _rules_out(problem, float(likelihood[0]), search.modes, rows):
         return None
     if small is not smaller:
         search = _lift(search, smaller)
@@ -348,6 +352,18 @@ def find_smaller_modes(
     table = _table(search, True)
     table.smaller, table.knows_smaller = find_smaller_modes(smaller, table, rng), True
     return table
+
+
+def _rules_out(
+    problem: Problem, log_likelihood: float, smaller: list[Mode], rows: float = 1.0
+) -> bool:
+    """Whether the log-likelihood that ``smaller`` modes lose is more than a component is worth.
+
+    ``rows`` is how many rows each one at hand stands for.
+    """
+    m = len(problem.blocks.component_index[0]) + 1
+    worth = 12.0 + m * (2.0 + 0.5 * np.log(problem.total_weight))
+    return (log_likelihood - max(mode.log_likelihood for mode in smaller)) * rows > worth
 
 
 def log_empty_share(problem: Problem) -> float:
@@ -374,7 +390,15 @@ def empty_component(problem: Problem, smaller: ModeTable | None) -> EmptyCompone
 
 
 def _lift(small: _Search, problem: Problem) -> _Search:
-    """Climb from the modes of a subsample to those of all rows."""
+    """Climb from the modes of a subsample to those of all rows, by way of larger subsamples.
+
+    Runs that start apart take many steps and then meet: that should not happen on all rows.
+    """
+    size = MORE_ROWS * small.problem.n_rows
+    if 2 * size < problem.n_rows:
+        larger = problem.subset(_subsample(problem, small.rng, size))
+        small = _lift(small, larger)
+        return _lift(small, problem)
     search = _Search(problem, small.rng, small.n_threads)
     search.n_starts = small.n_starts
     order = np.argsort([-mode.log_evidence for mode in small.modes])
@@ -408,25 +432,10 @@ def _table(search: _Search, settled: bool) -> ModeTable:
     return ModeTable([search.modes[i] for i in order], masses[order], failures)
 
 
-def _subsample(problem: Problem, rng: np.random.Generator) -> NDArray[np.intp]:
+def _subsample(
+    problem: Problem, rng: np.random.Generator, size: int = SEARCH_ROWS
+) -> NDArray[np.intp]:
     w = problem.weights
     if (w == w[0]).all():
-        return rng.choice(problem.n_rows, SEARCH_ROWS, replace=False)
-    return rng.choice(problem.n_rows, SEARCH_ROWS, p=w / w.sum())
-
-
-def matching(problem: Problem, theta: Array, mode: Mode) -> NDArray[np.intp]:
-    """The relabelling of ``theta`` that brings its components nearest to the mode's."""
-    index = problem.blocks.component_index
-    K = len(index)
-    if K == 1:
-        return np.zeros(1, dtype=np.intp)
-    spread = np.sqrt((mode.scale**2).sum(axis=1))
-    cost = np.empty((K, K))
-    for k in range(K):
-        z = (theta[index] - mode.theta[index[k]]) / spread[index[k]]
-        cost[:, k] = np.minimum((z * z).sum(axis=1), 1e12)
-    rows, columns = linear_sum_assignment(cost)
-    order = np.empty(K, dtype=np.intp)
-    order[columns] = rows
-    return order
+        return rng.choice(problem.n_rows, size, replace=False)
+    return rng.choice(problem.n_rows, size, p=w / w.sum())

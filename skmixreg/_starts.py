@@ -178,29 +178,42 @@ RECIPES = (random_subsets, sequential_quantile, spectral_splits)
 def relocations(
     problem: Problem, Z: Array, components: Components, rng: np.random.Generator
 ) -> list[Components]:
-    """Each component taken out and put back elsewhere.
+    """Each component taken out and put back elsewhere: see `additions`."""
+    out = []
+    for k in range(problem.blocks.n_components):
+        others = np.delete(np.arange(problem.blocks.n_components), k)
+        out += additions(problem, Z, Components(*(a[others] for a in components)), rng)
+    return out
 
-    For every component: once as a line through rows the mixture explains badly, and once as half
-    of a split of the component that fits worst among the others.
+
+def additions(
+    problem: Problem, Z: Array, components: Components, rng: np.random.Generator
+) -> list[Components]:
+    """K - 1 components and one more, put where it may be missing.
+
+    Once as a line through rows the mixture explains badly, and once as half of a split of the
+    component that fits worst.
     """
-    y, w, K = problem.target, problem.weights, problem.blocks.n_components
-    sigma = np.exp(components.log_dispersion)
+    y, w = problem.target, problem.weights
+    sigma, weights = np.exp(components.log_dispersion), np.exp(components.log_weights)
     lines = np.column_stack([components.intercept, components.coef])
     eta = Z @ lines.T
     terms = components.log_weights + problem.family.log_density(y[:, None], eta, sigma)
+    top = terms.max(axis=1)
+    density = top + np.log(np.exp(terms - top[:, None]).sum(axis=1))
     out = []
-    for k in range(K):
-        others = np.delete(np.arange(K), k)
-        top = terms[:, others].max(axis=1)
-        density = top + np.log(np.exp(terms[:, others] - top[:, None]).sum(axis=1))
-        for line, scale, share in (
-            _line_through_bad_rows(Z, y, w, density, rng),
-            _half_of_a_split(Z, y, w, terms[:, others] - density[:, None], lines[others], rng),
-        ):
-            new_lines, new_sigma = lines.copy(), sigma.copy()
-            weights = np.exp(components.log_weights)
-            new_lines[k], new_sigma[k], weights[k] = line, scale, share
-            out.append(_components(problem, new_lines, new_sigma, weights))
+    for line, scale, share in (
+        _line_through_bad_rows(Z, y, w, density, rng),
+        _half_of_a_split(Z, y, w, terms - density[:, None], lines, rng),
+    ):
+        out.append(
+            _components(
+                problem,
+                np.vstack([lines, line]),
+                np.append(sigma, scale),
+                np.append(weights, share),
+            )
+        )
     return out
 
 
