@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from . import metrics, model_selection
-from ._exceptions import MissingPackageError, MultimodalPosteriorWarning
+from ._exceptions import (
+    MissingPackageError,
+    MultimodalPosteriorWarning,
+    WeaklyIdentifiedWarning,
+)
 from ._priors import Priors
 from ._regressor import BayesianMixtureRegressor
+from ._regressor_cv import BayesianMixtureRegressorCV
 from .families import Gaussian
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BayesianMixtureRegressor",
+    "BayesianMixtureRegressorCV",
     "Priors",
     "Gaussian",
     "MultimodalPosteriorWarning",
+    "WeaklyIdentifiedWarning",
     "MissingPackageError",
     "metrics",
     "model_selection",

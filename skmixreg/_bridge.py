@@ -48,8 +48,7 @@ def bridge_evidence(
     log_density : callable
         Unnormalised log posterior, (n, d) -> (n,); -inf outside the region of interest.
     thetas : ndarray of shape (S, d)
-        Draws from the posterior, in the order of their chains; none makes it importance
-        sampling.
+        Draws from the posterior, of one chain in its order; none makes it importance sampling.
     log_posterior : ndarray of shape (S,)
         ``log_density`` at these draws.
     proposal : object with ``sample(rng, n)`` and ``log_density(thetas)``
@@ -92,13 +91,14 @@ def log_evidence(
 
     Parameters
     ----------
-    posterior_ratio : ndarray of shape (n1,)
+    posterior_ratio : ndarray of shape (n1,) or (chains, draws)
         log p - log q at draws from p / Z; p is not normalised, q is.
     proposal_ratio : ndarray of shape (n2,)
         log p - log q at independent draws from q; -inf where p is 0.
     effective : float, optional
-        Effective number of the draws from p, n1 by default.  Dependent draws deserve less weight
-        in the bridge and widen the error.
+        Effective number of the draws from p.  Dependent draws deserve less weight in the bridge
+        and widen the error.  By default n1 for a row of draws, which then count as independent;
+        for chains it is estimated from them, and what they differ by enters the error.
     tolerance : float
         On the log evidence.
     max_iter : int
@@ -116,6 +116,10 @@ def log_evidence(
     Fruhwirth-Schnatter, S. (2004). Estimating marginal likelihoods for mixture and Markov
     switching models using bridge sampling techniques. Econometrics Journal 7, 143-167.
     """
+    shape, dependent = posterior_ratio.shape, posterior_ratio.ndim == 2
+    if effective is None and dependent:
+        effective = effective_size(posterior_ratio)
+    posterior_ratio = posterior_ratio.ravel()
     n1, n2 = len(posterior_ratio), len(proposal_ratio)
     effective = float(n1) if effective is None else float(np.clip(effective, 1.0, n1))
     if n1 == 0 or n2 == 0 or not np.isfinite(proposal_ratio).any():
@@ -142,6 +146,8 @@ def log_evidence(
     overlap = below.mean() / (1.0 - share)
     if overlap * min(effective, n2) < LEAST_OVERLAP:
         return Evidence(value, np.inf)
+    if dependent:
+        effective = min(effective, effective_size(below.reshape(shape), ranked=False))
     variance = _relative_variance(above) / n2 + _relative_variance(below) / effective
     return Evidence(value, float(np.sqrt(variance)))
 
@@ -155,15 +161,32 @@ def _relative_variance(values: Array) -> float:
     return float(values.var() / mean**2) if mean > 0 else np.inf
 
 
-def effective_size(series: Array) -> float:
-    """Effective size of one dependent series: Geyer's initial positive sequence."""
-    n = len(series)
-    centred = rankdata(series) - 0.5 * (n + 1)  # ranks: log ratios have heavy tails
-    spectrum = np.fft.rfft(centred, 2 * n)
-    covariance = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, 2 * n)[:n]
-    if n < 4 or covariance[0] <= 0:
-        return float(n)
-    rho = covariance / covariance[0]
+def effective_size(series: Array, ranked: bool = True) -> float:
+    """Effective size of dependent series: Geyer's initial positive sequence.
+
+    Parameters
+    ----------
+    series : ndarray of shape (draws,) or (chains, draws)
+        Chains are cut into halves, whose means may differ: that leaves less.
+    ranked : bool, default=True
+        Whether to take ranks first, as for values with heavy tails.
+    """
+    chains = np.atleast_2d(series)
+    half = chains.shape[1] // 2
+    if series.ndim == 2:
+        chains = np.concatenate([chains[:, :half], chains[:, chains.shape[1] - half :]])
+    m, n = chains.shape
+    if n < 4:
+        return float(series.size)
+    values = rankdata(chains).reshape(m, n) if ranked else chains
+    means = values.mean(axis=1)
+    spectrum = np.fft.rfft(values - means[:, None], 2 * n, axis=1)
+    power = (spectrum.real**2 + spectrum.imag**2).mean(axis=0)
+    covariance = np.fft.irfft(power, 2 * n)[:n] / n
+    between = means.var(ddof=1) if m > 1 else 0.0
+    if covariance[0] + between <= 0:
+        return float(m * n)
+    rho = (covariance + between) / (covariance[0] + between)
     pairs = rho[0 : n - 1 : 2] + rho[1:n:2]
     stop = int(np.argmax(pairs <= 0)) if (pairs <= 0).any() else len(pairs)
-    return float(n / max(2.0 * pairs[:stop].sum() - 1.0, 1.0))
+    return float(m * n / max(2.0 * pairs[:stop].sum() - 1.0, 1.0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -13,12 +13,11 @@ from scipy.stats import rankdata
 
 from ._alignment import Pivot
 from ._blocks import Array
-from ._bridge import Evidence, effective_size, importance_evidence, log_evidence
-from ._density import LogPosterior
 from ._draws import Draws
 from ._mode_mixture import ModeMixture
 from ._mode_table import ModeTable
 from ._problem import Problem
+from ._region_masses import weigh_regions
 
 # Vehtari, Gelman, Simpson, Carpenter and Buerkner (2021), Bayesian Analysis 16, 667-718.
 RHAT_LIMIT = 1.01
@@ -27,7 +26,6 @@ ESS_LIMIT = 400.0
 NEGLIGIBLE_SHARE = 0.01
 # Masses count as settled when their share of the posterior is known this well (standard error).
 SHARE_ERROR_LIMIT = 0.02
-BRIDGE_DRAWS = 4000
 MOST_MODES = 10
 # Fewer draws than this per coordinate say too little of a region to weigh it.
 DRAWS_PER_COORDINATE = 10
@@ -202,7 +200,8 @@ def judge_chains(
     move between modes, the diagnostics are taken within regions (modes between which chains do
     move are one region), the evidence of every region is estimated by bridge sampling, and the
     draws are resampled so that every region has its share; ``theta`` then holds equally weighted
-    draws in random order, and its chain axis means nothing any more.
+    draws in random order, its chain axis means nothing any more, and ``log_evidence`` is that of
+    all regions together.
 
     Parameters
     ----------
@@ -245,7 +244,7 @@ def judge_chains(
     if stuck or missed.any():
         wanted = visited.copy()
         wanted[regions[missed]] = True
-        masses = _weigh_regions(problem, draws, mixture, where, regions, wanted, rng)
+        masses = weigh_regions(problem, draws, mixture, where, regions, wanted, rng)
         share, error = masses.shares()
         unseen = float(share[~visited].sum())
         if unseen > NEGLIGIBLE_SHARE or (stuck and not error <= SHARE_ERROR_LIMIT):
@@ -258,6 +257,7 @@ def judge_chains(
             )
             rows = _resampled_rows(regions[where], np.where(visited, share, 0.0), rng)
             draws, where = _take(draws, rows), where[rows]
+            draws.log_evidence, draws.log_evidence_error = masses.total()
             report["resampled_over_modes"] = True
     mode_share = np.bincount(which[where], minlength=len(modes.modes)) / len(where)
     # Shares of modes mean nothing where chains disagree on them.
@@ -354,66 +354,6 @@ def _diagnose_within(
         bulk = float(np.minimum(bulk, verdict.ess_bulk / share[r]))
         tail = float(np.minimum(tail, verdict.ess_tail / share[r]))
     return Diagnostics(rhat, bulk, tail)
-
-
-@dataclass
-class _Masses:
-    """Estimated log masses of regions (-inf: not asked for) with their standard errors."""
-
-    log_masses: Array
-    errors: Array
-
-    def shares(self) -> tuple[Array, float]:
-        """Share of every region, and the largest standard error of a share; inf if unknown."""
-        if np.isinf(self.errors).any() or not np.isfinite(self.log_masses).any():
-            finite = np.where(np.isfinite(self.log_masses), 1.0, 0.0)
-            return finite / max(finite.sum(), 1.0), np.inf
-        mass = np.exp(self.log_masses - self.log_masses.max())
-        share = mass / mass.sum()
-        return share, float((share * (1.0 - share) * self.errors).max())
-
-
-def _weigh_regions(
-    problem: Problem,
-    draws: Draws,
-    mixture: ModeMixture,
-    where: NDArray[np.intp],
-    regions: NDArray[np.intp],
-    wanted: NDArray[np.bool_],
-    rng: np.random.Generator,
-) -> _Masses:
-    """Bridge sampling in every wanted region.
-
-    The proposal of a region is fitted to every second of its draws, the others build the bridge.
-    Where chains have not been, it is importance sampling from Laplace's approximation.
-    """
-    density = LogPosterior(problem)
-    flat = draws.theta.reshape(-1, problem.blocks.size)
-    log_posterior = draws.log_posterior.ravel()
-    out = _Masses(np.full(len(wanted), -np.inf), np.zeros(len(wanted)))
-    for r in np.flatnonzero(wanted):
-        own = np.flatnonzero(regions == r)
-        proposal = mixture.restricted(own)
-        visits = np.flatnonzero(np.isin(where, own))
-        fit, rest = visits[::2], visits[1::2]
-        if len(fit):
-            proposal = proposal.fitted(flat[fit])
-        thetas, right, _ = proposal.sample(rng, BRIDGE_DRAWS)
-        right &= np.isin(mixture.nearest(thetas), own)
-        # The tails of t distributions reach dispersions that overflow: there p is 0.
-        with np.errstate(over="ignore", invalid="ignore"):
-            prior, likelihood = density.values(thetas)
-            proposed = prior + likelihood - proposal.log_density(thetas)
-        proposed = np.where(right & np.isfinite(proposed), proposed, -np.inf)
-        if len(rest):
-            ratio = log_posterior[rest] - proposal.log_density(flat[rest])
-            estimate = log_evidence(ratio, proposed, effective_size(ratio))
-        else:
-            estimate = importance_evidence(proposed)
-            if estimate.error == np.inf:  # not one proposal had any mass
-                estimate = Evidence(-np.inf, 0.0)
-        out.log_masses[r], out.errors[r] = estimate
-    return out
 
 
 def _resampled_rows(

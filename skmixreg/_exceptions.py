@@ -14,6 +14,10 @@ class MultimodalPosteriorWarning(UserWarning):
     """The posterior holds a second distinct solution, so that averages over both mean little."""
 
 
+class WeaklyIdentifiedWarning(UserWarning):
+    """The data do not fill, or tell apart, as many components as were asked for."""
+
+
 class MissingPackageError(ImportError):
     """An optional package is needed and not installed."""
 

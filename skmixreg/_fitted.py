@@ -94,9 +94,9 @@ class FittedMixture(RegressorMixin, BaseEstimator):
             and draws.  Only if ``return_std``.
         """
         X = _validation.validate_rows(self, X)
-        mean = _prediction.mean(self.posterior_, X)
+        mean = _prediction.mean(self._predictive, X)
         if return_std:
-            return mean, _prediction.std(self.posterior_, X)
+            return mean, _prediction.std(self._predictive, X)
         return mean
 
     def predict_components(self, X: ArrayLike) -> Array:
@@ -169,7 +169,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         """
         levels = _validation.check_quantiles(quantiles)
         X = _validation.validate_rows(self, X)
-        return _prediction.quantiles(self.posterior_, X, levels, n_threads=self._threads())
+        return _prediction.quantiles(self._predictive, X, levels, n_threads=self._threads())
 
     def predict_interval(self, X: ArrayLike, coverage: float = 0.9) -> Array:
         """Equal-tailed interval of the posterior predictive distribution.
@@ -190,7 +190,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         """
         coverage = _validation.check_coverage(coverage)
         X = _validation.validate_rows(self, X)
-        return _prediction.interval(self.posterior_, X, coverage, n_threads=self._threads())
+        return _prediction.interval(self._predictive, X, coverage, n_threads=self._threads())
 
     def predict_hdr(self, X: ArrayLike, coverage: float = 0.9) -> list[Array]:
         """Highest-density region of the posterior predictive distribution.
@@ -212,7 +212,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         coverage = _validation.check_coverage(coverage)
         X = _validation.validate_rows(self, X)
         return _prediction.highest_density_regions(
-            self.posterior_, X, coverage, n_threads=self._threads()
+            self._predictive, X, coverage, n_threads=self._threads()
         )
 
     def sample_y(
@@ -239,7 +239,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         n_samples = _validation.check_count("n_samples", n_samples)
         X = _validation.validate_rows(self, X)
         generator = _validation.resolve_generator(random_state)
-        return _prediction.sample_y(self.posterior_, X, n_samples, generator)
+        return _prediction.sample_y(self._predictive, X, n_samples, generator)
 
     def log_predictive_density(self, X: ArrayLike, y: ArrayLike) -> Array:
         """Log of the posterior predictive density, averaged over draws, at given responses.
@@ -255,7 +255,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
             In nats; of a density per unit of y.
         """
         X, y = _validation.validate_rows_and_target(self, X, y)
-        return _prediction.log_predictive_density(self.posterior_, X, y, n_threads=self._threads())
+        return _prediction.log_predictive_density(self._predictive, X, y, n_threads=self._threads())
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         r"""Generalised R^2, from the predictive density.
@@ -289,7 +289,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         if sample_weight is not None:
             sample_weight = _validation.check_weights(sample_weight, X)
         density = _prediction.log_predictive_density(
-            self.posterior_, X, y, n_threads=self._threads()
+            self._predictive, X, y, n_threads=self._threads()
         )
         return metrics.generalised_r2(density, y, sample_weight)
 
@@ -380,6 +380,11 @@ class FittedMixture(RegressorMixin, BaseEstimator):
                 self.posterior_, X, generator
             )
         return self.posterior_.to_datatree(self._feature_names(), **groups)
+
+    @property
+    def _predictive(self) -> Posterior:
+        """The draws that predictions of y are averaged over."""
+        return self.posterior_
 
     def _threads(self) -> int:
         return _validation.resolve_threads(self.n_jobs)

@@ -24,6 +24,7 @@ from ._mode_metric import collapsed, whitened_distance, window
 from ._mode_table import Mode, ModeTable
 from ._newton import GRADIENT_TOLERANCE, Polished, polish
 from ._problem import Problem
+from ._progress import SILENT, UNWATCHED, Progress, Stage
 
 SEARCH_ROWS = 2000
 # Modes of a subsample are climbed on so many times its rows next: few are left for all rows.
@@ -87,6 +88,7 @@ class _Search:
         self.neighbour = neighbour
         self.rng = rng
         self.n_threads = n_threads
+        self.stage: Stage = UNWATCHED
         self.design = _starts.with_ones(problem)
         self.density = LogPosterior(problem)
         self.window = window(problem)
@@ -211,6 +213,7 @@ class _Search:
                 blocks.shared_dispersion, self.iterations, TOLERANCE, job[1],
                 ANNEALING_ITERATIONS,
             )  # fmt: skip
+            self.stage.advance()
             return _Candidate(components, objective + self._constant, job[2])
 
         if self.n_threads == 1 or len(jobs) < 2:
@@ -248,6 +251,7 @@ class _Search:
 
     def merge(self, found: Polished, force: bool = False) -> int | None:
         """Index of the mode, added if it is new; None for what is no mode, unless forced."""
+        self.stage.advance()
         proper = found.definite and found.gradient_norm < LOOSE_GRADIENT
         if not (proper or force):
             return None
@@ -275,6 +279,7 @@ def find_modes(
     n_init: int,
     n_threads: int = 1,
     neighbour: ModeTable | None = None,
+    progress: Progress = SILENT,
 ) -> ModeTable:
     """Distinct modes within max(10, d) nats of evidence of the best.
 
@@ -289,6 +294,7 @@ def find_modes(
     n_threads : int
     neighbour : ModeTable, optional
         Modes of the same rows with one component fewer, to start from as well.
+    progress : Progress
 
     Returns
     -------
@@ -298,10 +304,11 @@ def find_modes(
     if problem.n_rows > SEARCH_ROWS:
         small = problem.subset(_subsample(problem, rng))
     search = _Search(small, rng, n_threads, neighbour)
-    settled = search.run(n_init)
-    smaller = search.smaller
-    if small is not problem:
-        search = _lift(search, problem)
+    with progress.stage("search for modes") as search.stage:
+        settled = search.run(n_init)
+        smaller = search.smaller
+        if small is not problem:
+            search = _lift(search, problem)
         if smaller is not None and neighbour is None:
             smaller = find_smaller_modes(problem, search.best_modes(), rng)
     if neighbour is not None:
@@ -400,7 +407,7 @@ def _lift(small: _Search, problem: Problem) -> _Search:
         small = _lift(small, larger)
         return _lift(small, problem)
     search = _Search(problem, small.rng, small.n_threads)
-    search.n_starts = small.n_starts
+    search.n_starts, search.stage = small.n_starts, small.stage
     order = np.argsort([-mode.log_evidence for mode in small.modes])
     for m in order[:MOST_LIFTED]:
         if small.modes[m].log_evidence < small.modes[order[0]].log_evidence - small.window:

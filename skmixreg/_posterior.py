@@ -103,7 +103,8 @@ class Posterior(Mapping[str, Array]):
     modes : DataFrame
         The modes of the posterior, most massive first.
     log_evidence, log_evidence_error : float or None
-        Log marginal likelihood of y in the user's units, and its Monte Carlo standard error.
+        Log marginal likelihood of y in the user's units, and its Monte Carlo standard error; both
+        nan where the draws failed or nothing bounds the error, None where the solver has none.
     ambiguous_share : float
         Share of draws that would resemble the pivot nearly as much (within a factor of 20 in
         density) with other labels.
@@ -179,7 +180,7 @@ class Posterior(Mapping[str, Array]):
             margin = np.full(len(orders), np.inf)
             mode_orders = np.argsort(mode_thetas[:, draws.ordered_by], axis=1)
         aligned = raw.permuted(orders)
-        evidence = draws.log_evidence
+        evidence, evidence_error = _trusted_evidence(draws)
         draw_mode = _nearest_mode(blocks, modes, aligned)
         table = modes.to_frame(problem)
         if draws.weighs_modes:
@@ -199,7 +200,7 @@ class Posterior(Mapping[str, Array]):
             search_failures=list(modes.failures),
             modes=table,
             log_evidence=None if evidence is None else float(evidence - shift),
-            log_evidence_error=draws.log_evidence_error,
+            log_evidence_error=evidence_error,
             ambiguous_share=float(np.mean(margin < AMBIGUITY)) if K > 1 else 0.0,
             independent=draws.independent,
             family=problem.family,
@@ -394,6 +395,16 @@ class Posterior(Mapping[str, Array]):
             if "y" in variables:
                 coords["observation"] = np.arange(variables["y"].shape[-1])
         return az.from_dict(groups, coords=coords, dims=dims)
+
+
+def _trusted_evidence(draws: Draws) -> tuple[float | None, float | None]:
+    """The evidence and its error, both nan where either cannot be trusted."""
+    value, error = draws.log_evidence, draws.log_evidence_error
+    if value is None:
+        return None, None
+    if draws.failures or error is None or not np.isfinite([value, error]).all():
+        return np.nan, np.nan
+    return value, error
 
 
 def _nearest_mode(

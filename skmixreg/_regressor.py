@@ -9,27 +9,26 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.metaestimators import available_if
 from threadpoolctl import threadpool_limits
 
 from . import _validation
 from ._assessed import AssessedMixture
 from ._blocks import Array
+from ._complaints import complaints
 from ._design import Standardisation
-from ._exceptions import MultimodalPosteriorWarning
 from ._known_modes import known_modes
 from ._model import build_model
 from ._posterior import Posterior
 from ._priors import NumericPriors, Priors
 from ._problem import Problem
+from ._progress import CallbackSupportMixin, fit_progress, with_callbacks
 from .families import FAMILIES, Family
 from .solvers import SOLVERS, Solver
 
 if TYPE_CHECKING:
     import pymc
 
-SECOND_MODE_SHARE = 0.05
 # Warnings point at the caller's line.
 PACKAGE = str(Path(__file__).parent)
 
@@ -38,7 +37,7 @@ def _streams(model: BayesianMixtureRegressor) -> bool:
     return _validation.check_streams(model.solver, SOLVERS)
 
 
-class BayesianMixtureRegressor(AssessedMixture):
+class BayesianMixtureRegressor(CallbackSupportMixin, AssessedMixture):
     r"""Bayesian mixture of K linear regressions.
 
     Every row belongs to one of K components, each with its own line and its own noise, and nobody
@@ -88,7 +87,9 @@ class BayesianMixtureRegressor(AssessedMixture):
         Source of the starts of the search and of the draws.  Pass an int for the same result in
         every call.  Prediction draws nothing, except in `sample_y`.
     verbose : bool or int, default=False
-        Whether the solver reports its progress.
+        Whether the fit reports its progress: bars on a terminal or in a notebook, else lines.
+        ``set_callbacks(sklearn.callback.ProgressBar())`` shows bars too, also of fits in
+        parallel.  Neither changes the result; a callback cannot stop a fit early.
 
     Attributes
     ----------
@@ -118,8 +119,13 @@ class BayesianMixtureRegressor(AssessedMixture):
         diagnostics are good and the masses of the modes are settled.
     solver_report_ : dict
         What the solver reports of itself, by name.
-    log_evidence_ : float or None
-        Log marginal likelihood of the data, in their units, where the solver estimates it.
+    log_evidence_ : float
+        Log marginal likelihood of the data, in their units: of ``laplace`` by importance sampling,
+        of ``gibbs``, ``nuts`` and ``smc`` by bridge sampling.  nan where no estimate is to be
+        trusted: where the draws failed a check, and for ``map``, ``cavi``, ``advi`` and
+        ``fullrank_advi``, which look around one mode only.
+    log_evidence_error_ : float
+        Monte Carlo standard error of ``log_evidence_``, in nats; nan where that is nan.
     n_features_in_ : int
         Number p of columns seen in `fit`.
     feature_names_in_ : ndarray of shape (p,)
@@ -129,9 +135,15 @@ class BayesianMixtureRegressor(AssessedMixture):
     -----
     ConvergenceWarning
         In `fit`, when ``converged_`` is False: it names each check that failed.
+    UserWarning
+        In `fit`, when the draws are good and ``log_evidence_`` is nan all the same.
     MultimodalPosteriorWarning
         In `fit`, when a second distinct solution holds more than 5% of the posterior: then
         averages over both mean little; look at ``summary(by_mode=True)``.
+    WeaklyIdentifiedWarning
+        In `fit`, when components are more than the data fill or tell apart: one holds fewer rows
+        than it has parameters with probability over 0.1, or other labels would fit over a tenth
+        of the draws nearly as well.
 
     Notes
     -----
@@ -237,24 +249,31 @@ class BayesianMixtureRegressor(AssessedMixture):
         self, X: ArrayLike, y: ArrayLike, sample_weight: Any, known: Posterior | None = None
     ) -> Self:
         """As `fit`; with an earlier fit to the same rows ``known``, nothing is searched."""
-        family, solver, priors, n_threads = self._resolve()
-        X, y, weights = _validation.validate_training_data(
-            self, X, y, sample_weight, self.n_components
-        )
-        # BLAS threads cost more than they give on matrices of a few columns.  An overflow is a
-        # proposal far out, whose density is zero and its logarithm -inf.
-        with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore"):
-            problem = self._problem(X, y, weights, family, priors, n_threads)
-            with problem.rows:
-                posterior = solver.solve(
-                    problem,
-                    _validation.resolve_generator(self.random_state),
-                    n_init=self.n_init,
-                    n_threads=n_threads,
-                    verbose=bool(self.verbose),
-                    modes=None if known is None else known_modes(problem, known),
-                )
-        return self._fitted(family, solver, posterior)
+        self._learn(X, y, sample_weight, known)
+        self._warn()  # from inside it would point at a line of scikit-learn
+        return self
+
+    @with_callbacks
+    def _learn(self, X: Any, y: Any, sample_weight: Any, known: Posterior | None) -> None:
+        with fit_progress(self, X, y, sample_weight) as progress:
+            family, solver, priors, n_threads = self._resolve()
+            X, y, weights = _validation.validate_training_data(
+                self, X, y, sample_weight, self.n_components
+            )
+            # BLAS threads cost more than they give on matrices of a few columns.  An overflow is
+            # a proposal far out, whose density is zero and its logarithm -inf.
+            with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore"):
+                problem = self._problem(X, y, weights, family, priors, n_threads)
+                with problem.rows:
+                    posterior = solver.solve(
+                        problem,
+                        _validation.resolve_generator(self.random_state),
+                        n_init=self.n_init,
+                        n_threads=n_threads,
+                        progress=progress,
+                        modes=None if known is None else known_modes(problem, known),
+                    )
+            self._set_fitted(family, solver, posterior)
 
     @available_if(_streams)
     def partial_fit(
@@ -296,19 +315,25 @@ class BayesianMixtureRegressor(AssessedMixture):
         stream = getattr(getattr(self, "solver_", None), "stream_", None)
         if stream is None:
             return self.fit(X, y, sample_weight)
-        family, solver, priors, n_threads = self._resolve()
-        X, y = _validation.validate_rows_and_target(self, X, y)
-        weights = None if sample_weight is None else _validation.check_weights(sample_weight, X)
-        with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore"):
-            problem = self._problem(
-                X, y, weights, family, priors, n_threads, stream.design.standardisation
-            )
-            with problem.rows:
-                generator = _validation.resolve_generator(self.random_state)
-                posterior = solver.continue_stream(
-                    stream, problem, generator, verbose=bool(self.verbose)
-                )
-        return self._fitted(family, solver, posterior)
+        self._learn_more(stream, X, y, sample_weight)
+        self._warn()
+        return self
+
+    @with_callbacks
+    def _learn_more(self, stream: Any, X: Any, y: Any, sample_weight: Any) -> None:
+        with fit_progress(self, X, y, sample_weight, name="partial_fit") as progress:
+            family, solver, priors, n_threads = self._resolve()
+            X, y = _validation.validate_rows_and_target(self, X, y)
+            weights = None if sample_weight is None else _validation.check_weights(sample_weight, X)
+            with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore"):
+                scales = stream.design.standardisation
+                problem = self._problem(X, y, weights, family, priors, n_threads, scales)
+                with problem.rows:
+                    generator = _validation.resolve_generator(self.random_state)
+                    posterior = solver.continue_stream(
+                        stream, problem, generator, progress=progress
+                    )
+            self._set_fitted(family, solver, posterior)
 
     def _resolve(self) -> tuple[Family, Any, NumericPriors, int]:
         """What the parameters stand for, checked: family, solver, priors and threads."""
@@ -320,13 +345,11 @@ class BayesianMixtureRegressor(AssessedMixture):
             _validation.resolve_threads(self.n_jobs),
         )
 
-    def _fitted(self, family: Family, solver: Solver, posterior: Posterior) -> Self:
-        """Set all fitted attributes, and warn if the fit did not converge."""
+    def _set_fitted(self, family: Family, solver: Solver, posterior: Posterior) -> None:
+        """Set all fitted attributes."""
         self.family_ = family
         self.solver_ = solver
         self._set_posterior(posterior)
-        self._warn()
-        return self
 
     def _set_posterior(self, posterior: Posterior) -> None:
         """Set the fitted attributes that are read off the posterior."""
@@ -341,31 +364,16 @@ class BayesianMixtureRegressor(AssessedMixture):
         self.intercept_ = average("intercept")
         setattr(self, f"{self.family_.dispersion_name}_", average(self.family_.dispersion_name))
         self.solver_report_ = dict(posterior.report)
-        self.log_evidence_ = posterior.log_evidence
+        value, error = posterior.log_evidence, posterior.log_evidence_error
+        self.log_evidence_ = np.nan if value is None else value
+        self.log_evidence_error_ = np.nan if error is None else error
         self.converged_ = not posterior.failures
 
     def _warn(self) -> None:
         """Say what is wrong with the fit."""
-        if self.posterior_.failures:
-            listed = "; ".join(
-                f"({i}) {failure}" for i, failure in enumerate(self.posterior_.failures, start=1)
-            )
-            warnings.warn(
-                f"The fit did not converge: {listed}",
-                ConvergenceWarning,
-                skip_file_prefixes=(PACKAGE,),
-            )
-        probability = np.sort(self.modes_["probability"].to_numpy())[::-1]
-        distinct = int((probability > SECOND_MODE_SHARE).sum())
-        if distinct > 1:
-            warnings.warn(
-                f"The posterior has {distinct} distinct solutions of probability "
-                f"{', '.join(f'{share:.2f}' for share in probability[:distinct])}. Averages over "
-                "them (coef_, summary()) mean little: use summary(by_mode=True) and modes_. "
-                "Predictions are not affected.",
-                MultimodalPosteriorWarning,
-                skip_file_prefixes=(PACKAGE,),
-            )
+        priors = _validation.resolve_priors(self.priors)
+        for message, category in complaints(self.posterior_, priors):
+            warnings.warn(message, category, skip_file_prefixes=(PACKAGE,))
 
     def _problem(
         self,

@@ -50,6 +50,16 @@ class Family(BaseEstimator, ABC):
         """Distribution function of y."""
 
     @abstractmethod
+    def mean_absolute_error(self, y: Array, eta: Array, dispersion: Array) -> Array:
+        """E|Y - y| of a response Y around a given value."""
+
+    @abstractmethod
+    def mean_absolute_difference(
+        self, eta: Array, dispersion: Array, other_eta: Array, other_dispersion: Array
+    ) -> Array:
+        """E|Y - Y'| of two independent responses."""
+
+    @abstractmethod
     def sample(self, eta: Array, dispersion: Array, rng: np.random.Generator) -> Array:
         """One draw of y for every element."""
 

@@ -26,6 +26,13 @@ def _log_normaliser(floor: float, ceiling: float) -> float:
     return float(np.log(special.k0e(ratio)) - ratio)
 
 
+def _folded_mean(mean: Array, sd: Array) -> Array:
+    """E|Z| of a normal Z (Leone, Nelson and Nottingham 1961, Technometrics 3, 543-550)."""
+    scale = np.sqrt(2.0) * sd
+    z = mean / scale
+    return scale * (z * special.erf(z) + np.exp(-z * z) / np.sqrt(np.pi))
+
+
 class Gaussian(Family):
     r"""Normal errors: :math:`y_i \mid z_i = k \sim N(b_{0k} + x_i^\top b_k, \sigma_k^2)`.
 
@@ -62,6 +69,14 @@ class Gaussian(Family):
 
     def cdf(self, y: Array, eta: Array, dispersion: Array) -> Array:
         return special.ndtr((y - eta) / dispersion)
+
+    def mean_absolute_error(self, y: Array, eta: Array, dispersion: Array) -> Array:
+        return _folded_mean(y - eta, dispersion)
+
+    def mean_absolute_difference(
+        self, eta: Array, dispersion: Array, other_eta: Array, other_dispersion: Array
+    ) -> Array:
+        return _folded_mean(eta - other_eta, np.hypot(dispersion, other_dispersion))
 
     def sample(self, eta: Array, dispersion: Array, rng: np.random.Generator) -> Array:
         return rng.normal(eta, dispersion)

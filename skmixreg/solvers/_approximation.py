@@ -12,6 +12,7 @@ from .._blocks import Array
 from .._density import LogPosterior
 from .._draws import Draws
 from .._problem import Problem
+from .._progress import SILENT, Progress
 
 # Where to go from an approximation that is too far off.
 INSTEAD = "solver='auto' (exact, about as fast), 'gibbs' or 'nuts'"
@@ -62,6 +63,7 @@ def draws_from(
     solver: str,
     report: dict[str, Any] | None = None,
     failures: list[str] | None = None,
+    progress: Progress = SILENT,
 ) -> Draws:
     """Independent draws from an approximation, with k-hat in their report.
 
@@ -84,9 +86,11 @@ def draws_from(
         What the solver reports of itself.
     failures : list of str, optional
         What went wrong before.
+    progress : Progress
     """
     thetas = approximation.sample(rng, n)
-    log_prior, log_likelihood = LogPosterior(problem).values(thetas)
+    with progress.stage(f"{solver}: {n} draws", n) as stage:
+        log_prior, log_likelihood = LogPosterior(problem).values(thetas, stage.advance)
     log_proposal = approximation.log_density(thetas) - gammaln(problem.blocks.n_components + 1.0)
     khat = pareto_khat(
         np.where(own_labels(problem, thetas), log_prior + log_likelihood - log_proposal, -np.inf)

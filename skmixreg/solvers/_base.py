@@ -14,6 +14,7 @@ from .._mode_table import ModeTable
 from .._modes import find_modes
 from .._posterior import Posterior
 from .._problem import Problem
+from .._progress import SILENT, Progress
 
 
 class Solver(BaseEstimator, ABC):
@@ -50,7 +51,7 @@ class Solver(BaseEstimator, ABC):
         *,
         n_init: int,
         n_threads: int = 1,
-        verbose: bool = False,
+        progress: Progress = SILENT,
         modes: ModeTable | None = None,
     ) -> Posterior:
         """Find the modes, draw, align and return to the user's units.
@@ -63,7 +64,8 @@ class Solver(BaseEstimator, ABC):
         n_init : int
             Starts of the search.
         n_threads : int
-        verbose : bool
+        progress : Progress
+            Told how far it is.
         modes : ModeTable, optional
             Modes that are known already; then nothing is searched.
 
@@ -75,8 +77,8 @@ class Solver(BaseEstimator, ABC):
         self.check_options()
         self.check(problem)
         if modes is None:
-            modes = find_modes(problem, rng, n_init=n_init, n_threads=n_threads)
-        draws = self.draw(problem, modes, rng, n_threads=n_threads, verbose=verbose)
+            modes = find_modes(problem, rng, n_init=n_init, n_threads=n_threads, progress=progress)
+        draws = self.draw(problem, modes, rng, n_threads=n_threads, progress=progress)
         return Posterior.from_draws(problem, modes, draws)
 
     @classmethod
@@ -119,7 +121,7 @@ class Solver(BaseEstimator, ABC):
         rng: np.random.Generator,
         *,
         n_threads: int = 1,
-        verbose: bool = False,
+        progress: Progress = SILENT,
     ) -> Draws:
         """Draw from the posterior, given its modes.
 
@@ -131,5 +133,6 @@ class Solver(BaseEstimator, ABC):
             The only source of randomness.
         n_threads : int
             Threads or chains that may run at once.
-        verbose : bool
+        progress : Progress
+            Told how far it is, in stages; what it is told must not depend on who listens.
         """

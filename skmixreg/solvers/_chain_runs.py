@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._blocks import Array
+from .._progress import Progress
 
 # With a component that empties and fills, scales differ a thousandfold and every tree would grow
 # to its limit; chains mix badly there with long trees too, and say so much later.
@@ -44,42 +44,46 @@ class Stopped(Exception):
     """Another chain failed, or the user pressed ctrl-C."""
 
 
-class Progress:
-    """A line on stderr, and the way to stop all chains."""
+class Counter:
+    """How far every chain is, and the way to stop them all.
 
-    def __init__(self, total: int, verbose: bool):
-        self.total, self.done, self.verbose = total, 0, verbose
+    Parameters
+    ----------
+    plans : list of ChainPlan
+    progress : Progress
+        Gets a stage for every chain.
+    """
+
+    def __init__(self, plans: list[ChainPlan], progress: Progress):
+        self.stages = [
+            progress.stage(f"nuts: chain {number} of {len(plans)}", plan.tune + plan.draws)
+            for number, plan in enumerate(plans, start=1)
+        ]
         self.stopped = threading.Event()
-        self._lock = threading.Lock()
 
-    def advance(self, n: int = 1) -> None:
-        """Count iterations done; raises `Stopped` where the chain is to end."""
+    def advance(self, index: int, n: int) -> None:
+        """Count ``n`` iterations of a chain; raises `Stopped` where it is to end."""
         if self.stopped.is_set():
             raise Stopped
-        with self._lock:
-            before, self.done = self.done, self.done + n
-        if self.verbose and 100 * before // self.total < 100 * self.done // self.total:
-            sys.stderr.write(f"\rnuts: {100 * self.done // self.total}%")
-            sys.stderr.flush()
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        if self.verbose:
-            sys.stderr.write("\n")
+        self.stages[index].advance(n)
 
 
 def run_chains(
-    chain: Callable[[int], ChainResult], n_chains: int, at_once: int, progress: Progress
+    chain: Callable[[int], ChainResult], at_once: int, counter: Counter
 ) -> list[ChainResult]:
     """Run ``chain(0)``, ``chain(1)``, ..., several at once on threads."""
+
+    def one(index: int) -> ChainResult:
+        with counter.stages[index]:
+            return chain(index)
+
+    indices = range(len(counter.stages))
     if at_once == 1:
-        return [chain(index) for index in range(n_chains)]
+        return [one(index) for index in indices]
     with ThreadPoolExecutor(at_once) as pool:
         try:
-            futures = [pool.submit(chain, index) for index in range(n_chains)]
+            futures = [pool.submit(one, index) for index in indices]
             return [future.result() for future in futures]
         except BaseException:
-            progress.stopped.set()
+            counter.stopped.set()
             raise

@@ -76,7 +76,7 @@ def jax_chains(
     make_sampler: Callable[[Tuning], JaxSampler],
     target: SamplingDensity,
     plans: list[ChainPlan],
-    advance: Callable[[int], None],
+    advance: Callable[[int, int], None],
 ) -> Callable[[int], ChainResult]:
     """Chains in z, where v = centre + scale z; compiled once for all of them."""
     import jax
@@ -104,7 +104,7 @@ def jax_chains(
                     if keep:
                         parts.append(JaxDraw(*(np.asarray(a)[:n] for a in held)))
                     remaining -= n
-                    advance(n)
+                    advance(index, n)
         z, values, divergent, gradients = (np.concatenate(a) for a in zip(*parts, strict=True))
         v = plan.centre + z @ plan.scale.T
         return ChainResult(

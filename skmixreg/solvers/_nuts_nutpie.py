@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -12,9 +13,12 @@ from .._blocks import Array
 from ._chain_runs import MAX_DEPTH, ChainPlan, ChainResult
 from ._sampling_density import SamplingDensity
 
+# Between two looks at whether to stop.
+SECONDS_PER_LOOK = 0.2
+
 
 def nutpie_chains(
-    target: SamplingDensity, plans: list[ChainPlan], advance: Callable[[int], None]
+    target: SamplingDensity, plans: list[ChainPlan], advance: Callable[[int, int], None]
 ) -> Callable[[int], ChainResult]:
     """Prepare the chains; see `SAMPLERS`."""
     nutpie = importlib.import_module("nutpie")
@@ -32,7 +36,14 @@ def nutpie_chains(
                 value, gradient = target.value_and_gradient(centre + scale @ z)
             return value, scale.T @ gradient
 
+        raised: list[BaseException] = []
+
+        # Called once for every iteration, in a thread of nutpie's that an error would bring down.
         def expand(z: Array) -> dict[str, Array]:
+            try:
+                advance(index, 1)
+            except BaseException as error:
+                raised.append(error)
             return {"z": np.asarray(z)}
 
         start = solve_triangular(scale, plan.start - centre, lower=True)
@@ -40,7 +51,7 @@ def nutpie_chains(
             d, lambda: whitened, lambda *_: expand, [np.dtype(np.float64)], [(d,)], ["z"],
             make_initial_point_fn=lambda seed: start,
         )  # fmt: skip
-        tree = nutpie.sample(
+        sampler = nutpie.sample(
             model,
             draws=plan.draws,
             tune=plan.tune,
@@ -51,10 +62,11 @@ def nutpie_chains(
             maxdepth=MAX_DEPTH,
             save_warmup=False,
             progress_bar=False,
+            blocking=False,
         )
+        tree = _result(sampler, raised)
         stats = tree["sample_stats"]
         v = centre + tree["posterior"]["z"].to_numpy()[0] @ scale.T
-        advance(plan.draws + plan.tune)
         return ChainResult(
             target.theta(v),
             stats["logp"].to_numpy()[0] - target.log_jacobian(v),
@@ -63,3 +75,17 @@ def nutpie_chains(
         )
 
     return chain
+
+
+def _result(sampler: Any, raised: list[BaseException]) -> Any:
+    """The draws, once there are all of them; raises what was raised meanwhile."""
+    try:
+        while not raised:
+            try:
+                return sampler.wait(timeout=SECONDS_PER_LOOK)
+            except TimeoutError:
+                pass
+        raise raised[0]
+    except BaseException:
+        sampler.cancel()
+        raise

@@ -44,7 +44,7 @@ class ModelDensity:
 
 
 def pymc_chains(
-    target: SamplingDensity, plans: list[ChainPlan], advance: Callable[[int], None]
+    target: SamplingDensity, plans: list[ChainPlan], advance: Callable[[int, int], None]
 ) -> Callable[[int], ChainResult]:
     """Prepare the chains; see `SAMPLERS`."""
     import pymc as pm
@@ -107,7 +107,7 @@ def pymc_chains(
                     log_density[i] = stats["model_logp"]
                     divergent[i] = stats["diverging"]
                     gradients += stats["tree_size"]
-                advance(1)
+                advance(index, 1)
         v = function.point(points)
         log_posterior = log_density - log_jacobian(target.blocks) - target.log_jacobian(v)
         return ChainResult(target.theta(v), log_posterior, divergent, gradients)

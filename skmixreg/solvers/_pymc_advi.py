@@ -180,8 +180,6 @@ class CompiledADVI:
         scale: Array,
         schedule: Schedule,
         callback: Callable[..., None],
-        *,
-        verbose: bool = False,
     ) -> Array:
         """Iterate from mean 0 and sd 1 of z until the callback stops it.
 
@@ -197,7 +195,6 @@ class CompiledADVI:
         schedule : Schedule
         callback : callable
             As PyMC calls it: ``(approx, losses, i)``; it may raise StopIteration.
-        verbose : bool
 
         Returns
         -------
@@ -224,7 +221,7 @@ class CompiledADVI:
                 inference.hist = np.empty(0)
                 inference.state = inference.state._replace(i=0)
                 with np.errstate(all="ignore"):
-                    inference.refine(schedule.n_iterations, progressbar=verbose)
+                    inference.refine(schedule.n_iterations, progressbar=False)
                 if losses is None:
                     losses = inference.hist
                     if len(losses) < schedule.n_iterations:

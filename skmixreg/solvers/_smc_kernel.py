@@ -5,6 +5,7 @@ Imported where it is used: it needs PyMC when it is loaded.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from scipy.special import logsumexp
 from .._blocks import Array
 from .._density import LogPosterior
 from .._problem import Problem
+from .._progress import Progress
 from ._convert import log_jacobian, value_map
 from ._smc_mixture import ParticleMixture
 from ._smc_moves import Moves
@@ -33,6 +35,8 @@ LATER_CLIMBS = 2
 SHARE_OF_MODES = 0.15
 LEAST_CYCLES = 3
 SMALLEST_STEP = 1e-12
+# What a chain counts as where it is reported how far it is.
+CHAIN_STEPS = 100
 
 
 class Run(NamedTuple):
@@ -70,7 +74,9 @@ class ParticleKernel(SMC_KERNEL):
         numbers of stages, regular arrays.
     correlation_threshold : float
     max_cycles : int
-    verbose : bool
+    progress : Progress
+    advance : callable
+        ``advance(n)`` counts steps, of which a chain makes `CHAIN_STEPS`.
     """
 
     beta: float
@@ -82,7 +88,8 @@ class ParticleKernel(SMC_KERNEL):
         runs: list[Run],
         correlation_threshold: float,
         max_cycles: int,
-        verbose: bool,
+        progress: Progress,
+        advance: Callable[[int], None],
         **options: Any,
     ):
         super().__init__(*args, **options)
@@ -91,7 +98,7 @@ class ParticleKernel(SMC_KERNEL):
         self.runs = runs
         self.correlation_threshold = correlation_threshold
         self.max_cycles = max_cycles
-        self.verbose = verbose
+        self.progress, self.advance = progress, advance
         # theta = M q for the raveled value variables q of the model.
         self._from_values = value_map(problem.blocks)
         self._to_values = np.linalg.inv(self._from_values)
@@ -123,6 +130,7 @@ class ParticleKernel(SMC_KERNEL):
         self._betas: list[float] = []
         self._cycles: list[int] = []
         self._correlations: list[float] = []
+        self._steps = 0
 
     def update_beta_and_weights(self) -> None:
         """The next inverse temperature, to a relative precision.
@@ -208,14 +216,7 @@ class ParticleKernel(SMC_KERNEL):
         self._betas.append(self.beta)
         self._cycles.append(cycles)
         self._correlations.append(correlation)
-        if self.verbose:
-            rates = ", ".join(
-                f"{name} {np.mean(values):.2f}" for name, values in self._moves[0].accepted.items()
-            )
-            print(
-                f"smc: chain {len(self.runs)}, stage {self.iteration}, beta {self.beta:.2g}, "
-                f"{cycles} cycles, correlation {correlation:.2f}; accepted: {rates}"
-            )
+        self._report()
 
     def sample_stats(self) -> dict[str, float]:
         return {"log_marginal_likelihood": self.log_marginal_likelihood, "beta": self.beta}
@@ -232,6 +233,21 @@ class ParticleKernel(SMC_KERNEL):
             )
         )
         return {"threshold": self.threshold}
+
+    def _report(self) -> None:
+        # Inverse temperatures grow by about the same factor from stage to stage.
+        from_first, to_go = np.log(self.beta / self._betas[0]), -np.log(self.beta)
+        steps = int(CHAIN_STEPS * (from_first + 1.0) / (from_first + 1.0 + to_go))
+        self.advance(steps - self._steps)
+        self._steps = steps
+        rates = ", ".join(
+            f"{name} {np.mean(values):.2f}" for name, values in self._moves[0].accepted.items()
+        )
+        self.progress.say(
+            f"smc: chain {len(self.runs)}, stage {self.iteration}, beta {self.beta:.2g}, "
+            f"{self._cycles[-1]} cycles, correlation {self._correlations[-1]:.2f}; "
+            f"accepted: {rates}"
+        )
 
     def _effective_share(self, step: float) -> float:
         log_weights = step * self.likelihood_logp

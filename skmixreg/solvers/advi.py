@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,6 +13,7 @@ from .._blocks import Array
 from .._draws import Draws
 from .._mode_table import Mode, ModeTable
 from .._problem import Problem
+from .._progress import SILENT, Progress
 from ._approximation import draws_from, narrowness
 from ._base import Solver
 from ._convert import value_map
@@ -115,23 +116,16 @@ class ADVI(Solver):
         self.learning_rate = learning_rate
         self.tolerance = tolerance
 
-    def check(self, problem: Problem) -> None:
-        super().check(problem)
-        own = type(self).__name__
-        lowest = {"draws": FEWEST_DRAWS, "n_iterations": 1, "batch_size": 1}
-        for option, least in lowest.items():
-            value: Any = getattr(self, option)
-            if option == "batch_size" and value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-                raise ValueError(
-                    f"{own}({option}=...) must be an integer of at least {least}, got {value!r}."
-                )
+    def check_options(self) -> None:
+        self._check_counts(draws=FEWEST_DRAWS, n_iterations=1)
+        if self.batch_size is not None:
+            self._check_counts(batch_size=1)
         for option in ("learning_rate", "tolerance"):
-            value = getattr(self, option)
+            value: Any = getattr(self, option)
             if not (isinstance(value, Real) and 0.0 < float(value) < np.inf):
                 raise ValueError(
-                    f"{own}({option}=...) must be a positive finite number, got {value!r}."
+                    f"{type(self).__name__}({option}=...) must be a positive finite number, got "
+                    f"{value!r}."
                 )
 
     def draw(
@@ -141,9 +135,8 @@ class ADVI(Solver):
         rng: np.random.Generator,
         *,
         n_threads: int = 1,
-        verbose: bool = False,
+        progress: Progress = SILENT,
     ) -> Draws:
-        self.check(problem)
         mode = modes.best
         d, n = problem.blocks.size, problem.n_rows
         to_theta = value_map(problem.blocks)
@@ -162,8 +155,18 @@ class ADVI(Solver):
             schedule.n_iterations, float(self.tolerance), self._mean_unit(mode, to_theta, scale)
         )
         failures = []
-        inference = compiled_advi(problem, self.name, batched)
-        losses = inference.run(problem, mode.theta, centre, scale, schedule, means, verbose=verbose)
+        with progress.stage(f"{self.name}: compiling", 1):
+            inference = compiled_advi(problem, self.name, batched)
+        with progress.stage(f"{self.name}: iterations", schedule.n_iterations) as stage:
+
+            def after_step(approx: Any, losses: Array, i: int) -> None:
+                stage.advance()
+                means(approx, losses, i)
+
+            losses = inference.run(problem, mode.theta, centre, scale, schedule, after_step)
+        progress.say(
+            f"{self.name}: {len(losses)} iterations, means still change by {means.change:.2g} sds"
+        )
         if not np.isfinite(losses).all():
             failures.append(
                 f"{self.name}: the ELBO became NaN or infinite after {len(losses)} iterations; "
@@ -196,6 +199,7 @@ class ADVI(Solver):
                 "elbo_trace": float(np.linalg.slogdet(scale)[1]) - losses,
             },
             failures=failures,
+            progress=progress,
         )
         assert draws.log_proposal is not None
         labellings = float(gammaln(problem.blocks.n_components + 1.0))

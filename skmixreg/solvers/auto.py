@@ -9,6 +9,7 @@ import numpy as np
 from .._draws import Draws
 from .._mode_table import ModeTable
 from .._problem import Problem
+from .._progress import SILENT, Progress
 from ._base import Solver
 from .gibbs import Gibbs
 from .laplace import Laplace
@@ -64,9 +65,9 @@ class Auto(Solver):
         rng: np.random.Generator,
         *,
         n_threads: int = 1,
-        verbose: bool = False,
+        progress: Progress = SILENT,
     ) -> Draws:
-        options: dict[str, Any] = {"n_threads": n_threads, "verbose": verbose}
+        options: dict[str, Any] = {"n_threads": n_threads, "progress": progress}
         draws = (self.laplace or Laplace()).draw(problem, modes, rng, **options)
         history = [_verdict(draws)]
         if draws.failures and Gibbs.serves(problem):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from .._draws import Draws
 from .._mode_table import ModeTable
 from .._posterior import Posterior
 from .._problem import Problem
+from .._progress import SILENT, UNWATCHED, Progress, Stage
 from . import _cavi_kernels as kernels
 from ._approximation import INSTEAD, draws_from, narrowness
 from ._base import Solver
@@ -141,16 +142,10 @@ class CAVI(Solver):
         self.forgetting = forgetting
         self.max_epochs = max_epochs
 
-    def check(self, problem: Problem) -> None:
-        super().check(problem)
-        for name, least in (("draws", 4), ("max_iter", 1), ("max_epochs", 1), ("batch_size", 1)):
-            value = getattr(self, name)
-            if name == "batch_size" and value is None:
-                continue
-            if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-                raise ValueError(
-                    f"CAVI({name}=...) must be an integer of at least {least}, got {value!r}."
-                )
+    def check_options(self) -> None:
+        self._check_counts(draws=4, max_iter=1, max_epochs=1)
+        if self.batch_size is not None:
+            self._check_counts(batch_size=1)
         bounds = {"tol": (0.0, 1.0), "delay": (0.0, 1e9), "forgetting": (0.5, 1.0)}
         for name, (low, high) in bounds.items():
             value = getattr(self, name)
@@ -167,14 +162,15 @@ class CAVI(Solver):
         rng: np.random.Generator,
         *,
         n_threads: int = 1,
-        verbose: bool = False,
+        progress: Progress = SILENT,
     ) -> Draws:
         near = np.flatnonzero(modes.log_masses >= modes.log_masses.max() - START_NATS)
         runs = []
         for m in near[:MOST_STARTS]:
-            runs.append(self._run(problem, modes.modes[m].theta, rng))
-            if verbose:
-                print(f"cavi: {len(runs[-1].trace)} passes, ELBO {runs[-1].elbo:.6g}")
+            with progress.stage(f"cavi: passes from mode {m}") as stage:
+                runs.append(self._run(problem, modes.modes[m].theta, rng, stage))
+            elbo = runs[-1].elbo - problem.log_scale
+            progress.say(f"cavi: {len(runs[-1].trace)} passes, ELBO {elbo:.6g}")
         best = max(runs, key=lambda run: run.elbo)
         self.stream_ = Stream.begin(problem, modes, best.q.mean)
         ratio = self.stream_.belief.sd_ratio(best.q)
@@ -189,10 +185,16 @@ class CAVI(Solver):
             failures=[
                 *best.failures, *_other_optima(best, runs), *narrowness(ratio, self.name)
             ],
+            progress=progress,
         )  # fmt: skip
 
     def continue_stream(
-        self, stream: Stream, problem: Problem, rng: np.random.Generator, *, verbose: bool = False
+        self,
+        stream: Stream,
+        problem: Problem,
+        rng: np.random.Generator,
+        *,
+        progress: Progress = SILENT,
     ) -> Posterior:
         """The posterior of all rows seen, after one more chunk; ``stream`` is not changed.
 
@@ -203,30 +205,33 @@ class CAVI(Solver):
         problem : Problem
             The rows of the chunk, with the stream's priors and standardisation.
         rng : numpy.random.Generator
-        verbose : bool
+        progress : Progress
         """
+        self.check_options()
         self.check(problem)
         stream.check(problem)
         self.stream_ = stream.updated(problem)
         draws = self.stream_.draws(problem, rng, self.draws, solver=self.name)
-        if verbose:
-            print(f"cavi: {self.stream_.total:g} observations, k-hat {draws.report['khat']:.2f}")
+        progress.say(f"cavi: {self.stream_.total:g} observations, k-hat {draws.report['khat']:.2f}")
         posterior = Posterior.from_draws(problem, stream.modes, draws)
         return replace(posterior, modes=stream.table.copy())
 
-    def _run(self, problem: Problem, theta: Array, rng: np.random.Generator) -> _Run:
+    def _run(
+        self, problem: Problem, theta: Array, rng: np.random.Generator, stage: Stage = UNWATCHED
+    ) -> _Run:
         statistics = LogPosterior(problem).weighted_moments(theta)[1:]
         q = MeanField.from_statistics(problem.blocks, problem.priors, theta, statistics)
         if self.batch_size is None or self.batch_size >= problem.n_rows:
-            return self._ascend(problem, q)
-        return self._step(problem, q, statistics, rng)
+            return self._ascend(problem, q, stage)
+        return self._step(problem, q, statistics, rng, stage)
 
-    def _ascend(self, problem: Problem, q: MeanField) -> _Run:
+    def _ascend(self, problem: Problem, q: MeanField, stage: Stage) -> _Run:
         """Coordinate ascent."""
         trace: list[float] = []
         for _ in range(self.max_iter):
             elbo, statistics = bound(problem, q)
             trace.append(elbo)
+            stage.advance()
             if remaining_rise(trace) <= self.tol * max(1.0, abs(elbo)):
                 return _Run(q, elbo, trace)
             q.update(statistics, 1.0)
@@ -237,7 +242,12 @@ class CAVI(Solver):
         )  # fmt: skip
 
     def _step(
-        self, problem: Problem, q: MeanField, statistics: Array, rng: np.random.Generator
+        self,
+        problem: Problem,
+        q: MeanField,
+        statistics: Array,
+        rng: np.random.Generator,
+        stage: Stage,
     ) -> _Run:
         """Stochastic natural gradients."""
         state = statistics / problem.total_weight
@@ -254,6 +264,7 @@ class CAVI(Solver):
             )  # fmt: skip
             trace.append(rows - q.divergence())
             epochs.append(sums)
+            stage.advance()
             tail = epochs[len(epochs) // 2 :]
             average = _at_statistics(q, np.mean(tail, axis=0))
             rise = np.inf

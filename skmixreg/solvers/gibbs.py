@@ -7,14 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from .._blocks import Array, Components
-from .._bridge import Evidence, effective_size, log_evidence
+from .._bridge import Evidence
 from .._chains import judge_chains, start_points
 from .._density import LogPosterior
 from .._draws import Draws
 from .._mode_proposal import mixture_over_modes
 from .._mode_table import ModeTable
 from .._problem import Problem
+from .._progress import SILENT, UNWATCHED, Progress, Stage
 from ._base import Solver
+from ._evidence import bridge_to_mixture, log_ratio, with_evidence
 from ._gibbs_kernels import sweeps
 
 # Rounds of jumps while tuning and per run.  Where there are several modes every visit to one counts
@@ -23,6 +25,7 @@ TUNING_ROUNDS = 10
 # Parts of the proposal times rounds per run: the time of a round grows with the parts.
 PARTS_TIMES_ROUNDS = 1200
 ROUNDS_RANGE = (60, 200)
+QUIET_ROUNDS = 20  # without jumps, so that it can be said how far chains are
 JUMP_TRIES = 8  # proposals that every chain sees in a round
 # Rows x components x sweeps between kept draws that cost less than all else.
 CHEAP_WORK = 20_000
@@ -140,37 +143,40 @@ class Gibbs(Solver):
         rng: np.random.Generator,
         *,
         n_threads: int = 1,
-        verbose: bool = False,
+        progress: Progress = SILENT,
     ) -> Draws:
         starts, _ = start_points(modes, rng, self.chains)
         with ThreadPoolExecutor(max(1, min(n_threads, self.chains))) as pool:
             chains = Chains(problem, starts, rng, pool)
             jumps = _Jumps(problem, modes, rng) if self.jumps else None
-            chains.run(self.tune, 1, jumps, TUNING_ROUNDS)
+            with progress.stage("gibbs: tuning", self.tune) as stage:
+                chains.run(self.tune, 1, jumps, TUNING_ROUNDS, stage)
             work = problem.n_rows * problem.blocks.n_components
             thin = int(np.clip(CHEAP_WORK / work, 1, min(8, self.max_thin)))
             rounds = jumps.rounds if jumps is not None else 0
-            theta, filled = chains.run(self.draws, thin, jumps, rounds)
+            with progress.stage("gibbs: sweeps", thin * self.draws) as stage:
+                theta, filled = chains.run(self.draws, thin, jumps, rounds, stage)
             while True:
                 raw = self._draws(problem, theta, filled, thin, jumps, rng)
                 draws = judge_chains(problem, modes, raw, rng)
                 enough = draws.report["ess_bulk"] >= COMFORTABLE_ESS or thin >= COMFORTABLE_THIN
                 if (enough and not draws.failures) or 2 * thin > self.max_thin:
                     break
-                if verbose:
-                    print(
-                        f"gibbs: effective sample size {draws.report['ess_bulk']:.0f}, "
-                        f"R-hat {draws.report['rhat']:.3f}; going on to "
-                        f"{2 * thin * self.draws} sweeps"
-                    )
                 thin *= 2
-                later, later_filled = chains.run(self.draws // 2, thin, jumps, rounds)
+                progress.say(
+                    f"gibbs: effective sample size {draws.report['ess_bulk']:.0f}, "
+                    f"R-hat {draws.report['rhat']:.3f}; going on to {thin * self.draws} sweeps"
+                )
+                more = self.draws // 2
+                with progress.stage(f"gibbs: {thin * more} more sweeps", thin * more) as stage:
+                    later, later_filled = chains.run(more, thin, jumps, rounds, stage)
                 kept = np.s_[:, self.draws % 2 :: 2]
                 theta = np.concatenate([theta[kept], later], axis=1)
                 filled = np.concatenate([filled[kept], later_filled], axis=1)
         draws.report["filled_components"] = _shares(draws.per_draw["n_filled"])
-        if jumps is not None:
-            draws.log_evidence, draws.log_evidence_error = jumps.weigh(raw)
+        if jumps is None or draws.report.get("resampled_over_modes"):
+            return with_evidence(problem, modes, raw, draws, rng)
+        draws.log_evidence, draws.log_evidence_error = jumps.weigh(raw)
         return draws
 
     def _draws(
@@ -261,8 +267,17 @@ class Chains:
             tuple(np.array(part[c], order="C") for part in components) for c in range(len(values))
         ]
 
-    def run(self, n_keep: int, thin: int, jumps: _Jumps | None, rounds: int) -> tuple[Array, Array]:
+    def run(
+        self,
+        n_keep: int,
+        thin: int,
+        jumps: _Jumps | None,
+        rounds: int,
+        stage: Stage = UNWATCHED,
+    ) -> tuple[Array, Array]:
         """Advance by ``n_keep * thin`` sweeps, with ``rounds`` rounds of jumps in between.
+
+        ``stage`` counts the sweeps.
 
         Returns
         -------
@@ -273,7 +288,7 @@ class Chains:
         if n_keep == 0:
             empty = np.empty((len(self.keys), 0, self.problem.blocks.size))
             return empty, np.empty(empty.shape[:2])
-        rounds = 1 if jumps is None else min(rounds, n_keep)
+        rounds = min(QUIET_ROUNDS if jumps is None else rounds, n_keep)
         kept = []
         if jumps is not None:
             jumps.prepare(rounds, len(self.keys))
@@ -282,6 +297,7 @@ class Chains:
                 self._jump(jumps)
             kept.append(self._sweep(int(length), thin))
             self.done += int(length) * thin
+            stage.advance(int(length) * thin)
         flat = np.concatenate(kept, axis=1)
         return self._unconstrained(flat[..., :-1]), flat[..., -1]
 
@@ -335,22 +351,14 @@ class _Jumps:
         """Proposals for ``rounds`` calls of `attempt`."""
         n = rounds * n_chains * JUMP_TRIES
         thetas, _ = self.mixture.sample(self.rng, n)
-        self._ratios = self._log_ratio(thetas)
+        self._ratios = log_ratio(self.density, self.mixture, thetas)
         order = self.rng.permutation(n).reshape(rounds, n_chains, JUMP_TRIES)
         self._queue = [(thetas[o], self._ratios[o]) for o in order]
-
-    def _log_ratio(self, thetas: Array) -> Array:
-        """log p - log qbar; -inf where p is not finite."""
-        # The tails of t distributions reach dispersions that overflow: there p is 0.
-        with np.errstate(over="ignore", invalid="ignore"):
-            prior, likelihood = self.density.values(thetas)
-            out = prior + likelihood - self.mixture.log_density(thetas)
-        return np.where(np.isfinite(out), out, -np.inf)
 
     def attempt(self, current: Array) -> Array | None:
         """States after a round of steps; None if nobody moved."""
         thetas, ratios = self._queue.pop()
-        state, ratio = current.copy(), self._log_ratio(current)
+        state, ratio = current.copy(), log_ratio(self.density, self.mixture, current)
         threshold = np.log(self.rng.random(ratios.shape))
         moved = False
         for chain in range(len(state)):
@@ -363,8 +371,4 @@ class _Jumps:
 
     def weigh(self, draws: Draws) -> Evidence:
         """Evidence by bridge sampling between the draws and the proposals of the last run."""
-        d = draws.theta.shape[-1]
-        ratio = draws.log_posterior
-        ratio = ratio - self.mixture.log_density(draws.theta.reshape(-1, d)).reshape(ratio.shape)
-        effective = sum(effective_size(chain) for chain in ratio)
-        return log_evidence(ratio.ravel(), self._ratios, effective)
+        return bridge_to_mixture(draws, self.mixture, self._ratios)

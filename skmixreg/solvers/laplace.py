@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,7 @@ from .._draws import Draws
 from .._mode_proposal import mixture_over_modes, with_missing_modes
 from .._mode_table import ModeTable
 from .._problem import Problem
+from .._progress import SILENT, Progress
 from .._proposal import SymmetrisedMixture
 from ._approximation import khat_threshold
 from ._base import Solver
@@ -70,22 +73,19 @@ class Laplace(Solver):
         rng: np.random.Generator,
         *,
         n_threads: int = 1,
-        verbose: bool = False,
+        progress: Progress = SILENT,
     ) -> Draws:
         density = LogPosterior(problem)
         proposal = mixture_over_modes(problem, modes, rng)
         total, previous = 0, np.inf
         for round_ in range(self.max_rounds):
             size = min(self.draws * 2**round_, 20 * self.draws - total)
-            if size < self.draws:
-                break
-            sample = ImportanceSample.draw(density, proposal, rng, size)
+            with progress.stage(f"laplace: {size} draws", size) as stage:
+                sample = ImportanceSample.draw(density, proposal, rng, size, stage.advance)
             total += size
-            if verbose:
-                print(
-                    f"laplace: {size} draws, k-hat {sample.khat:.2f}, "
-                    f"importance ESS {sample.ess:.0f}"
-                )
+            progress.say(
+                f"laplace: {size} draws, k-hat {sample.khat:.2f}, importance ESS {sample.ess:.0f}"
+            )
             left = 20 * self.draws - total
             missed = None
             if sample.passes:
@@ -98,6 +98,8 @@ class Laplace(Solver):
                         return draws
                     missed = None
             elif round_ > 0 and sample.hopeless(left, previous):
+                break
+            if round_ + 1 == self.max_rounds or left < self.draws:
                 break
             previous = sample.khat
             proposal = with_missing_modes(
@@ -155,10 +157,11 @@ class ImportanceSample:
         proposal: SymmetrisedMixture,
         rng: np.random.Generator,
         n: int,
+        advance: Callable[[int], None] | None = None,
     ) -> ImportanceSample:
-        """Draw ``n`` from the proposal and weigh them."""
+        """Draw ``n`` from the proposal and weigh them; ``advance`` is told how many are done."""
         thetas, part = proposal.sample(rng, n)
-        log_prior, log_likelihood = density.values(thetas)
+        log_prior, log_likelihood = density.values(thetas, advance)
         return cls(thetas, part, log_prior, log_likelihood, proposal.log_density(thetas))
 
     @property

@@ -7,6 +7,7 @@ import numpy as np
 from .._draws import Draws
 from .._mode_table import ModeTable
 from .._problem import Problem
+from .._progress import SILENT, Progress
 from ._base import Solver
 
 
@@ -36,7 +37,7 @@ class MAP(Solver):
         rng: np.random.Generator,
         *,
         n_threads: int = 1,
-        verbose: bool = False,
+        progress: Progress = SILENT,
     ) -> Draws:
         best = max(modes.modes, key=lambda mode: mode.log_posterior)
         return Draws(

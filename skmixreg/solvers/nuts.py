@@ -16,9 +16,11 @@ from .._draws import Draws
 from .._exceptions import import_optional
 from .._mode_table import ModeTable
 from .._problem import Problem
+from .._progress import SILENT, Progress
 from .._rows import RowBlocks
 from ._base import Solver
-from ._chain_runs import ChainPlan, ChainResult, Progress, run_chains
+from ._chain_runs import ChainPlan, ChainResult, Counter, run_chains
+from ._evidence import with_evidence
 from ._nuts_blackjax import blackjax_chains
 from ._nuts_numpyro import numpyro_chains
 from ._nuts_nutpie import nutpie_chains
@@ -45,13 +47,14 @@ class Sampler(NamedTuple):
     ----------
     chains : callable
         ``chains(target, plans, advance)`` prepares all chains and returns a function of the index
-        of a chain that runs it; ``advance(n)`` is to be called after every n iterations.
+        of a chain that runs it; ``advance(index, n)`` is to be called after every n iterations.
     package, extra : str or None
         The optional package it needs, and the extra that installs it.
     """
 
     chains: Callable[
-        [SamplingDensity, list[ChainPlan], Callable[[int], None]], Callable[[int], ChainResult]
+        [SamplingDensity, list[ChainPlan], Callable[[int, int], None]],
+        Callable[[int], ChainResult],
     ]
     package: str | None = None
     extra: str = ""
@@ -146,28 +149,20 @@ class NUTS(Solver):
         self.identify = identify
         self.order_by = order_by
 
-    def check(self, problem: Problem) -> None:
-        super().check(problem)
-        for option, lowest in (("draws", 1), ("tune", 0), ("chains", 1)):
-            value: Any = getattr(self, option)
-            if option == "tune" and value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, Integral) or value < lowest:
-                raise ValueError(
-                    f"NUTS({option}=...) must be an integer of at least {lowest}, got {value!r}."
-                )
+    def check_options(self) -> None:
+        self._check_counts(draws=1, chains=1)
+        if self.tune is not None:
+            self._check_counts(tune=0)
         target: Any = self.target_accept
         if not (isinstance(target, Real) and 0.0 < float(target) < 1.0):
             raise ValueError(
                 f"NUTS(target_accept=...) must be a number between 0 and 1, got {target!r}."
             )
         for option, known in (("sampler", tuple(SAMPLERS)), ("identify", IDENTIFY)):
-            value = getattr(self, option)
+            value: Any = getattr(self, option)
             if value not in known:
                 names = ", ".join(repr(name) for name in known)
                 raise ValueError(f"NUTS({option}=...) must be one of {names}, got {value!r}.")
-        if self.identify == "order":
-            self._ordered_by(problem)
         sampler = SAMPLERS[self.sampler]
         if sampler.package is not None:
             import_optional(
@@ -175,6 +170,11 @@ class NUTS(Solver):
                 extra=sampler.extra,
                 needed_for=f"NUTS(sampler={self.sampler!r})",
             )
+
+    def check(self, problem: Problem) -> None:
+        super().check(problem)
+        if self.identify == "order":
+            self._ordered_by(problem)
 
     def _ordered_by(self, problem: Problem) -> np.ndarray:
         """Positions in theta of the coordinate that ``order_by`` names: (K,)."""
@@ -208,10 +208,10 @@ class NUTS(Solver):
         rng: np.random.Generator,
         *,
         n_threads: int = 1,
-        verbose: bool = False,
+        progress: Progress = SILENT,
     ) -> Draws:
         self.check(problem)
-        at_once = min(self.chains, n_threads)
+        whole, at_once = problem, min(self.chains, n_threads)
         if problem.n_rows * problem.blocks.n_components < THREADED_TERMS:
             at_once = 1
         if at_once > 1:
@@ -220,10 +220,10 @@ class NUTS(Solver):
         density = LogPosterior(problem)
         target = self._target(density, modes)
         plans = self._plan(target, modes, rng)
-        progress = Progress(sum(plan.draws + plan.tune for plan in plans), verbose)
-        with progress:
-            chain = SAMPLERS[self.sampler].chains(target, plans, progress.advance)
-            results = run_chains(chain, len(plans), at_once, progress)
+        counter = Counter(plans, progress)
+        with progress.stage("nuts: preparing", 1):
+            chain = SAMPLERS[self.sampler].chains(target, plans, counter.advance)
+        results = run_chains(chain, at_once, counter)
 
         theta = np.stack([result.theta for result in results])
         log_prior = density.log_prior(theta)
@@ -246,6 +246,7 @@ class NUTS(Solver):
         self._complain_of_density(draws, density)
         self._complain_of_divergences(draws)
         judged = judge_chains(problem, modes, draws, rng)
+        judged = with_evidence(whole, modes, draws, judged, rng)
         if self.identify == "order":
             self._complain_of_order(judged, target)
         if self.chains == 1 and not judged.report["settled"]:

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,14 @@ import numpy as np
 from scipy.special import logsumexp
 
 from .._blocks import Array
+from .._bridge import Evidence
 from .._chains import judge_chains
 from .._draws import Draws
 from .._mode_table import ModeTable
 from .._problem import Problem
+from .._progress import SILENT, Progress
 from ._base import Solver
+from ._evidence import with_evidence
 
 if TYPE_CHECKING:
     from ._smc_kernel import Run
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
 EVIDENCE_ERROR_LIMIT = 0.5
 # Correlation of particles with where they started in the last stage that still passes.
 CORRELATION_LIMIT = 0.5
+# Standard errors, known from a few chains only, that two estimates of the evidence may be apart.
+ERRORS_APART = 5.0
 
 
 class SMC(Solver):
@@ -34,7 +40,7 @@ class SMC(Solver):
     Particles start in the prior and pass through tempered posteriors, prior times a power of the
     likelihood, by `pymc.sample_smc`: weighting, resampling, moving (Del Moral, Doucet and Jasra
     2006).  The search for modes plays no part: it is an independent check of what the other
-    solvers found.  It only serves to name the modes of the draws.
+    solvers found.  It only serves to name the modes of the draws and to weigh them.
 
     The moves are the package's own, since PyMC's have one scale for all particles and lose modes
     that are narrow.  A mixture of t distributions is fitted to the particles at every stage;
@@ -67,8 +73,12 @@ class SMC(Solver):
     Relatives are neighbours, so that what they have in common shows as autocorrelation, and
     effective sizes and R-hat mean what they mean for Markov chains.
 
-    The evidence is the mean of its estimates by the chains, each unbiased; its error comes from
-    their spread, and is absent for a single chain.
+    Every chain estimates the evidence by the product of its mean weights, stage by stage, without
+    bias: the report has these estimates, ``log_evidence_by_chain``, and the log of their mean,
+    ``path_log_evidence``, with an error from their spread (nan for a single chain).
+    ``log_evidence_`` comes from a bridge between the final particles and the mixture over the
+    modes, which is ten times as sharp; the two must agree.  Only here does the search for modes
+    enter, as a proposal.
 
     References
     ----------
@@ -112,15 +122,16 @@ class SMC(Solver):
         rng: np.random.Generator,
         *,
         n_threads: int = 1,
-        verbose: bool = False,
+        progress: Progress = SILENT,
     ) -> Draws:
         import pymc as pm
 
         from .._model import build_model
-        from ._smc_kernel import ParticleKernel
+        from ._smc_kernel import CHAIN_STEPS, ParticleKernel
 
         runs: list[Run] = []
-        with _no_messages():
+        whole = CHAIN_STEPS * int(self.chains)
+        with _no_messages(), progress.stage(f"smc: {self.chains} chains", whole) as stage:
             pm.sample_smc(
                 draws=int(self.draws),
                 kernel=ParticleKernel,
@@ -136,10 +147,11 @@ class SMC(Solver):
                 runs=runs,
                 correlation_threshold=float(self.correlation_threshold),
                 max_cycles=int(self.max_cycles),
-                verbose=verbose,
+                progress=progress,
+                advance=stage.advance,
             )
         evidences = np.array([run.log_evidence for run in runs])
-        value, error = _mean_evidence(evidences)
+        path = _path_evidence(evidences)
         left = [run.correlations[-1] for run in runs]
         draws = Draws(
             theta=np.stack([run.population.theta for run in runs]),
@@ -150,17 +162,17 @@ class SMC(Solver):
                 "stages": [len(run.betas) for run in runs],
                 "cycles": [sum(run.cycles) for run in runs],
                 "log_evidence_by_chain": evidences - problem.log_scale,
+                "path_log_evidence": path.log_evidence - problem.log_scale,
+                "path_log_evidence_error": path.error,
                 "correlation": max(left),
                 "largest_correlation": max(max(run.correlations) for run in runs),
             },
-            log_evidence=value,
-            log_evidence_error=error,
         )
-        if error is not None and error > EVIDENCE_ERROR_LIMIT:
+        if path.error > EVIDENCE_ERROR_LIMIT:
             draws.failures.append(
-                f"smc: chains disagree on the evidence, its log is known to +-{error:.2f} only "
-                f"(should be at most {EVIDENCE_ERROR_LIMIT}); raise draws, or use solver='gibbs' "
-                "or 'laplace'"
+                "smc: chains disagree on the evidence, its log is known to "
+                f"+-{path.error:.2f} only (should be at most {EVIDENCE_ERROR_LIMIT}); raise draws, "
+                "or use solver='gibbs' or 'laplace'"
             )
         if max(left) > CORRELATION_LIMIT:
             draws.failures.append(
@@ -168,16 +180,36 @@ class SMC(Solver):
                 f"they started is {max(left):.2f} (should be at most {CORRELATION_LIMIT}); raise "
                 "max_cycles, or use solver='gibbs' or 'nuts'"
             )
-        return judge_chains(problem, modes, draws, rng)
+        judged = judge_chains(problem, modes, draws, rng)
+        judged = with_evidence(problem, modes, draws, judged, rng)
+        return _held_against_path(judged, path)
 
 
-def _mean_evidence(log_evidences: Array) -> tuple[float, float | None]:
-    """Log of the mean evidence of the chains, and its standard error from their spread."""
+def _path_evidence(log_evidences: Array) -> Evidence:
+    """Log of the mean evidence of the chains; its standard error, from their spread, or nan."""
     n = len(log_evidences)
     value = float(logsumexp(log_evidences) - np.log(n))
     if n == 1:
-        return value, None
-    return value, float(np.exp(log_evidences - value).std(ddof=1) / np.sqrt(n))
+        return Evidence(value, np.nan)
+    return Evidence(value, float(np.exp(log_evidences - value).std(ddof=1) / np.sqrt(n)))
+
+
+def _held_against_path(draws: Draws, path: Evidence) -> Draws:
+    """The bridge must agree with the way particles took from the prior, which it knows nothing of.
+
+    Where there is no bridge, the way has the evidence.
+    """
+    value, error = draws.log_evidence, draws.log_evidence_error
+    if value is None or error is None or not np.isfinite(error):
+        return replace(draws, log_evidence=path.log_evidence, log_evidence_error=path.error)
+    gap = abs(value - path.log_evidence)
+    if gap > EVIDENCE_ERROR_LIMIT and gap > ERRORS_APART * np.hypot(error, path.error):
+        draws.failures.append(
+            f"smc: the evidence on the way from the prior and that of the particles at its end "
+            f"differ by {gap:.2f} nats (should be at most {EVIDENCE_ERROR_LIMIT}), as where a mode "
+            "was lost on the way; raise draws, or use solver='gibbs' or 'laplace'"
+        )
+    return draws
 
 
 @contextmanager

@@ -293,6 +293,5 @@ def test_normal_approximation_is_the_normal_density():
     ],
 )
 def test_rejects_wrong_options(solver, option, value):
-    problem = problem_of(*two_lines(50))
     with pytest.raises(ValueError, match=rf"{solver.__name__}\({option}=\.\.\.\).*{value!r}"):
-        solver(**{option: value}).check(problem)
+        solver(**{option: value}).check_options()

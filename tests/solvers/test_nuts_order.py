@@ -235,7 +235,6 @@ def test_a_fitted_model_keeps_the_order_and_says_when_it_cannot():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"identify": "sort"}, "must be one of 'relabel', 'order', got 'sort'"),
         ({"order_by": 1}, "X has 1 columns, so order_by must be an integer from 0 to 0"),
         ({"order_by": -1}, "integer from 0 to 0, or 'intercept'"),
         ({"order_by": "slope"}, "got 'slope' of type str"),

@@ -1,0 +1,67 @@
+"""Information criteria of a fit.
+
+Weights are frequencies: a row of weight w stands for w copies, n is the sum of the weights, and
+every result is that of the repeated rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from . import _prediction
+from ._blocks import Array, Components
+from ._posterior import Posterior
+
+
+class InformationCriteria(NamedTuple):
+    """Smaller is better."""
+
+    aic: float
+    bic: float
+    icl: float
+
+
+def information_criteria(
+    posterior: Posterior, X: Array, y: Array, weights: Array | None, *, n_threads: int = 1
+) -> InformationCriteria:
+    """AIC, BIC and ICL of the most probable mode, on the rows given."""
+    at_mode = with_draws(posterior, most_probable_mode(posterior))
+    weights = np.ones(len(y)) if weights is None else weights
+    log_likelihood = float(
+        weights @ _prediction.log_predictive_density(at_mode, X, y, n_threads=n_threads)
+    )
+    share = _prediction.responsibilities(at_mode, X, y, n_threads=n_threads).max(axis=1)
+    d = posterior.blocks.size
+    bic = d * float(np.log(weights.sum())) - 2.0 * log_likelihood
+    return InformationCriteria(
+        aic=2.0 * d - 2.0 * log_likelihood,
+        bic=bic,
+        icl=bic - 2.0 * float(weights @ np.log(share)),
+    )
+
+
+def most_probable_mode(posterior: Posterior) -> Components:
+    """Components at the most probable mode, (K,).
+
+    The modes of a stream are those of its first chunk.  There it is the mean of the unconstrained
+    parameters, which is the mode of the normal density that the draws come from.
+    """
+    if "log_likelihood" not in posterior:
+        blocks = posterior.blocks
+        return blocks.unpack(blocks.pack(posterior.components).mean(axis=(0, 1)))
+    best = int(np.argmax(posterior.modes["probability"].to_numpy()))
+    return Components(*(a[best] for a in posterior.mode_components))
+
+
+def with_draws(posterior: Posterior, components: Components) -> Posterior:
+    """The posterior with other draws, (K, ...) or (draws, K, ...), as one chain."""
+    if components.log_weights.ndim == 1:
+        components = Components(*(a[None] for a in components))
+    return replace(
+        posterior,
+        components=Components(*(a[None] for a in components)),
+        log_prior=np.zeros((1, len(components.log_weights))),
+    )

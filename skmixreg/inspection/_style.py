@@ -1,0 +1,81 @@
+"""What the displays share in looks.
+
+Components differ by marker and dashes as well as by colour, so that pictures can be read in
+greyscale.  Colours are those of the property cycle in use, and nothing global is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .._blocks import Array
+from .._exceptions import import_optional
+
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+DASHES: tuple[Any, ...] = (
+    "-", (0, (5, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)), (0, (2.5, 1)), (0, (6, 1, 1, 1, 1, 1)),
+)  # fmt: skip
+
+
+def pyplot(needed_for: str) -> Any:
+    """``matplotlib.pyplot``, or a `MissingPackageError` that says how to get it."""
+    return import_optional("matplotlib.pyplot", extra="plot", needed_for=needed_for)
+
+
+def axes_or_new(ax: Any, needed_for: str) -> Any:
+    """The axes given, or those of a new figure that makes room for a legend outside of them."""
+    plt = pyplot(needed_for)
+    return plt.subplots(layout="constrained")[1] if ax is None else ax
+
+
+def merged(defaults: Mapping[str, Any], given: Mapping[str, Any] | None, artist: Any) -> dict:
+    """Keywords of an artist class: the defaults, and over them what the user gave, aliases too."""
+    from matplotlib.cbook import normalize_kwargs
+
+    return {**normalize_kwargs(dict(defaults), artist), **normalize_kwargs(given or {}, artist)}
+
+
+def colour(k: int) -> str:
+    """Colour of a component, from the property cycle in use."""
+    return f"C{k}"
+
+
+def marker(k: int) -> str:
+    """Marker of a component."""
+    return MARKERS[k % len(MARKERS)]
+
+
+def dashes(k: int) -> Any:
+    """Line style of a component."""
+    return DASHES[k % len(DASHES)]
+
+
+def component_label(k: int, weight: float) -> str:
+    """A component with its mixing weight, numbered as in `summary`."""
+    return f"component {k}, weight {weight:.2g}"
+
+
+def legend_outside(ax: Any, handles: list[Any]) -> Any:
+    """A legend to the right of the axes, where no data are."""
+    return ax.legend(
+        handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0,
+        frameon=False,
+    )  # fmt: skip
+
+
+def show_range(ax: Any, values: Array, margin: float = 0.05, fresh: bool = True) -> None:
+    """Let the y axis span these values, and what was on it before unless it is ``fresh``.
+
+    What is drawn beyond is cut off: bands of a component with next to no rows reach as far as its
+    prior.
+    """
+    low, high = float(np.min(values)), float(np.max(values))
+    room = margin * (high - low) or max(abs(high), 1.0) * margin
+    low, high = low - room, high + room
+    if not fresh:
+        before = ax.get_ylim()
+        low, high = min(low, *before), max(high, *before)
+    ax.set_ylim(low, high)
