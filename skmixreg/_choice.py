@@ -19,6 +19,7 @@ from ._mode_table import ModeTable
 from ._modes import find_modes
 from ._posterior import Moments, Posterior
 from ._problem import Problem
+from ._progress import SILENT, Progress
 from .solvers import SOLVERS
 
 QUICK_DRAWS = 2000
@@ -98,6 +99,7 @@ def find_candidates(
     *,
     n_init: int,
     n_threads: int = 1,
+    progress: Progress = SILENT,
 ) -> list[Candidate]:
     """Modes and a first estimate of the evidence for every number of components.
 
@@ -111,26 +113,28 @@ def find_candidates(
     n_init : int
         Starts of each search.
     n_threads : int
+    progress : Progress
     """
     quick = SOLVERS["laplace"]().set_params(draws=QUICK_DRAWS, max_rounds=1)
     found: list[Candidate] = []
     for K in numbers:
         own = problem.with_components(K)
         beside = found[-1] if found and found[-1].n_components == K - 1 else None
+        progress.say(f"n_components={K}")
         modes = find_modes(
-            own, rng, n_init=n_init, n_threads=n_threads,
+            own, rng, n_init=n_init, n_threads=n_threads, progress=progress,
             neighbour=None if beside is None else beside.modes,
         )  # fmt: skip
-        found.append(Candidate(own, modes, quick.draw(own, modes, rng, n_threads=n_threads)))
+        draws = quick.draw(own, modes, rng, n_threads=n_threads, progress=progress)
+        found.append(Candidate(own, modes, draws))
     return found
 
 
-def draw_contenders(
-    candidates: Sequence[Candidate], solve: Callable[[Candidate], Posterior]
-) -> None:
+def draw_contenders(candidates: Sequence[Candidate], solve: Callable[[Candidate], None]) -> None:
     """Draw from every candidate that may hold a share of the posterior over K.
 
     The best of those known comes next, and every number is judged against the best there is.
+    ``solve`` sets the posterior of a candidate.
     """
     while True:
         best = max((_or_nothing(c.log_evidence) for c in candidates), default=-np.inf)
@@ -140,7 +144,7 @@ def draw_contenders(
         if not left:
             return
         chosen = max(left, key=lambda c: _or_nothing(c.log_evidence))
-        chosen.posterior = solve(chosen)
+        solve(chosen)
 
 
 def _or_nothing(value: float) -> float:

@@ -11,7 +11,6 @@ import pandas as pd
 
 from ._blocks import Array
 from ._choice import Candidate, draw_contenders, shares
-from ._posterior import Posterior
 
 # Two log evidences nearer than so many Monte Carlo standard errors are not told apart.
 ERRORS_APART = 2.0
@@ -36,9 +35,7 @@ class Criterion(ABC):
     leaves_out: ClassVar[bool] = False
     weighs: ClassVar[bool] = True
 
-    def draw(
-        self, candidates: Sequence[Candidate], solve: Callable[[Candidate], Posterior]
-    ) -> None:
+    def draw(self, candidates: Sequence[Candidate], solve: Callable[[Candidate], None]) -> None:
         """Draw in full from those candidates for which the criterion needs it."""
         return
 
@@ -73,9 +70,7 @@ class Evidence(Criterion):
     name = "evidence"
     column = "log_evidence"
 
-    def draw(
-        self, candidates: Sequence[Candidate], solve: Callable[[Candidate], Posterior]
-    ) -> None:
+    def draw(self, candidates: Sequence[Candidate], solve: Callable[[Candidate], None]) -> None:
         draw_contenders(candidates, solve)
 
     def choose(self, table: pd.DataFrame, fits: dict[int, Any]) -> int:
@@ -111,11 +106,9 @@ class LOO(Criterion):
     column = "elpd_loo"
     leaves_out = True
 
-    def draw(
-        self, candidates: Sequence[Candidate], solve: Callable[[Candidate], Posterior]
-    ) -> None:
+    def draw(self, candidates: Sequence[Candidate], solve: Callable[[Candidate], None]) -> None:
         for candidate in candidates:
-            candidate.posterior = solve(candidate)
+            solve(candidate)
 
     def choose(self, table: pd.DataFrame, fits: dict[int, Any]) -> int:
         if len(fits) < 2:

@@ -338,9 +338,9 @@ def _prior_sensitivity(fit: Fit) -> list[Row]:
     if table is None:
         return []
     worst, weakest = str(table["prior"].idxmax()), str(table["likelihood"].idxmin())
-    prior, likelihood = table["prior"].max(), table["likelihood"].min()
-    calm, informed = bool(prior < SENSITIVITY_LIMIT), bool(likelihood >= SENSITIVITY_LIMIT)
-    conflict = table.loc[worst, "likelihood"] >= SENSITIVITY_LIMIT
+    prior, likelihood = float(table["prior"].max()), float(table["likelihood"].min())
+    calm, informed = prior < SENSITIVITY_LIMIT, likelihood >= SENSITIVITY_LIMIT
+    conflict = float(table["likelihood"][worst]) >= SENSITIVITY_LIMIT
     return [
         Row(
             "prior_sensitivity", prior, SENSITIVITY_LIMIT, calm,

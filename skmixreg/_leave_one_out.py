@@ -37,6 +37,16 @@ SCREENING_DRAWS = 200
 # The rows that move the posterior most are smoothed whatever the subsample is.
 INFLUENTIAL_ROWS = 200
 PACKAGE = str(Path(__file__).parent)
+# Why k-hat is high, and what to do.
+INFLUENTIAL = (
+    "without such a row the posterior is another, as where a component holds few rows",
+    "cross-validate instead, cross_val_score(estimator, X, y, "
+    "scoring=mean_log_predictive_density_scorer)",
+)
+APPROXIMATE = (
+    "the approximation is too far from the posterior without them",
+    "draw from the posterior itself, refit_as('auto', X, y)",
+)
 
 
 class _Rows(NamedTuple):
@@ -226,17 +236,11 @@ class _LeaveOneOut:
             return False
         worst = np.argsort(-np.where(np.isnan(pareto_k), np.inf, pareto_k))[: min(5, high.sum())]
         named = ", ".join(f"{self.rows.number[index[i]]} ({pareto_k[i]:.2f})" for i in worst)
-        advice = (
-            "draw from the posterior itself, refit_as('auto', X, y)"
-            if self.approximate
-            else "cross-validate instead: cross_val_score(estimator, X, y, "
-            "scoring=mean_log_predictive_density_scorer)"
-        )
+        cause, advice = APPROXIMATE if self.approximate else INFLUENTIAL
         warnings.warn(
-            f"loo: k-hat is over {self.good_k:.2f} for {high.sum()} of {among} rows, so that "
-            "their elpd is not reliable, most often too high: without such a row the posterior "
-            "is another, as where a component holds few rows. The highest are, by row "
-            f"(k-hat): {named}. If they decide a comparison, {advice}.",
+            f"loo: k-hat is over {self.good_k:.2f} for {high.sum()} of {among} rows: {cause}, so "
+            "that the elpd of these rows is not reliable, most often too high. The highest, by "
+            f"row (k-hat): {named}. If they decide a comparison, {advice}.",
             UserWarning,
             skip_file_prefixes=(PACKAGE,),
         )

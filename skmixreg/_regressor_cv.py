@@ -21,6 +21,7 @@ from ._choice import LEAST_PROBABILITY, Candidate, averaged, find_candidates
 from ._criteria import CRITERIA, Criterion
 from ._posterior import Posterior
 from ._priors import Priors
+from ._progress import CallbackSupportMixin, fit_progress, with_callbacks
 from ._regressor import BayesianMixtureRegressor
 from .families import FAMILIES, Family
 from .solvers import SOLVERS, Solver
@@ -29,7 +30,7 @@ PACKAGE = str(Path(__file__).parent)
 OWN_PARAMETERS = ("n_components", "criterion", "average")
 
 
-class BayesianMixtureRegressorCV(AssessedMixture):
+class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
     r"""Mixture of regressions with the number of components K chosen by a criterion.
 
     Every K is fitted once to all rows, from the modes of the fit with one component fewer; there
@@ -47,7 +48,7 @@ class BayesianMixtureRegressorCV(AssessedMixture):
 
     Parameters
     ----------
-    n_components : iterable of int, default=range(1, 7)
+    n_components : iterable of int, or int, default=(1, 2, 3, 4, 5, 6)
         The numbers to choose from.
     criterion : {"evidence", "loo", "bic", "icl"}, default="evidence"
         ``"evidence"``: the largest marginal likelihood.  It depends on the priors, which are
@@ -115,7 +116,7 @@ class BayesianMixtureRegressorCV(AssessedMixture):
 
     def __init__(
         self,
-        n_components: Iterable[int] = range(1, 7),
+        n_components: Iterable[int] | int = (1, 2, 3, 4, 5, 6),
         *,
         criterion: str = "evidence",
         average: bool = False,
@@ -183,55 +184,70 @@ class BayesianMixtureRegressorCV(AssessedMixture):
         ValueError, TypeError
             If a parameter or the data cannot be used; the message says what to do.
         """
-        numbers, criterion = self._choice()
-        models = {K: self._model(K) for K in numbers}
-        family, _, priors, n_threads = models[numbers[0]]._resolve()
-        rows = _validation.validate_training_data(self, X, y, sample_weight, numbers[-1])
-        rng = _validation.resolve_generator(self.random_state)
+        doubts = self._learn(X, y, sample_weight)
+        if doubts:
+            warnings.warn(
+                f"The choice of n_components={self.n_components_} is not resolved: "
+                f"{'; '.join(doubts)}. Look at criterion_table_; raise the solver's draws.",
+                ConvergenceWarning,
+                skip_file_prefixes=(PACKAGE,),
+            )
+        self.best_estimator_._warn()
+        return self
 
-        def solve(candidate: Candidate) -> Posterior:
-            model = models[candidate.n_components]
-            solver = model._resolve()[1]
-            posterior: Posterior = solver.solve(
-                candidate.problem, rng, n_init=self.n_init, n_threads=n_threads,
-                modes=candidate.modes,
-            )  # fmt: skip
-            self._take_over(model, solver, posterior)
-            return posterior
+    @with_callbacks
+    def _learn(self, X: Any, y: Any, sample_weight: Any) -> list[str]:
+        """As `fit`, without a word on why the choice may be in doubt, which is returned."""
+        with fit_progress(self, X, y, sample_weight) as progress:
+            numbers, criterion = self._choice()
+            models = {K: self._model(K) for K in numbers}
+            family, _, priors, n_threads = models[numbers[0]]._resolve()
+            rows = _validation.validate_training_data(self, X, y, sample_weight, numbers[-1])
+            rng = _validation.resolve_generator(self.random_state)
+            options: dict[str, Any] = {
+                "n_init": self.n_init, "n_threads": n_threads, "progress": progress,
+            }  # fmt: skip
 
-        with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore"):
-            problem = models[numbers[0]]._problem(*rows, family, priors, n_threads)
-            with problem.rows:
-                candidates = find_candidates(
-                    problem, numbers, rng, n_init=self.n_init, n_threads=n_threads
+            def solve(candidate: Candidate) -> None:
+                model = models[candidate.n_components]
+                solver = model._resolve()[1]
+                candidate.posterior = solver.solve(
+                    candidate.problem, rng, modes=candidate.modes, **options
                 )
-                criterion.draw(candidates, solve)
-                for candidate in candidates:
-                    if candidate.posterior is None:
-                        model = models[candidate.n_components]
-                        self._take_over(model, SOLVERS["map"](), candidate.at_modes(rng))
-                table, fits = self._tables(candidates, models, criterion, (X, y, sample_weight))
-                chosen = criterion.choose(table, fits)
-                averaging = table.index[table["probability"] >= LEAST_PROBABILITY]
-                for candidate in candidates:
-                    K = candidate.n_components
-                    wanted = chosen == K or (self.average and K in averaging)
-                    if wanted and candidate.posterior is None:
-                        candidate.posterior = solve(candidate)
-        return self._chosen(candidates, models, table, chosen, criterion.doubts(table, chosen))
+                self._take_over(model, solver, candidate.posterior)
+
+            with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore"):
+                problem = models[numbers[0]]._problem(*rows, family, priors, n_threads)
+                with problem.rows:
+                    candidates = find_candidates(problem, numbers, rng, **options)
+                    criterion.draw(candidates, solve)
+                    for candidate in candidates:
+                        if candidate.posterior is None:
+                            model = models[candidate.n_components]
+                            self._take_over(model, SOLVERS["map"](), candidate.at_modes(rng))
+                    table, fits = self._tables(candidates, models, criterion, (X, y, sample_weight))
+                    chosen = criterion.choose(table, fits)
+                    averaging = table.index[table["probability"] >= LEAST_PROBABILITY]
+                    for candidate in candidates:
+                        K = candidate.n_components
+                        wanted = chosen == K or (self.average and K in averaging)
+                        if wanted and candidate.posterior is None:
+                            solve(candidate)
+            self._set_chosen(candidates, models, table, chosen)
+            doubts = criterion.doubts(table, chosen)
+            self.resolved_ = not doubts
+            return doubts
 
     def _choice(self) -> tuple[list[int], Criterion]:
         """The numbers in ascending order and the criterion, checked."""
-        try:
-            numbers = list(self.n_components)
-        except TypeError:
-            numbers = []
+        given: Any = self.n_components
+        numbers = list(given) if isinstance(given, Iterable) else [given]
         if not numbers or any(
             isinstance(K, bool) or not isinstance(K, Integral) or K < 1 for K in numbers
         ):
             raise ValueError(
                 "n_components must be an iterable of positive integers, such as range(1, 7), got "
-                f"{self.n_components!r}; for a single number use BayesianMixtureRegressor."
+                f"{self.n_components!r}."
             )
         if self.criterion not in CRITERIA:
             raise ValueError(
@@ -293,42 +309,30 @@ class BayesianMixtureRegressorCV(AssessedMixture):
         table["drawn"] = [c.posterior is not None for c in candidates]
         return table, fits
 
-    def _chosen(
+    def _set_chosen(
         self,
         candidates: Sequence[Candidate],
         models: dict[int, BayesianMixtureRegressor],
         table: pd.DataFrame,
         chosen: int,
-        doubts: list[str],
-    ) -> Self:
-        """Set all fitted attributes, and warn where the choice or the fit is in doubt."""
+    ) -> None:
+        """Set all fitted attributes."""
         drawn = {c.n_components: c.posterior for c in candidates if c.posterior is not None}
-        best = models[chosen]
-        for name, value in vars(best).items():
+        for name, value in vars(models[chosen]).items():
             if name.endswith("_"):
                 setattr(self, name, value)
-        self.n_components_ = chosen
-        self.best_estimator_ = best
         table["drawn"] = [K in drawn for K in table.index]
         table["converged"] = pd.array(
             [models[K].converged_ if K in drawn else None for K in table.index], dtype="boolean"
         )
+        self.n_components_ = chosen
+        self.best_estimator_ = models[chosen]
         self.criterion_table_ = table
         self.estimators_ = {K: models[K] for K in drawn}
-        self.resolved_ = not doubts
         self._averaged = None
         if self.average:
             probability = table.loc[list(drawn), "probability"].to_numpy()
             self._averaged = averaged(list(drawn.values()), probability / probability.sum())
-        if doubts:
-            warnings.warn(
-                f"The choice of n_components={chosen} is not resolved: {'; '.join(doubts)}. "
-                "Look at criterion_table_; raise the solver's draws.",
-                ConvergenceWarning,
-                skip_file_prefixes=(PACKAGE,),
-            )
-        best._warn()
-        return self
 
     @property
     def _predictive(self) -> Posterior:

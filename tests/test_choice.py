@@ -103,7 +103,7 @@ def test_contenders_are_drawn_until_the_rest_is_ruled_out():
 
     def solve(candidate):
         order.append(candidates.index(candidate))
-        return "drawn"
+        candidate.posterior = "drawn"
 
     draw_contenders(candidates, solve)
     # Nothing is known of the last, so that it cannot be ruled out.
@@ -210,7 +210,7 @@ def test_in_a_pipeline(lines):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"n_components": 3}, "iterable of positive integers"),
+        ({"n_components": 2.0}, "iterable of positive integers"),
         ({"n_components": ()}, "iterable of positive integers"),
         ({"n_components": (1, 2.5)}, "iterable of positive integers"),
         ({"n_components": (0, 1)}, "iterable of positive integers"),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.linear_model import LinearRegression
@@ -10,7 +11,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skmixreg.metrics import generalised_r2, mean_log_predictive_density_scorer
+from skmixreg.metrics import crps_scorer, generalised_r2, mean_log_predictive_density_scorer
 
 
 class NormalRegressor(RegressorMixin, BaseEstimator):
@@ -31,6 +32,11 @@ class NormalRegressor(RegressorMixin, BaseEstimator):
     def log_predictive_density(self, X, y):
         z = (y - self.predict(X)) / self.sigma_
         return -0.5 * (z**2 + np.log(2 * np.pi)) - np.log(self.sigma_)
+
+    def crps(self, X, y):
+        z = (y - self.predict(X)) / self.sigma_
+        inside = z * (2 * norm.cdf(z) - 1) + 2 * norm.pdf(z) - 1 / np.sqrt(np.pi)
+        return self.sigma_ * inside
 
 
 @pytest.fixture
@@ -83,19 +89,28 @@ def test_edges():
         generalised_r2([-1.0, -2.0], [3.0, 4.0], [1.0, 1.0, 1.0])
 
 
-def test_scorer(data):
+SCORERS = {
+    mean_log_predictive_density_scorer: lambda model, X, y: model.log_predictive_density(X, y),
+    crps_scorer: lambda model, X, y: -model.crps(X, y),
+}
+
+
+@pytest.fixture(params=SCORERS, ids=lambda scorer: scorer.__name__)
+def scorer(request):
+    return request.param
+
+
+def test_scorer(data, scorer):
     X, y, w = data
     model = NormalRegressor().fit(X, y)
-    density = model.log_predictive_density(X, y)
-    np.testing.assert_allclose(mean_log_predictive_density_scorer(model, X, y), density.mean())
-    np.testing.assert_allclose(
-        mean_log_predictive_density_scorer(model, X, y, w), np.average(density, weights=w)
-    )
+    values = SCORERS[scorer](model, X, y)
+    np.testing.assert_allclose(scorer(model, X, y), values.mean())
+    np.testing.assert_allclose(scorer(model, X, y, w), np.average(values, weights=w))
 
 
-def test_scorer_inside_pipelines_and_searches(data):
+def test_scorer_inside_pipelines_and_searches(data, scorer):
     X, y, _ = data
-    plain = mean_log_predictive_density_scorer(NormalRegressor().fit(X, y), X, y)
+    plain = scorer(NormalRegressor().fit(X, y), X, y)
     models = [
         make_pipeline(NormalRegressor()),
         make_pipeline(StandardScaler(), NormalRegressor()),
@@ -104,19 +119,14 @@ def test_scorer_inside_pipelines_and_searches(data):
         make_pipeline(StandardScaler(), GridSearchCV(NormalRegressor(), {"ridge": [0.0]}, cv=3)),
     ]
     for model in models:
-        score = mean_log_predictive_density_scorer(model.fit(X, y), X, y)
-        np.testing.assert_allclose(score, plain)
-    scores = cross_val_score(models[1], X, y, scoring=mean_log_predictive_density_scorer)
+        np.testing.assert_allclose(scorer(model.fit(X, y), X, y), plain)
+    scores = cross_val_score(models[1], X, y, scoring=scorer)
     assert scores.shape == (5,)
-    search = GridSearchCV(
-        models[1],
-        {"normalregressor__ridge": [0.0, 1e4]},
-        scoring=mean_log_predictive_density_scorer,
-    )
+    search = GridSearchCV(models[1], {"normalregressor__ridge": [0.0, 1e4]}, scoring=scorer)
     assert search.fit(X, y).best_params_ == {"normalregressor__ridge": 0.0}
 
 
-def test_scorer_needs_a_density(data):
+def test_scorer_needs_a_density(data, scorer):
     X, y, _ = data
-    with pytest.raises(TypeError, match="got LinearRegression"):
-        mean_log_predictive_density_scorer(LinearRegression().fit(X, y), X, y)
+    with pytest.raises(TypeError, match=f"{scorer.__name__} needs.*got LinearRegression"):
+        scorer(LinearRegression().fit(X, y), X, y)

@@ -28,6 +28,7 @@ from skmixreg.solvers import SOLVERS
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.filterwarnings("ignore::skmixreg.MultimodalPosteriorWarning"),
+    pytest.mark.filterwarnings("ignore::skmixreg.WeaklyIdentifiedWarning"),
 ]
 
 

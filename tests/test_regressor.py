@@ -114,6 +114,7 @@ def test_an_own_generator_moves_on(lines):
     assert not np.array_equal(first, model.fit(*lines).posterior_["coef"])
 
 
+@pytest.mark.filterwarnings("ignore::skmixreg.WeaklyIdentifiedWarning")
 def test_priors_matter(lines):
     X, y = lines
     tight = BayesianMixtureRegressor(random_state=0, priors=Priors(coef_scale=0.01)).fit(
@@ -368,6 +369,7 @@ EDGE = {name: (X, y) for name, X, y in edge_cases()}
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::skmixreg.MultimodalPosteriorWarning")
+@pytest.mark.filterwarnings("ignore::skmixreg.WeaklyIdentifiedWarning")
 @pytest.mark.parametrize("solver", ["auto", "laplace", "gibbs"])
 @pytest.mark.parametrize("case", EDGE)
 def test_data_at_the_edge_fit(case, solver):

@@ -10,7 +10,7 @@ import pytest
 from conftest import quick_solver
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skmixreg import BayesianMixtureRegressor
+from skmixreg import BayesianMixtureRegressor, BayesianMixtureRegressorCV
 from skmixreg.solvers import SOLVERS
 
 # The checks fit noise, two or three distinct responses and the like: whether such a posterior
@@ -18,6 +18,7 @@ from skmixreg.solvers import SOLVERS
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.filterwarnings("ignore::skmixreg.MultimodalPosteriorWarning"),
+    pytest.mark.filterwarnings("ignore::skmixreg.WeaklyIdentifiedWarning"),
 ]
 
 # These take seconds where others take milliseconds, or compile for every number of columns.
@@ -62,6 +63,15 @@ def expected_failed_checks(estimator):
     estimators(CHEAP), expected_failed_checks=expected_failed_checks, xfail_strict=True
 )
 def test_checks(estimator, check):
+    check(estimator)
+
+
+@parametrize_with_checks(
+    [BayesianMixtureRegressorCV((1, 2), average=True)],
+    expected_failed_checks=expected_failed_checks,
+    xfail_strict=True,
+)
+def test_checks_of_the_choice(estimator, check):
     check(estimator)
 
 

@@ -66,8 +66,10 @@ def chosen_here(X: np.ndarray, y: np.ndarray) -> dict[str, object]:
             out[criterion] = model.n_components_
             out[f"{criterion} seconds"] = round(time.process_time() - start, 2)
             out[f"{criterion} resolved"] = bool(model.resolved_)
-            if criterion == "evidence":
-                out["probability"] = model.criterion_table_["probability"].round(4).tolist()
+            table = model.criterion_table_
+            out[f"{criterion} log evidence"] = table["log_evidence"].round(3).tolist()
+            out[f"{criterion} drawn"] = table["drawn"].tolist()
+            out[f"{criterion} converged"] = table["converged"].fillna(False).tolist()
     return out
 
 
@@ -122,9 +124,24 @@ def table() -> str:
     return "\n".join(lines)
 
 
+def first_round() -> str:
+    """How far off one round of importance sampling was, against the full draws."""
+    gaps = []
+    for record in json.loads(RESULTS.read_text()).values():
+        if "loo" in record:
+            one, full = (np.array(record[f"{c} log evidence"]) for c in ("evidence", "loo"))
+            compared = ~np.array(record["evidence drawn"]) & np.array(record["loo converged"])
+            gaps += (one - full)[compared].tolist()
+    return (
+        f"{len(gaps)} evidences of one round against converged fits: "
+        f"{min(gaps):+.2f} to {max(gaps):+.2f} nats"
+    )
+
+
 if __name__ == "__main__":
     if "--write" not in sys.argv:
         run()
     print(table())
+    print(first_round())
     if PAGE.exists():
         PAGE.write_text(with_table(PAGE.read_text(), "choice table", table()))
