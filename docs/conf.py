@@ -26,8 +26,8 @@ templates_path = ["_templates"]
 exclude_patterns = ["_build", "**/sg_execution_times.rst", "sg_execution_times.rst"]
 # `name` in a docstring is a link where there is such a name here, and code where there is none.
 default_role = "py:obj"
+highlight_language = "none"  # of blocks that do not name theirs: tables, commands
 nitpicky = False
-suppress_warnings = ["toc.empty_glob"]
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3

@@ -1,16 +1,19 @@
 """Continuous ranked probability score of the posterior predictive distribution.
 
-At every row this is a mixture of M = T x K terms, T draws of K components, and the score of a
-mixture F with weights w is
+At every row this is a mixture F over T draws of K components, and its score is
 
-    int (F(z) - 1{z >= y})^2 dz = sum_m w_m E|Y_m - y| - 1/2 sum_m sum_l w_m w_l E|Y_m - Y_l|,
+    int (F(z) - 1{z >= y})^2 dz = E|Y - y| - 1/2 E|Y - Y'|
 
-closed for every family that has the two expectations (Gneiting and Raftery 2007, eq. 21; for
-normal mixtures Grimit, Gneiting, Berrocal and Johnson 2006).  Pairs cost M^2, so
-that T is smaller here than where quantiles are computed.
+with Y and Y' independent from F (Gneiting and Raftery 2007, eq. 21).  Given draw and component both
+expectations are closed (for the normal distribution Grimit, Gneiting, Berrocal and Johnson 2006).
+The first is a mean over draws.  The second is one over pairs of draws: over all pairs where they
+are few, else over pairs a few fixed lags apart, which have all draws in them: an incomplete
+U-statistic (Blom 1976), whose error is that of a mean over all draws and not of few.
 
 References
 ----------
+Blom, G. (1976). Some properties of incomplete U-statistics. Biometrika 63, 573-580.
+
 Gneiting, T. and Raftery, A. E. (2007). Strictly proper scoring rules, prediction, and estimation.
 Journal of the American Statistical Association 102, 359-378.
 
@@ -22,21 +25,20 @@ verification. Quarterly Journal of the Royal Meteorological Society 132, 2925-29
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ._blocks import Array, Components
 from ._posterior import Posterior
 from ._row_mixtures import RowMixtures
 from ._rows import RowBlocks
 
-# 160 terms take about half a second per 1000 rows on one thread; that they come from so few
-# draws moves the mean score by less than a tenth of its standard error over rows.
-TERMS = 160
-LEAST_DRAWS = 16
-BLOCK_ROWS = 128  # terms of so many rows stay in the cache
+# Pairs of components per row; this many take about a second per 4000 rows on one thread.
+PAIRS = 10_000
+BLOCK_NUMBERS = 1 << 15  # terms of a block of rows, few enough for the cache
 
 
 def crps(posterior: Posterior, X: Array, y: Array, *, n_threads: int = 1) -> Array:
-    """Score of every row, over evenly spaced draws; smaller is better.
+    """Score of every row; smaller is better.
 
     Parameters
     ----------
@@ -50,35 +52,60 @@ def crps(posterior: Posterior, X: Array, y: Array, *, n_threads: int = 1) -> Arr
     ndarray of shape (n,)
         In the user's units of y.
     """
-    design, draws = posterior.design, evenly_spaced(posterior.components)
+    design = posterior.design
+    draws, lags = pairing(posterior.components)
 
     def rows(start: int, stop: int) -> Array:
         Z = (X[start:stop] - design.x_mean) / design.x_scale
-        return _scores(RowMixtures(posterior.family, draws, Z), design.target(y[start:stop]))
+        mixtures = RowMixtures(posterior.family, draws, Z)
+        return _scores(mixtures, design.target(y[start:stop]), draws.log_weights.shape, lags)
 
-    with RowBlocks(len(X), n_threads, BLOCK_ROWS) as blocks:
+    per_block = max(1, BLOCK_NUMBERS // draws.log_weights.size)
+    with RowBlocks(len(X), n_threads, per_block) as blocks:
         return design.y_scale * np.concatenate([np.empty(0), *blocks.map(rows)])
 
 
-def evenly_spaced(components: Components) -> Components:
-    """At most `TERMS` / K draws, but at least `LEAST_DRAWS`, in the order of the draws."""
+def pairing(components: Components) -> tuple[Components, NDArray[np.intp]]:
+    """Evenly spaced draws, as many as `PAIRS` allows, and the lags between those that are paired.
+
+    Returns
+    -------
+    draws : Components
+        T draws in one axis.
+    lags : ndarray of shape (L,)
+        Draw t is paired with draw t + lag, modulo T.
+    """
     K = components.log_weights.shape[-1]
     S = components.log_weights.size // K
-    T = min(S, max(LEAST_DRAWS, TERMS // K))
+    T = min(S, max(2, PAIRS // K**2))
     chosen = np.round((np.arange(T) + 0.5) * S / T - 0.5).astype(np.intp)
-    return Components(*(a.reshape(S, *a.shape[2:])[chosen] for a in components))
+    draws = Components(*(a.reshape(S, *a.shape[2:])[chosen] for a in components))
+    n_lags = max(1, PAIRS // (T * K**2))
+    if 2 * n_lags + 1 >= T:
+        return draws, np.arange(T)
+    # Up to half of T, since lag T - j gives the pairs of lag j.
+    return draws, np.round(np.arange(1, n_lags + 1) * T / (2 * n_lags + 1)).astype(np.intp)
 
 
-def _scores(mixtures: RowMixtures, y: Array) -> Array:
-    family, weights = mixtures.family, mixtures.weights
-    eta = np.ascontiguousarray(mixtures.eta.T)  # (M, n): a term of all rows lies together
-    dispersion = mixtures.dispersion[:, None]
-    score = weights @ family.mean_absolute_error(y, eta, dispersion)
-    for m in range(len(weights)):
-        # Each pair once; a term with itself counts half as much as two different ones.
-        others = weights[m:].copy()
-        others[0] *= 0.5
-        score -= weights[m] * (
-            others @ family.mean_absolute_difference(eta[m:], dispersion[m:], eta[m], dispersion[m])
-        )
+def _scores(
+    mixtures: RowMixtures, y: Array, shape: tuple[int, int], lags: NDArray[np.intp]
+) -> Array:
+    family, (T, K) = mixtures.family, shape
+    # (T, K, rows): a term of all rows lies together.
+    eta = np.ascontiguousarray(mixtures.eta.T).reshape(T, K, -1)
+    dispersion = mixtures.dispersion.reshape(T, K, 1)
+    weights = T * mixtures.weights.reshape(T, K)
+    score = _mean_over_draws(weights, family.mean_absolute_error(y, eta, dispersion))
+    for lag in lags:
+        other = np.roll(np.arange(T), lag)
+        for k in range(K):
+            difference = family.mean_absolute_difference(
+                eta, dispersion, eta[other, k, None], dispersion[other, k, None]
+            )
+            pair = weights * weights[other, k, None]
+            score -= 0.5 / len(lags) * _mean_over_draws(pair, difference)
     return score
+
+
+def _mean_over_draws(weights: Array, values: Array) -> Array:
+    return np.tensordot(weights, values, axes=2) / len(weights)

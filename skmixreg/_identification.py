@@ -13,9 +13,9 @@ from ._priors import NumericPriors
 
 # A second distinct solution of more than this share makes averages over solutions mean little.
 SECOND_MODE_SHARE = 0.05
-# Posterior probability above which a component counts as unfilled, or labels as ambiguous.  On
-# simulated and real data it is under 0.08 with the number of components that evidence prefers,
-# and from 0.2 to 1 with one or two more.
+# Posterior probability above which a component counts as unfilled, or labels as ambiguous.  On 14
+# simulated data sets it is under 0.08 for every number of components up to the true one, and from
+# 0.2 to 1 with one or two more.
 WEAK_SHARE = 0.1
 
 
@@ -102,7 +102,7 @@ class Identification(NamedTuple):
             return None
         return (
             f"The data do not identify n_components={K}: {'; '.join(reasons)}. Lower "
-            "n_components, compare log_evidence_ over its values, or state narrower priors; "
+            "n_components, compare log_evidence_ over its values, or state stronger priors; "
             "predictions are not affected."
         )
 

@@ -10,6 +10,8 @@ import re
 from pathlib import Path
 
 import pytest
+from conftest import two_lines
+from sklearn.base import clone
 
 import skmixreg
 
@@ -18,23 +20,37 @@ FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 BLOCK = re.compile(r"^```(python|pycon)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 # A whole solver, which tests/solvers/test_toy_solver.py runs.
 ELSEWHERE = {"add-a-solver.md"}
-SLOW = {"pymc.md"}
+# They sample in PyMC or search over many numbers of components.
+SLOW = {"pymc.md", "skmixreg._fitted", "skmixreg.model_selection"}
+
+
+def case(value: object, name: str):
+    return pytest.param(value, marks=[pytest.mark.slow] if name in SLOW else [], id=name)
+
+
 PAGES = [
-    pytest.param(page, marks=[pytest.mark.slow] if page.name in SLOW else [], id=page.name)
+    case(page, page.name)
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
     if page.name not in ELSEWHERE and BLOCK.search(page.read_text())
 ]
 MODULES = [
-    name
+    case(name, name)
     for _, name, _ in pkgutil.walk_packages(skmixreg.__path__, "skmixreg.")
     if ">>> " in Path(importlib.util.find_spec(name).origin).read_text()
 ]
 
 
+class Checker(doctest.OutputChecker):
+    """An example that shows no output may have one."""
+
+    def check_output(self, want: str, got: str, optionflags: int) -> bool:
+        return not want or super().check_output(want, got, optionflags)
+
+
 def run(test: doctest.DocTest) -> None:
     """Run a doctest; fail with what doctest says."""
     said: list[str] = []
-    runner = doctest.DocTestRunner(optionflags=FLAGS)
+    runner = doctest.DocTestRunner(checker=Checker(), optionflags=FLAGS)
     runner.run(test, out=said.append, clear_globs=False)
     assert not runner.failures, "".join(said)
 
@@ -57,11 +73,38 @@ def test_code_of_pages_runs(page, monkeypatch, tmp_path):
     linecache.checkcache()
 
 
+@pytest.fixture(scope="module")
+def given():
+    """What short examples take as given; marked +SKIP, they run nowhere else."""
+    X, y = two_lines(300)
+    X_new, y_new = two_lines(100, seed=1)
+    model = skmixreg.BayesianMixtureRegressor(random_state=0).fit(X, y)
+    streamed = skmixreg.BayesianMixtureRegressor(solver="cavi", random_state=0).partial_fit(X, y)
+    table = skmixreg.BayesianMixtureRegressorCV(range(1, 3), random_state=0).fit(X, y)
+    return {
+        "BayesianMixtureRegressor": skmixreg.BayesianMixtureRegressor,
+        "X": X,
+        "X_new": X_new,
+        "clone": clone,
+        "model": model,
+        "streamed": streamed,
+        "table": table.criterion_table_,
+        "y": y,
+        "y_new": y_new,
+    }
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore::skmixreg.WeaklyIdentifiedWarning")
 @pytest.mark.parametrize("module", MODULES)
-def test_examples_of_docstrings_run(module, monkeypatch):
+def test_examples_of_docstrings_run(module, given, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "agg")
-    tests = doctest.DocTestFinder(exclude_empty=True).find(importlib.import_module(module))
+    tests = doctest.DocTestFinder(exclude_empty=True).find(
+        importlib.import_module(module), extraglobs=given
+    )
     tests = [test for test in tests if test.examples]
     assert tests
     for test in tests:
+        for example in test.examples:
+            example.options.pop(doctest.SKIP, None)
         run(test)
