@@ -29,12 +29,13 @@ from numpy.typing import NDArray
 
 from ._blocks import Array, Components
 from ._posterior import Posterior
-from ._row_mixtures import RowMixtures
 from ._rows import RowBlocks
+from .families._base import Family
 
-# Pairs of components per row; this many take about a second per 4000 rows on one thread.
+# Pairs of components per row: half a second per 2000 rows on one thread, within 0.5% of all pairs
+# of all draws and, in means over rows, a hundredth of their standard error.
 PAIRS = 10_000
-BLOCK_NUMBERS = 1 << 15  # terms of a block of rows, few enough for the cache
+BLOCK_NUMBERS = 1 << 16  # terms of a block of rows, few enough for the cache
 
 
 def crps(posterior: Posterior, X: Array, y: Array, *, n_threads: int = 1) -> Array:
@@ -57,8 +58,11 @@ def crps(posterior: Posterior, X: Array, y: Array, *, n_threads: int = 1) -> Arr
 
     def rows(start: int, stop: int) -> Array:
         Z = (X[start:stop] - design.x_mean) / design.x_scale
-        mixtures = RowMixtures(posterior.family, draws, Z)
-        return _scores(mixtures, design.target(y[start:stop]), draws.log_weights.shape, lags)
+        # Column by column: a matrix product may round a row differently in other company.
+        eta = np.repeat(draws.intercept[:, :, None], len(Z), axis=2)
+        for j in range(Z.shape[1]):
+            eta += draws.coef[:, :, j, None] * Z[:, j]
+        return _scores(posterior.family, draws, eta, design.target(y[start:stop]), lags)
 
     per_block = max(1, BLOCK_NUMBERS // draws.log_weights.size)
     with RowBlocks(len(X), n_threads, per_block) as blocks:
@@ -88,17 +92,14 @@ def pairing(components: Components) -> tuple[Components, NDArray[np.intp]]:
 
 
 def _scores(
-    mixtures: RowMixtures, y: Array, shape: tuple[int, int], lags: NDArray[np.intp]
+    family: Family, draws: Components, eta: Array, y: Array, lags: NDArray[np.intp]
 ) -> Array:
-    family, (T, K) = mixtures.family, shape
-    # (T, K, rows): a term of all rows lies together.
-    eta = np.ascontiguousarray(mixtures.eta.T).reshape(T, K, -1)
-    dispersion = mixtures.dispersion.reshape(T, K, 1)
-    weights = T * mixtures.weights.reshape(T, K)
+    """Scores of rows (n,) from their linear predictors (T, K, n)."""
+    weights, dispersion = np.exp(draws.log_weights), np.exp(draws.log_dispersion)[:, :, None]
     score = _mean_over_draws(weights, family.mean_absolute_error(y, eta, dispersion))
     for lag in lags:
-        other = np.roll(np.arange(T), lag)
-        for k in range(K):
+        other = np.roll(np.arange(len(eta)), lag)
+        for k in range(eta.shape[1]):
             difference = family.mean_absolute_difference(
                 eta, dispersion, eta[other, k, None], dispersion[other, k, None]
             )
@@ -108,4 +109,4 @@ def _scores(
 
 
 def _mean_over_draws(weights: Array, values: Array) -> Array:
-    return np.tensordot(weights, values, axes=2) / len(weights)
+    return np.einsum("tk,tki->i", weights, values) / len(weights)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import xarray
     from arviz import ELPDDataLOO
 
-# Smoothing costs 0.25 ms per row; up to here that is a few seconds.
+# Smoothing costs half a millisecond per row: up to here that is ten seconds.
 MOST_ROWS = 20_000
 CHUNK_NUMBERS = 1 << 22  # log-likelihoods of rows at all draws, held at once
 SCREENING_DRAWS = 200

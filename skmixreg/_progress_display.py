@@ -119,8 +119,7 @@ def _bars() -> Bars | None:
         rich.TextColumn("{task.description}", markup=False),
         rich.BarColumn(),
         rich.TaskProgressColumn(),
-        rich.TimeElapsedColumn(),
-        rich.TimeRemainingColumn(),
+        rich.TimeRemainingColumn(elapsed_when_finished=True),
     )
     console = progress.console
     return Bars(progress) if console.is_terminal or console.is_jupyter else None

@@ -17,7 +17,7 @@ from skmixreg._density import LogPosterior
 from skmixreg._draws import Draws
 from skmixreg._modes import find_modes
 from skmixreg._problem import Problem
-from skmixreg.solvers import NUTS, SMC, SOLVERS, Gibbs, Laplace
+from skmixreg.solvers import NUTS, SMC, Gibbs, Laplace
 from skmixreg.solvers._evidence import with_evidence
 from skmixreg.solvers.smc import _held_against_path
 
@@ -25,11 +25,12 @@ QUICK = {
     "laplace": Laplace(),
     "gibbs": Gibbs(),
     "gibbs without jumps": Gibbs(jumps=False),
-    "nuts": NUTS(),
-    "nuts in order": NUTS(identify="order"),
-    "smc": SMC(draws=500),
-    "auto": SOLVERS["auto"](),
+    "nuts": NUTS(draws=300),
+    "nuts in order": NUTS(draws=600, identify="order"),
+    "smc": SMC(draws=300, chains=2),
 }
+
+ADVI = ("advi", "fullrank_advi")
 
 
 def problem_of(X, y, K, family=None, fit_intercept=True):
@@ -66,7 +67,7 @@ def line():
     return X, y, np.bincount(rows), float(exact) - problem.log_scale
 
 
-@pytest.mark.parametrize("name", [n for n in QUICK if n != "nuts in order"])
+@pytest.mark.parametrize("name", ["laplace", "gibbs", "gibbs without jumps", "nuts", "smc"])
 def test_one_component_has_the_evidence_of_quadrature(line, name):
     X, y, weight, exact = line
     model = BayesianMixtureRegressor(1, solver=QUICK[name], random_state=0)
@@ -78,15 +79,18 @@ def test_one_component_has_the_evidence_of_quadrature(line, name):
 
 @pytest.fixture(scope="module")
 def overlapping():
-    """Two slopes, their weight and one sigma, by quadrature over both labellings."""
+    """Two slopes, their weight and one sigma, by quadrature over both labellings.
+
+    Four times as many points change it by 0.0003.
+    """
     rng = np.random.default_rng(1)
     x = rng.uniform(-1, 1, 60)
     y = np.where(rng.random(60) < 0.5, 1.5, -1.5) * x / 2 + 0.4 * rng.normal(size=60)
     problem = problem_of(x[:, None], y, 2, Gaussian(shared_sigma=True), fit_intercept=False)
-    slope = np.concatenate([np.linspace(-9, -2.5, 14)[:-1], np.linspace(-2.5, 2.5, 63)])
-    slope = np.concatenate([slope, -slope[12::-1]])
+    slope = np.concatenate([np.linspace(-9, -2.5, 8)[:-1], np.linspace(-2.5, 2.5, 35)])
+    slope = np.concatenate([slope, -slope[6::-1]])
     # Half of the weights, doubled.
-    axes = [np.linspace(0, 8, 30), slope, slope, np.linspace(-1.9, 0.7, 40)]
+    axes = [np.linspace(0, 8, 18), slope, slope, np.linspace(-1.9, 0.7, 20)]
     density = LogPosterior(problem)
     cells = [np.log(np.convolve(np.diff(axis), [0.5, 0.5])) for axis in axes]
     inner = np.stack([a.ravel() for a in np.meshgrid(*axes[1:], indexing="ij")], axis=1)
@@ -99,7 +103,13 @@ def overlapping():
     return problem, modes, float(logsumexp(totals)) + np.log(2)
 
 
-@pytest.mark.parametrize("name", ["gibbs", "gibbs without jumps", "nuts", "nuts in order"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "gibbs", "gibbs without jumps", pytest.param("nuts", marks=pytest.mark.slow),
+        pytest.param("nuts in order", marks=pytest.mark.slow),
+    ],
+)  # fmt: skip
 def test_overlapping_components_have_the_evidence_of_quadrature(overlapping, name):
     """Labels switch all the time; the bridge must neither lose nor count them twice."""
     problem, modes, exact = overlapping
@@ -190,12 +200,15 @@ def test_modes_that_chains_do_not_leave_add_up(tone):
 # What is not known is not told
 
 
-@pytest.mark.parametrize("solver", ["map", "cavi", "advi", "fullrank_advi"])
+@pytest.mark.parametrize(
+    "solver", ["map", "cavi", *(pytest.param(s, marks=pytest.mark.slow) for s in ADVI)]
+)
 def test_approximations_have_none(solver):
     model = BayesianMixtureRegressor(2, solver=solver, random_state=0).fit(*two_lines(200))
     assert np.isnan(model.log_evidence_) and np.isnan(model.log_evidence_error_)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
 def test_a_fit_that_failed_has_none(tone):
     """Its own estimate, of few draws in a posterior with a spare component, shows a small error."""
     model = BayesianMixtureRegressor(4, solver=Laplace(max_rounds=1), random_state=0)
@@ -206,8 +219,9 @@ def test_a_fit_that_failed_has_none(tone):
 
 
 @pytest.mark.parametrize(
-    "unknown", [{"log_evidence_error": np.inf}, {"log_evidence_error": None}, {"log_evidence": -np.inf}]
-)  # fmt: skip
+    "unknown",
+    [{"log_evidence_error": np.inf}, {"log_evidence_error": None}, {"log_evidence": -np.inf}],
+)
 def test_without_a_bound_on_the_error_there_is_none_and_the_fit_says_so(unknown):
     """A bridge whose two sets do not overlap."""
 

@@ -176,7 +176,7 @@ def test_fitted_attributes_without_rows():
     model = streamed(X, y, 300)
     first = streamed(X[:300], y[:300], 300)
     assert "log_likelihood" not in model.posterior_
-    assert model.log_evidence_ is None
+    assert np.isnan(model.log_evidence_)
     assert model.modes_.equals(first.modes_)
     assert model.predict_proba(X, y).shape == (900, 2)
     assert model.score(X, y) > 0.5

@@ -2,10 +2,10 @@
 
     python tests/benchmarks/criteria_table.py [solver]
 
-One row per data set and number of components: at the peers' estimates, which checks the formulas,
-and at the most probable mode of a fit, which is another point where the prior or the mass of the
-posterior speak against the highest maximum of the likelihood.  Differences are in percent of the
-peers' value.
+One row per data set and number of components, for the most probable mode of a fit, with the
+values of the peers' highest maximum of the likelihood and the difference in percent of these.
+Where K is too large the two are different solutions; the last column is the nearest local maximum
+that the peers list.  That the criteria agree at the same estimates is in tests/test_selection.py.
 """
 
 from __future__ import annotations
