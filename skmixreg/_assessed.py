@@ -182,7 +182,8 @@ class AssessedMixture(FittedMixture):
         -------
         ELPDDataLOO or ELPDDataLOOSubsample
             ArviZ's: ``elpd`` and ``se`` in nats; ``p``, the effective number of parameters;
-            ``elpd_i`` and ``pareto_k`` with the coordinate ``row``, which counts from 0.
+            ``elpd_i`` and ``pareto_k`` with the coordinate ``row``, which counts from 0.  Of a
+            subsample, ``elpd_i`` of the other rows is the approximation and ``pareto_k`` is nan.
 
         Raises
         ------

@@ -128,5 +128,7 @@ def _nearest_pair(posterior: Posterior) -> tuple[int, int]:
     for k, other in pairs:
         gap = points[:, other] - points[:, k]
         spread = np.maximum(gap.std(axis=0), np.finfo(float).tiny)
-        clearest.append(float((np.abs(gap.mean(axis=0)) / spread).max()))
+        # Of a single draw there is no spread, and the ratio overflows.
+        with np.errstate(over="ignore"):
+            clearest.append(float((np.abs(gap.mean(axis=0)) / spread).max()))
     return pairs[int(np.argmin(clearest))] if pairs else (0, 0)

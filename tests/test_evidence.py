@@ -259,19 +259,21 @@ def test_smc_holds_its_two_estimates_against_each_other():
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::skmixreg.MultimodalPosteriorWarning")
+@pytest.mark.filterwarnings(
+    "ignore::skmixreg.MultimodalPosteriorWarning", "ignore::skmixreg.WeaklyIdentifiedWarning"
+)
 @pytest.mark.parametrize(
     ("name", "K"),
-    [("tonedata", 1), ("tonedata", 2), ("tonedata", 3), ("npreg_yn", 2), ("nodata_no_on_eq", 2)],
+    [("tonedata", 2), ("tonedata", 3), ("npreg_yn", 2), ("nodata_no_on_eq", 2), ("npreg_yn", 3)],
 )
-def test_smc_has_the_evidence_of_gibbs_and_laplace(name, K):
+def test_smc_has_the_evidence_of_gibbs(name, K):
+    """On the way from the prior, which knows of no mode, and by the bridge at its end."""
     case = load_reference(name)
-    smc, gibbs, laplace = (
+    smc, gibbs = (
         BayesianMixtureRegressor(K, solver=solver, random_state=1).fit(case.X, case.y)
-        for solver in ("smc", "gibbs", Laplace(draws=16_000))
+        for solver in ("smc", "gibbs")
     )
-    for other in (gibbs, laplace):
-        error = np.hypot(smc.log_evidence_error_, other.log_evidence_error_)
-        assert abs(smc.log_evidence_ - other.log_evidence_) < 4 * error < 0.3
-    report = smc.solver_report_
-    assert report["path_log_evidence"] == pytest.approx(gibbs.log_evidence_, abs=0.3)
+    error = np.hypot(smc.log_evidence_error_, gibbs.log_evidence_error_)
+    assert abs(smc.log_evidence_ - gibbs.log_evidence_) < 4 * error < 0.2
+    path = smc.solver_report_["path_log_evidence"]
+    assert path == pytest.approx(gibbs.log_evidence_, abs=0.3)
