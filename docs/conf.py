@@ -1,4 +1,4 @@
-"""How the documentation is built: python -m sphinx -W --keep-going -b html docs docs/_build/html."""
+"""How the documentation is built; the command is that of the README."""
 
 from __future__ import annotations
 
@@ -38,7 +38,12 @@ autodoc_member_order = "groupwise"
 numpydoc_show_class_members = False  # the template lists them
 numpydoc_xref_param_type = False
 
+smartquotes = False  # default="gaussian" is code
+toc_object_entries_show_parents = "hide"
+
 html_theme = "pydata_sphinx_theme"
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
 html_title = "skmixreg"
 html_show_sourcelink = False
 html_theme_options = {
@@ -64,6 +69,7 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "show_signature": False,
     "remove_config_comments": True,
+    "capture_repr": (),  # what is to be seen is printed
     "matplotlib_animations": False,
     "plot_gallery": os.environ.get("SKMIXREG_DOCS_GALLERY", "1") == "1",
 }

@@ -11,6 +11,8 @@ picture to a file::
     python examples/tone_perception.py [picture.png]
 """
 
+# sphinx_gallery_thumbnail_number = 2
+
 from __future__ import annotations
 
 import sys

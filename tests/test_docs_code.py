@@ -17,11 +17,22 @@ import skmixreg
 
 ROOT = Path(__file__).parents[1]
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+# Pages and examples may show fits that fail, and candidates that have to warn.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore::skmixreg.WeaklyIdentifiedWarning"),
+]
 BLOCK = re.compile(r"^```(python|pycon)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 # A whole solver, which tests/solvers/test_toy_solver.py runs.
 ELSEWHERE = {"add-a-solver.md"}
 # They sample in PyMC or search over many numbers of components.
-SLOW = {"pymc.md", "skmixreg._fitted", "skmixreg.model_selection"}
+SLOW = {
+    "choosing-k.md",
+    "pymc.md",
+    "reading-the-diagnostics.md",
+    "skmixreg._fitted",
+    "skmixreg.model_selection",
+}
 
 
 def case(value: object, name: str):
@@ -76,6 +87,8 @@ def test_code_of_pages_runs(page, monkeypatch, tmp_path):
 @pytest.fixture(scope="module")
 def given():
     """What short examples take as given; marked +SKIP, they run nowhere else."""
+    import arviz
+
     X, y = two_lines(300)
     X_new, y_new = two_lines(100, seed=1)
     model = skmixreg.BayesianMixtureRegressor(random_state=0).fit(X, y)
@@ -85,17 +98,18 @@ def given():
         "BayesianMixtureRegressor": skmixreg.BayesianMixtureRegressor,
         "X": X,
         "X_new": X_new,
+        "arviz": arviz,
         "clone": clone,
         "model": model,
         "streamed": streamed,
         "table": table.criterion_table_,
+        "three": clone(model).set_params(n_components=3).fit(X, y),
+        "two": model,
         "y": y,
         "y_new": y_new,
     }
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.filterwarnings("ignore::skmixreg.WeaklyIdentifiedWarning")
 @pytest.mark.parametrize("module", MODULES)
 def test_examples_of_docstrings_run(module, given, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "agg")

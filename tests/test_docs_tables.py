@@ -1,6 +1,8 @@
 """Tables in the documentation that are made from the code."""
 
+import importlib
 import importlib.util
+import json
 import shutil
 from pathlib import Path
 
@@ -8,7 +10,8 @@ import pytest
 
 from skmixreg.solvers import SOLVERS
 
-SCRIPT = Path(__file__).parent / "benchmarks" / "solver_table.py"
+BENCHMARKS = Path(__file__).parent / "benchmarks"
+SCRIPT = BENCHMARKS / "solver_table.py"
 
 
 @pytest.fixture
@@ -42,3 +45,11 @@ def test_a_changed_row_is_seen_and_mended_and_the_prose_stays(script, tmp_path, 
 def test_a_page_without_room_for_the_table_is_rejected(script):
     with pytest.raises(ValueError, match="once"):
         script.with_table("<!-- end of solver table --> <!-- solver table -->", "solver table", "")
+
+
+def test_tables_of_the_comparison_are_those_of_its_records(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    tables = importlib.import_module("comparison_tables")
+    page = (BENCHMARKS.parents[1] / "docs" / "comparison.md").read_text()
+    records = json.loads((BENCHMARKS.parent / "reference/measured/comparison.json").read_text())
+    assert tables.page_with_tables(page, records) == page

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from .. import _validation
 from .._blocks import Array
@@ -163,13 +163,13 @@ class ComponentLinesDisplay:
 
         label = target_name(y)
         chosen = chosen_rows(len(slice_.column), subsample, random_state)
-        y = np.asarray(take_rows(y, chosen), dtype=np.float64).ravel()
+        observed = np.asarray(take_rows(y, chosen), dtype=np.float64).ravel()
         shown = regressor_at(estimator, take_rows(X, chosen))[1]
-        responsibilities = regressor.predict_proba(shown, y)
+        responsibilities = regressor.predict_proba(shown, observed)
         if partial_residuals:
             moved = regressor_at(estimator, take_rows(slice_.same_rows, chosen))[1]
             shift = regressor.predict_components(moved) - regressor.predict_components(shown)
-            y = y + shift[np.arange(len(y)), responsibilities.argmax(axis=1)]
+            observed = observed + shift[np.arange(len(shift)), responsibilities.argmax(axis=1)]
         return cls(
             grid=slice_.grid,
             lines=lines,
@@ -177,7 +177,7 @@ class ComponentLinesDisplay:
             upper=upper,
             weights=regressor.weights_,
             x=slice_.column[chosen],
-            y=y,
+            y=observed,
             responsibilities=responsibilities,
             feature_name=slice_.name,
             target_name=f"{label}, partial residuals" if partial_residuals else label,
@@ -193,8 +193,9 @@ class ComponentLinesDisplay:
     ) -> Self:
         """Draw.
 
-        The vertical axis spans the rows: the band of a component with next to no rows, as wide as
-        its prior, is cut off.
+        The vertical axis spans the rows.  A band that is wider than that nearly everywhere, as of a
+        component with next to no rows, whose line is as uncertain as its prior, is not filled, and
+        the legend says so.
 
         Parameters
         ----------
@@ -212,12 +213,13 @@ class ComponentLinesDisplay:
         MissingPackageError
             If matplotlib is not installed.
         """
-        ax = _style.axes_or_new(ax, "ComponentLinesDisplay")
+        ax = _style.axes_or_new(ax, "ComponentLinesDisplay", wider=1.35)
         from matplotlib import patheffects
         from matplotlib.collections import PathCollection, PolyCollection
         from matplotlib.lines import Line2D
 
         fresh = not ax.has_data()
+        unknown = np.median(self.upper - self.lower, axis=0) > np.ptp(self.y)
         K = self.lines.shape[1]
         assigned = self.responsibilities.argmax(axis=1)
         certainty = self._certainty()
@@ -233,6 +235,8 @@ class ComponentLinesDisplay:
         for k in range(K):
             band = {"facecolor": _style.colour(k), "alpha": 0.25, "linewidth": 0, "zorder": 2}
             band = _style.merged(band, band_kw, PolyCollection)
+            if unknown[k]:
+                band["facecolor"] = "none"
             self.bands_.append(
                 ax.fill_between(self.grid, self.lower[:, k], self.upper[:, k], **band)
             )
@@ -243,7 +247,7 @@ class ComponentLinesDisplay:
             self.lines_.append(ax.plot(self.grid, self.lines[:, k], **line)[0])
         ax.set(xlabel=self.feature_name, ylabel=self.target_name)
         _style.show_range(ax, self.y, fresh=fresh)
-        self.legend_ = _style.legend_outside(ax, self._handles(Line2D))
+        self.legend_ = _style.legend_outside(ax, self._handles(Line2D, unknown))
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
@@ -254,12 +258,13 @@ class ComponentLinesDisplay:
             return np.ones(len(self.y))
         return np.clip((self.responsibilities.max(axis=1) - 1 / K) / (1 - 1 / K), 0.0, 1.0)
 
-    def _handles(self, Line2D: Any) -> list[Any]:
+    def _handles(self, Line2D: Any, unknown: NDArray[np.bool_]) -> list[Any]:
         handles = [
             Line2D(
                 [], [], color=line.get_color(), linestyle=line.get_linestyle(),
                 linewidth=line.get_linewidth(), marker=_style.marker(k), markersize=5,
-                label=_style.component_label(k, self.weights[k]),
+                label=_style.component_label(k, self.weights[k])
+                + (",\nband beyond the axis" if unknown[k] else ""),
             )
             for k, line in enumerate(self.lines_)
         ]  # fmt: skip

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from .._blocks import Array
 from . import _style
+from ._search_scores import SearchScores
 
 FAR = 20.0  # times the smallest difference that matters
 
@@ -27,7 +26,7 @@ class Criterion(NamedTuple):
 
 CRITERIA = {
     "log_evidence": Criterion("log evidence", True, 5.0),
-    "elpd_loo": Criterion("elpd, leave-one-out", True, 4.0),
+    "elpd_loo": Criterion("LOO elpd", True, 4.0),
     "aic": Criterion("AIC", False, 10.0),
     "bic": Criterion("BIC", False, 10.0),
     "icl": Criterion("ICL", False, 10.0),
@@ -61,6 +60,8 @@ class CriterionDisplay:
         Number of components that was chosen, marked by a ring.
     matters : float, default=0.0
         A difference that decides; limits how closely the axis looks.
+    resolved : bool, default=True
+        Whether the choice is settled; otherwise its mark says that it is not.
 
     Attributes
     ----------
@@ -74,6 +75,8 @@ class CriterionDisplay:
     figure_ : matplotlib Figure
     line_ : matplotlib Line2D
     errors_ : matplotlib ErrorbarContainer or None
+    legend_ : matplotlib Legend or None
+        Says which number was chosen.
 
     Examples
     --------
@@ -91,6 +94,7 @@ class CriterionDisplay:
         label: str = "criterion",
         chosen: int | None = None,
         matters: float = 0.0,
+        resolved: bool = True,
     ):
         self.n_components = np.asarray(n_components, dtype=np.int64)
         self.values = np.asarray(values, dtype=np.float64)
@@ -99,6 +103,7 @@ class CriterionDisplay:
         self.label = label
         self.chosen = chosen
         self.matters = matters
+        self.resolved = resolved
         finite = np.isfinite(self.values)
         self.unresolved = self.n_components[~finite]
         self.differences = np.full(len(self.values), np.nan)
@@ -120,6 +125,7 @@ class CriterionDisplay:
         *,
         greater_is_better: bool | None = None,
         chosen: int | None = None,
+        resolved: bool = True,
         ax: Any = None,
         line_kw: Mapping[str, Any] | None = None,
         error_kw: Mapping[str, Any] | None = None,
@@ -140,6 +146,8 @@ class CriterionDisplay:
             ``icl``, to be given for others.
         chosen : int, default=None
             Number of components to be marked.
+        resolved : bool, default=True
+            Whether that choice is settled.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a figure.
         line_kw, error_kw : dict, default=None
@@ -184,6 +192,7 @@ class CriterionDisplay:
             label=known.label,
             chosen=chosen,
             matters=known.matters,
+            resolved=resolved,
         ).plot(ax, line_kw=line_kw, error_kw=error_kw)
 
     @classmethod
@@ -235,6 +244,7 @@ class CriterionDisplay:
             estimator.criterion_table_,
             estimator.criterion if criterion is None else criterion,
             chosen=getattr(estimator, "n_components_", None),
+            resolved=getattr(estimator, "resolved_", True),
             ax=ax,
             line_kw=line_kw,
             error_kw=error_kw,
@@ -278,24 +288,13 @@ class CriterionDisplay:
             If matplotlib is not installed.
         """
         _style.pyplot("CriterionDisplay")
-        results = search.cv_results_
-        n_components = _numbers_of_components(results["params"])
-        names = [key for key in results if re.fullmatch(rf"split\d+_test_{re.escape(metric)}", key)]
-        if not names:
-            known = sorted({m[1] for key in results if (m := re.match(r"mean_test_(.+)", key))})
-            raise ValueError(f"There is no score {metric!r}; there are {known}.")
-        scores = np.column_stack([np.asarray(results[name], np.float64) for name in names])
-        errors = None
-        if len(names) > 1:
-            errors = scores.std(axis=1, ddof=1) / np.sqrt(len(names))
-        order = np.argsort(n_components)
-        best = getattr(search, "best_index_", None)
+        scores = SearchScores.of(search, metric)
         return cls(
-            n_components[order],
-            scores.mean(axis=1)[order],
-            errors=None if errors is None else errors[order],
+            scores.n_components,
+            scores.means,
+            errors=scores.errors,
             label="mean test score" if metric == "score" else f"mean test {metric}",
-            chosen=None if best is None else int(n_components[best]),
+            chosen=scores.chosen,
         ).plot(ax, line_kw=line_kw, error_kw=error_kw)
 
     def plot(
@@ -330,7 +329,7 @@ class CriterionDisplay:
         limit = self._limit()
         far = drawn & (np.abs(self.differences) > limit)
         near = drawn & ~far
-        low, high = self._range(near)
+        low, high = self._range(near, bool(far.any()))
         edge = low if self.greater_is_better else high
         line = {"color": "C0", "marker": "o", "markersize": 6, "linewidth": 1.2}
         line = _style.merged(line, line_kw, Line2D)
@@ -350,14 +349,13 @@ class CriterionDisplay:
                 K, 0.5, "unresolved", rotation=90, ha="center", va="center", color="0.35",
                 style="italic", transform=ax.get_xaxis_transform(),
             )  # fmt: skip
-        if self.chosen is not None:
-            self._ring(ax, low, high)
+        self.legend_ = self._ring(ax)
         ax.set_ylim(low, high)
         ax.set_xticks(self.n_components)
         ax.set_xlim(self.n_components.min() - 0.5, self.n_components.max() + 0.5)
         better = "higher" if self.greater_is_better else "lower"
         ax.set_xlabel("number of components")
-        ax.set_ylabel(f"{self.label} - best ({better} is better)")
+        ax.set_ylabel(f"{self.label}, difference from best\n({better} is better)")
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
@@ -366,10 +364,12 @@ class CriterionDisplay:
         sizes = np.sort(np.abs(self.differences[np.isfinite(self.differences)]))
         if len(sizes) < 3:
             return np.inf
-        errors = [] if self.errors is None else self.errors[np.isfinite(self.errors)]
-        return FAR * max(sizes[1], self.matters, 3.0 * float(np.max(errors, initial=0.0)))
+        error = 0.0
+        if self.errors is not None:
+            error = float(np.max(self.errors[np.isfinite(self.errors)], initial=0.0))
+        return FAR * max(float(sizes[1]), self.matters, 3.0 * error)
 
-    def _range(self, near: Array) -> tuple[float, float]:
+    def _range(self, near: NDArray[np.bool_], arrows: bool) -> tuple[float, float]:
         """Ends of the axis."""
         values = self.differences[near]
         error = np.zeros(len(values)) if self.errors is None else self.errors[near]
@@ -378,47 +378,29 @@ class CriterionDisplay:
         high = float(np.max(values + error, initial=0.0))
         size = max(high - low, self.matters) or 1.0
         # Room for arrows and their numbers on the side where they stand.
-        below, above = (0.22, 0.1) if self.greater_is_better else (0.1, 0.22)
+        worse = 0.22 if arrows else 0.1
+        below, above = (worse, 0.1) if self.greater_is_better else (0.1, worse)
         return low - below * size, high + above * size
 
     def _write_far(self, ax: Any, K: int, difference: float, edge: float, colour: Any) -> None:
         """An arrow that leaves the axes, with how far its value lies."""
         down = self.greater_is_better
+        size = f"{difference:+,.0f}" if abs(difference) >= 100 else f"{difference:+.3g}"
         ax.annotate(
-            f"{difference:+,.0f}" if abs(difference) >= 100 else f"{difference:+.3g}",
+            size.replace("-", "\N{MINUS SIGN}"),
             xy=(K, edge), xytext=(0, 26 if down else -26), textcoords="offset points",
             ha="center", va="bottom" if down else "top", color=colour,
             arrowprops={"arrowstyle": "-|>", "color": colour},
         )  # fmt: skip
 
-    def _ring(self, ax: Any, low: float, high: float) -> None:
+    def _ring(self, ax: Any) -> Any:
+        """A ring around the value chosen, named in a legend above; None if there is none."""
         at = np.flatnonzero(self.n_components == self.chosen)
         if not len(at) or not np.isfinite(self.differences[at[0]]):
-            return
-        height = self.differences[at[0]]
+            return None
+        label = f"chosen: {self.chosen}" + ("" if self.resolved else ", not resolved")
         ax.plot(
-            [self.chosen], [height], marker="o", markersize=15, markerfacecolor="none",
-            markeredgecolor="0.2", linestyle="none",
+            self.n_components[at], self.differences[at], marker="o", markersize=14,
+            markerfacecolor="none", markeredgecolor="0.2", linestyle="none", label=label,
         )  # fmt: skip
-        ax.annotate(
-            "chosen", (self.chosen, height), xytext=(0, 11 if self.greater_is_better else -11),
-            textcoords="offset points", ha="center",
-            va="bottom" if self.greater_is_better else "top",
-        )  # fmt: skip
-
-
-def _numbers_of_components(params: Any) -> Array:
-    """Number of components of every candidate, after checking that nothing else varies."""
-    table = pd.DataFrame(list(params))
-    names = [name for name in table.columns if str(name).split("__")[-1] == "n_components"]
-    others = [name for name in table.columns if name not in names and _varies(table[name])]
-    if len(names) != 1 or others or table[names[0]].duplicated().any():
-        raise ValueError(
-            "CriterionDisplay.from_search needs a search over n_components or "
-            f"<step>__n_components and nothing else, but this one varies {list(table.columns)}."
-        )
-    return table[names[0]].to_numpy(dtype=np.int64)
-
-
-def _varies(column: pd.Series) -> bool:
-    return len({repr(value) for value in column}) > 1
+        return _style.legend_above(ax, ax.lines[-1:])

@@ -13,7 +13,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._blocks import Array
 from .._validation import check_count, resolve_generator
-from ..metrics import last_step
 
 
 def regressor_at(estimator: Any, X: Any) -> tuple[Any, Any]:
@@ -27,13 +26,20 @@ def regressor_at(estimator: Any, X: Any) -> tuple[Any, Any]:
         If there is no mixture at the end.
     """
     check_is_fitted(estimator)
-    regressor, rows = last_step(estimator, X)
-    if not hasattr(regressor, "predict_components"):
-        raise TypeError(
-            "This display needs a BayesianMixtureRegressor, or a Pipeline or search that ends in "
-            f"one, got {type(regressor).__name__}."
-        )
-    return regressor, rows
+    # Not into an estimator that chose its number of components: its predictions may be averages.
+    while not hasattr(estimator, "predict_components"):
+        if hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif hasattr(estimator, "steps"):
+            if len(estimator.steps) > 1:
+                X = estimator[:-1].transform(X)
+            estimator = estimator.steps[-1][1]
+        else:
+            raise TypeError(
+                "This display needs a BayesianMixtureRegressor, or a Pipeline or search that ends "
+                f"in one, got {type(estimator).__name__}."
+            )
+    return estimator, X
 
 
 def take_rows(data: Any, index: NDArray[np.intp]) -> Any:
@@ -74,7 +80,7 @@ class Rows(NamedTuple):
     ----------
     names : list of str
     keys : list or None
-        Names of the columns of a frame; None of an array.
+        Labels of the columns of a frame, which need not be text; None of an array.
     kind : type or None
         Class of the frame.
     columns : list of ndarrays of shape (n,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -39,19 +40,19 @@ def outlines(x: Array, regions: Sequence[Array]) -> list[Array]:
         left, right, middle = regions[i - 1], regions[i], 0.5 * (x[i - 1] + x[i])
         new = [[-1, -1] for _ in right]
 
-        def join(tip: int, j: int, side: int) -> None:
-            new[j][side] = tip  # noqa: B023
-            curves[tip].append((x[i], right[j, side]))  # noqa: B023
-
         for of_left, of_right in _groups(left, right):
-            if of_left and of_right:
-                join(tips[of_left[0]][0], of_right[0], 0)
-                join(tips[of_left[-1]][1], of_right[-1], 1)
-            if len(of_left) == len(of_right):
-                for a, b in zip(of_left[1:], of_right[1:], strict=True):
-                    join(tips[a][0], b, 0)
-                for a, b in zip(of_left[:-1], of_right[:-1], strict=True):
-                    join(tips[a][1], b, 1)
+            same = len(of_left) == len(of_right)
+            if same:
+                pairs = zip(of_left, of_right, strict=True)
+                kept = [(a, b, side) for a, b in pairs for side in (0, 1)]
+            elif of_left and of_right:
+                kept = [(of_left[0], of_right[0], 0), (of_left[-1], of_right[-1], 1)]
+            else:
+                kept = []
+            for a, b, side in kept:
+                new[b][side] = tips[a][side]
+                curves[tips[a][side]].append((x[i], right[b, side]))
+            if same:
                 continue
             for first, second, ends in _inner(left, of_left, bool(of_right)):
                 for j, side in (first, second):
@@ -68,19 +69,20 @@ def _inner(
 ) -> list[tuple[tuple[int, int], tuple[int, int], float]]:
     """Pairs of ends that meet, and where: those of gaps between members, or of the members."""
     if gaps:
-        pairs = [((a, 1), (b, 0)) for a, b in zip(members[:-1], members[1:], strict=True)]
+        pairs = [((a, 1), (b, 0)) for a, b in pairwise(members)]
     else:
         pairs = [((a, 0), (a, 1)) for a in members]
-    return [(first, second, 0.5 * (intervals[first] + intervals[second])) for first, second in pairs]
+    return [
+        (first, second, 0.5 * (intervals[first] + intervals[second])) for first, second in pairs
+    ]
 
 
 def _groups(left: Array, right: Array) -> list[tuple[list[int], list[int]]]:
     """Which intervals on the left belong to which on the right.
 
-    As many on either side belong together in turn; otherwise those that overlap.
+    Those that overlap; and of those that do not, as narrow ones around a steep line, as many as
+    follow each other on either side, in turn.
     """
-    if len(left) == len(right):
-        return [([j], [j]) for j in range(len(left))]
     everything = sorted(
         [(low, high, 0, j) for j, (low, high) in enumerate(left)]
         + [(low, high, 1, j) for j, (low, high) in enumerate(right)]
@@ -92,4 +94,17 @@ def _groups(left: Array, right: Array) -> list[tuple[list[int], list[int]]]:
             groups.append(([], []))
         groups[-1][side].append(j)
         reach = max(reach, high)
-    return groups
+    joined: list[tuple[list[int], list[int]]] = []
+    run: tuple[list[int], list[int]] = ([], [])
+    for group in [*groups, None]:
+        if group is not None and not (group[0] and group[1]):
+            run[0].extend(group[0])
+            run[1].extend(group[1])
+            continue
+        if len(run[0]) == len(run[1]):
+            joined += [([a], [b]) for a, b in zip(*run, strict=True)]
+        else:
+            joined += [([a], []) for a in run[0]] + [([], [b]) for b in run[1]]
+        run = ([], [])
+        joined += [] if group is None else [group]
+    return joined

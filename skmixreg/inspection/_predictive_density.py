@@ -148,10 +148,11 @@ class PredictiveDensityDisplay:
         y_resolution = _validation.check_count("y_resolution", y_resolution)
         regressor, _ = regressor_at(estimator, X)
         slice_ = slice_over(estimator, X, feature, at, grid_resolution)
-        rows = _validation.validate_rows(regressor, regressor_at(estimator, slice_.rows)[1])
-        regions = {level: regressor.predict_hdr(rows, coverage=level) for level in levels}
+        named = regressor_at(estimator, slice_.rows)[1]
+        rows = _validation.validate_rows(regressor, named)
+        regions = {level: regressor.predict_hdr(named, coverage=level) for level in levels}
 
-        reach = [np.concatenate(regressor.predict_hdr(rows, coverage=0.98)).ravel()]
+        reach = [regressor.predict_interval(named, coverage=0.98).ravel()]
         x_shown = y_shown = None
         if y is not None:
             chosen = chosen_rows(len(slice_.column), subsample, random_state)
@@ -163,7 +164,7 @@ class PredictiveDensityDisplay:
         edges = np.linspace(low - margin, high + margin, y_resolution + 1)
         points = np.broadcast_to(edges, (len(rows), len(edges)))
         below = distribution_function(
-            regressor.posterior_, rows, points, n_threads=regressor._threads()
+            regressor._predictive, rows, points, n_threads=regressor._threads()
         )
         return cls(
             grid=slice_.grid,
@@ -214,20 +215,27 @@ class PredictiveDensityDisplay:
         MissingPackageError
             If matplotlib is not installed.
         """
-        ax = _style.axes_or_new(ax, "PredictiveDensityDisplay")
+        plt = _style.pyplot("PredictiveDensityDisplay")
+        ax = _style.axes_or_new(ax, "PredictiveDensityDisplay", wider=1.15)
         from matplotlib.collections import LineCollection, PathCollection, QuadMesh
-        from matplotlib.colors import PowerNorm
+        from matplotlib.colors import ListedColormap, PowerNorm
 
         middles = 0.5 * (self.grid[1:] + self.grid[:-1])
         x_edges = np.concatenate([self.grid[:1], middles, self.grid[-1:]])
-        image = {"cmap": "Greys", "edgecolors": "none", "zorder": 0.5, "rasterized": True}
+        # Not darker than what rows and curves can be seen on.
+        greys = ListedColormap(plt.get_cmap("Greys")(np.linspace(0.0, 0.6, 256)))
+        image = {"cmap": greys, "edgecolors": "none", "zorder": 0.5, "rasterized": True}
         image = _style.merged(image, image_kw, QuadMesh)
         if not {"norm", "vmin", "vmax"} & image.keys():
             image["norm"] = PowerNorm(0.5, vmin=0.0, vmax=float(self.density.max()))
         self.image_ = ax.pcolormesh(x_edges, self.y_edges, self.density, **image)
         self.curves_ = {}
         for rank, (level, regions) in enumerate(sorted(self.regions.items())):
-            line = {"colors": "C1", "linewidths": 1.5, "linestyles": [_style.dashes(rank)]}
+            line: dict[str, Any] = {
+                "colors": "C1",
+                "linewidths": 1.5,
+                "linestyles": [_style.dashes(rank)],
+            }
             line = _style.merged({**line, "zorder": 2.0}, line_kw, LineCollection)
             collection = LineCollection(
                 outlines(self.grid, regions), label=f"{100 * level:g}% region", **line
@@ -235,7 +243,7 @@ class PredictiveDensityDisplay:
             self.curves_[level] = ax.add_collection(collection, autolim=False)
         self.scatter_ = None
         if self.x is not None:
-            points = {"s": 10, "color": "C0", "edgecolors": "white", "linewidths": 0.4}
+            points = {"s": 9, "color": "C0", "linewidths": 0}
             points = _style.merged({**points, "label": "rows"}, scatter_kw, PathCollection)
             self.scatter_ = ax.scatter(self.x, self.y, **points)
         ax.set(xlabel=self.feature_name, ylabel=self.target_name)
@@ -247,9 +255,6 @@ class PredictiveDensityDisplay:
         handles = [*self.curves_.values()]
         if self.scatter_ is not None:
             handles.append(self.scatter_)
-        self.legend_ = ax.legend(
-            handles=handles, loc="lower left", bbox_to_anchor=(0.0, 1.01), borderaxespad=0.0,
-            frameon=False, ncols=max(1, len(handles)),
-        )  # fmt: skip
+        self.legend_ = _style.legend_above(ax, handles)
         self.ax_, self.figure_ = ax, ax.figure
         return self

@@ -159,7 +159,7 @@ class ResponsibilityDisplay:
         ax : matplotlib Axes or array of K such, default=None
             Axes to divide into panels, or the panels; None makes a figure.
         mark : int, default=None
-            A component whose rows are hatched in every panel.
+            A component whose rows, those assigned to it, are hatched in every panel.
         bar_kw : dict, default=None
             Keywords of ``Axes.bar``.
 
@@ -194,7 +194,8 @@ class ResponsibilityDisplay:
                 counts = self._count(self.responsibilities.argmax(axis=1) == mark)[k]
                 hatched = {**bars, "facecolor": "none", "hatch": "//////", "linewidth": 0.0}
                 panel.bar(self.edges[:-1], counts, self._widths, **hatched)
-            panel.set_title(f"component {k}\n{self.counts[k].sum():,.6g} rows", fontsize="medium")
+            name = f"component {k}" + (" (hatched)" if k == mark else "")
+            panel.set_title(f"{name}\n{self.counts[k].sum():,.6g} rows", fontsize="medium")
             panel.set_xlim(-0.04, 1.04)
             panel.set_xticks([0.0, 0.5, 1.0], ["0", "0.5", "1"])
             panel.set_ylim(0.0, 1.1 * max(highest, 1.0))
@@ -238,8 +239,8 @@ class ResponsibilityDisplay:
             )
         ax.set_axis_off()
         grid = GridSpecFromSubplotSpec(n_rows, n_columns, subplot_spec=place)
-        panels = [ax.figure.add_subplot(grid[k // n_columns, k % n_columns]) for k in range(K)]
-        return ax, np.array(panels, dtype=object), n_columns
+        added = [ax.figure.add_subplot(grid[k // n_columns, k % n_columns]) for k in range(K)]
+        return ax, np.array(added, dtype=object), n_columns
 
 
 def _root(values: Array) -> Array:

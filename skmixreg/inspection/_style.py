@@ -16,7 +16,8 @@ from .._exceptions import import_optional
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES: tuple[Any, ...] = (
-    "-", (0, (5, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)), (0, (2.5, 1)), (0, (6, 1, 1, 1, 1, 1)),
+    "-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)), (0, (9, 2)),
+    (0, (3, 1, 1, 1, 1, 1)),
 )  # fmt: skip
 
 
@@ -25,17 +26,26 @@ def pyplot(needed_for: str) -> Any:
     return import_optional("matplotlib.pyplot", extra="plot", needed_for=needed_for)
 
 
-def axes_or_new(ax: Any, needed_for: str) -> Any:
-    """The axes given, or those of a new figure that makes room for a legend outside of them."""
+def axes_or_new(ax: Any, needed_for: str, wider: float = 1.0) -> Any:
+    """The axes given, or those of a new figure that makes room for a legend outside of them.
+
+    The figure is of the size in use, ``wider`` by a factor.
+    """
     plt = pyplot(needed_for)
-    return plt.subplots(layout="constrained")[1] if ax is None else ax
+    if ax is not None:
+        return ax
+    width, height = plt.rcParams["figure.figsize"]
+    return plt.subplots(figsize=(width * wider, height), layout="constrained")[1]
 
 
 def merged(defaults: Mapping[str, Any], given: Mapping[str, Any] | None, artist: Any) -> dict:
     """Keywords of an artist class: the defaults, and over them what the user gave, aliases too."""
     from matplotlib.cbook import normalize_kwargs
 
-    return {**normalize_kwargs(dict(defaults), artist), **normalize_kwargs(given or {}, artist)}
+    return {
+        **normalize_kwargs(dict(defaults), artist),
+        **normalize_kwargs(dict(given or {}), artist),
+    }
 
 
 def colour(k: int) -> str:
@@ -55,7 +65,7 @@ def dashes(k: int) -> Any:
 
 def component_label(k: int, weight: float) -> str:
     """A component with its mixing weight, numbered as in `summary`."""
-    return f"component {k}, weight {weight:.2g}"
+    return f"component {k}, weight " + (f"{weight:.2f}" if weight >= 0.005 else f"{weight:.1g}")
 
 
 def legend_outside(ax: Any, handles: list[Any]) -> Any:
@@ -66,12 +76,16 @@ def legend_outside(ax: Any, handles: list[Any]) -> Any:
     )  # fmt: skip
 
 
-def show_range(ax: Any, values: Array, margin: float = 0.05, fresh: bool = True) -> None:
-    """Let the y axis span these values, and what was on it before unless it is ``fresh``.
+def legend_above(ax: Any, handles: list[Any]) -> Any:
+    """A legend above the axes, in one line."""
+    return ax.legend(
+        handles=handles, loc="lower left", bbox_to_anchor=(0.0, 1.01), borderaxespad=0.0,
+        frameon=False, ncols=max(1, len(handles)),
+    )  # fmt: skip
 
-    What is drawn beyond is cut off: bands of a component with next to no rows reach as far as its
-    prior.
-    """
+
+def show_range(ax: Any, values: Array, margin: float = 0.05, fresh: bool = True) -> None:
+    """Let the y axis span these values, and what was on it before unless it is ``fresh``."""
     low, high = float(np.min(values)), float(np.max(values))
     room = margin * (high - low) or max(abs(high), 1.0) * margin
     low, high = low - room, high + room

@@ -78,8 +78,8 @@ run_case <- function(case, formula, frame, K, seeds) {
     calls <- list(
       "flexmix" = function() flexmix(formula, data = frame, k = K),
       "initFlexmix" = function() initFlexmix(formula, data = frame, k = K),
-      "initFlexmix, nrep = 20, minprior = 0" = function() {
-        initFlexmix(formula, data = frame, k = K, nrep = 20, control = list(minprior = 0))
+      "stepFlexmix, nrep = 20, minprior = 0" = function() {
+        stepFlexmix(formula, data = frame, k = K, nrep = 20, control = list(minprior = 0))
       },
       "regmixEM" = function() regmixEM(y, X, k = K)
     )
@@ -109,7 +109,10 @@ if ("em" %in% parts) {
   }
   # Standard errors of the slopes at the best of many starts.
   set.seed(0)
-  best <- initFlexmix(tuned ~ stretchratio, data = tone, k = 3, nrep = 50, control = list(minprior = 0))
+  best <- stepFlexmix(
+    tuned ~ stretchratio,
+    data = tone, k = 3, nrep = 100, control = list(minprior = 0)
+  )
   table <- refit(best)@components[[1]]
   keep(
     system = "flexmix refit", case = "tonedata", K = 3, fit = of_flexmix(best),

@@ -84,15 +84,18 @@ def run(name: str, n_components: int, solver: str, seed: int) -> dict[str, Any]:
         "solver": solver,
         "seed": seed,
         "seconds": round(time.perf_counter() - start, 1),
-        "log_evidence": round(float(model.log_evidence_), 4),
-        "error": round(float(model.log_evidence_error_), 4),
+        "log_evidence": _rounded(model.log_evidence_, 4),
+        "error": _rounded(model.log_evidence_error_, 4),
         "converged": bool(model.converged_),
-        "khat": None if "khat" not in report else round(report["khat"], 2),
-        "rhat": None if "rhat" not in report else round(report["rhat"], 3),
-        "path": None
-        if "path_log_evidence" not in report
-        else [round(report["path_log_evidence"], 3), round(report["path_log_evidence_error"], 3)],
+        "khat": _rounded(report.get("khat", np.nan), 2),
+        "rhat": _rounded(report.get("rhat", np.nan), 3),
+        "path": _rounded(report.get("path_log_evidence", np.nan), 3),
+        "path_error": _rounded(report.get("path_log_evidence_error", np.nan), 3),
     }
+
+
+def _rounded(value: float, digits: int) -> float | None:
+    return round(float(value), digits) if np.isfinite(value) else None
 
 
 def table(runs: list[dict[str, Any]]) -> str:
@@ -107,12 +110,12 @@ def table(runs: list[dict[str, Any]]) -> str:
         cells = []
         for solver in SOLVERS:
             estimates = [
-                f"{r['log_evidence']:.3f} ± {r['error']:.3f}" if r["converged"] else "no"
+                f"{r['log_evidence']:.3f} ± {r['error']:.3f}" if r["error"] is not None else "no"
                 for r in mine
                 if r["solver"] == solver
             ]
             cells.append("<br>".join(estimates))
-        known = [(r["log_evidence"], r["error"]) for r in mine if np.isfinite(r["log_evidence"])]
+        known = [(r["log_evidence"], r["error"]) for r in mine if r["error"] is not None]
         if exact is not None:
             known.append((exact, 0.0))
         pairs = [

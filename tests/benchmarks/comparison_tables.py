@@ -1,0 +1,236 @@
+"""The tables of docs/comparison.md, from the records of comparison.py."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from solver_table import with_table
+
+REFERENCE = Path(__file__).resolve().parents[1] / "reference"
+SEED_PROBLEM = "seed problem, 1000"
+EM = {
+    "flexmix": "`flexmix`",
+    "initFlexmix": "`initFlexmix`",
+    "stepFlexmix, nrep = 20, minprior = 0": "`stepFlexmix`, 20 starts, `minprior = 0`",
+    "regmixEM": "`regmixEM`",
+    "skmixreg": "skmixreg",
+}
+# What the calls of comparison.R show, and whether this package has it.
+HERE = {
+    "flexmix: Poisson": "no: normal errors only",
+    "flexmix: binomial, repeated measurements": "no",
+    "flexmix: gating by covariates": "no",
+    "flexmix: coefficients shared by components": "no; sigma only, `Gaussian(shared_sigma=True)`",
+    "flexmix: frequencies of rows": "`sample_weight`, also fractional",
+    "mixtools: Poisson": "no",
+    "mixtools: gating by covariates": "no",
+    "mixtools: bootstrap of standard errors": "posterior sds, no bootstrap",
+    "mixtools: Metropolis-Hastings": "`solver=`",
+}
+
+
+def markdown(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    lines = [list(header)]
+    lines += [["---"] * len(lines[0]), *([str(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def seconds(runs: list[dict[str, Any]]) -> str:
+    return f"{median(run['cpu'] for run in runs):.2g} s"
+
+
+def best_optimum(case: str, K: int, runs: list[dict[str, Any]]) -> float:
+    """Log-likelihood of the reference data; of simulated data the best of all runs."""
+    path = REFERENCE / f"{case}.json"
+    if path.exists():
+        return float(json.loads(path.read_text())["fits"][str(K)]["loglik"])
+    return max(run["fit"]["loglik"] for run in runs if run["fit"])
+
+
+def outcome(runs: list[dict[str, Any]], best: float, K: int) -> str:
+    """How many found the best optimum, and what became of the others."""
+    fits = [run["fit"] for run in runs]
+    found = [fit for fit in fits if fit and fit["components"] == K]
+    right = sum(abs(fit["loglik"] - best) < 1 for fit in found)
+    above = sum(fit["loglik"] >= best + 1 for fit in found)
+    notes = []
+    if below := sum(fit["loglik"] <= best - 1 for fit in found):
+        notes.append(f"{below} at worse ones")
+    if above:
+        notes.append(f"{above} degenerate")
+    if fewer := sum(bool(fit) and fit["components"] < K for fit in fits):
+        notes.append(f"{fewer} dropped a component")
+    if failed := sum(not fit for fit in fits):
+        notes.append(f"{failed} failed")
+    rest = f" ({', '.join(notes)})" if notes else ""
+    return f"{right} of {len(runs)}{rest}; {seconds(runs)}"
+
+
+def optima_table(results: dict[str, Any]) -> str:
+    runs = [run for part in ("em", "ours") for run in results[part]["runs"] if "seed" in run]
+    cases = list(dict.fromkeys((run["case"], run["K"]) for run in results["ours"]["runs"]))
+    rows = []
+    for case, K in cases:
+        mine = [run for run in runs if (run["case"], run["K"]) == (case, K)]
+        best = best_optimum(case, K, mine)
+        cells = [
+            outcome([run for run in mine if run["system"] == system], best, K) for system in EM
+        ]
+        rows.append((case, K, f"{best:.1f}", *cells))
+    return markdown(("data", "K", "best log-likelihood", *EM.values()), rows)
+
+
+def chains_table(results: dict[str, Any]) -> str:
+    runs = [
+        run
+        for part in ("brms", "pymc")
+        for run in results.get(part, {"runs": []})["runs"]
+        if run.get("case") == SEED_PROBLEM
+    ]
+    rows = []
+    for system in dict.fromkeys(run["system"] for run in runs):
+        mine = [run for run in runs if run["system"] == system]
+        slopes = [np.array(run["chain_slopes"]) for run in mine]
+        lost = [np.abs(np.sort(s, axis=1) - [-1, 3]).max(axis=1) > 0.1 for s in slopes]
+        labels = [
+            len(set(np.argmin(s[~gone], axis=1))) > 1 for s, gone in zip(slopes, lost, strict=True)
+        ]
+        rows.append(
+            (
+                system,
+                len(mine),
+                sum(not gone.any() for gone in lost),
+                sum(gone.any() for gone in lost),
+                sum(labels),
+                sum(max(run["rhat"]) < 1.01 for run in mine),
+                seconds(mine),
+            )
+        )
+    ours = [run for run in results["ours"]["runs"] if run["case"] == SEED_PROBLEM]
+    right = sum(np.abs(np.array(run["fit"]["slopes"]) - [-1, 3]).max() < 0.1 for run in ours)
+    converged = sum(run["fit"]["converged"] for run in ours)
+    rows.append(("skmixreg", len(ours), right, len(ours) - right, 0, converged, seconds(ours)))
+    return markdown(
+        (
+            "system",
+            "runs",
+            "all chains at both lines",
+            "a chain elsewhere",
+            "chains in different labels",
+            "its own diagnostics pass as drawn",
+            "CPU time of a run",
+        ),
+        rows,
+    )
+
+
+def narrow_table(results: dict[str, Any]) -> str:
+    runs = [run for run in results["pymc"]["runs"] if run["case"] == "tonedata"]
+    expected = next(run["narrow"] for run in runs if run["system"] == "expected")
+    rows = []
+    for system in dict.fromkeys(run["system"] for run in runs if run["system"] != "expected"):
+        mine = [run for run in runs if run["system"] == system]
+        share = [float(np.mean(run["narrow"])) for run in mine]
+        rows.append(
+            (
+                system,
+                len(mine),
+                f"{expected:.0%}",
+                f"{min(share):.0%} to {max(share):.0%}",
+                sum(max(run["rhat_sorted"]) < 1.01 for run in mine),
+                seconds(mine),
+            )
+        )
+    mine = [run for run in results["ours"]["runs"] if (run["case"], run["K"]) == ("tonedata", 2)]
+    share = [run["fit"]["narrow"] for run in mine]
+    long_run = json.loads((REFERENCE / "long_runs" / "long_nuts.json").read_text())
+    rows.append(
+        (
+            "skmixreg",
+            len(mine),
+            f"{long_run['tonedata-2']['smc']['masses']['narrow']:.0%}",
+            f"{min(share):.0%} to {max(share):.0%}",
+            sum(run["fit"]["converged"] for run in mine),
+            seconds(mine),
+        )
+    )
+    return markdown(
+        (
+            "system",
+            "runs",
+            "narrow solution, right share",
+            "share of its draws, by run",
+            "diagnostics pass, draws sorted",
+            "CPU time of a run",
+        ),
+        rows,
+    )
+
+
+def errors_table(results: dict[str, Any]) -> str:
+    """Standard errors of the slopes of tone perception, K = 3, beside posterior sds."""
+    refit = next(run for run in results["em"]["runs"] if run["system"] == "flexmix refit")
+    order = np.argsort(refit["fit"]["slopes"])
+    ours = [run for run in results["ours"]["runs"] if (run["case"], run["K"]) == ("tonedata", 3)]
+    slopes = np.array([run["fit"]["slopes"] for run in ours])
+    sds = np.array([run["fit"]["sd"] for run in ours])
+    mine = np.argsort(slopes[0])
+    rows = [
+        (
+            f"{refit['fit']['slopes'][o]:.3f}",
+            f"{refit['se'][o]:.4f}",
+            f"{slopes[:, m].mean():.3f}",
+            f"{sds[:, m].min():.4f} to {sds[:, m].max():.4f}",
+        )
+        for o, m in zip(order, mine, strict=True)
+    ]
+    header = (
+        "slope, flexmix",
+        "standard error, `refit`",
+        "slope, skmixreg",
+        "posterior sd, 20 runs",
+    )
+    return markdown(header, rows)
+
+
+def features_table(results: dict[str, Any]) -> str:
+    rows = [
+        (*run["what"].split(": ", 1), "ran" if run["works"] else "failed", HERE[run["what"]])
+        for run in results["features"]["runs"]
+    ]
+    return markdown(("system", "what", "the call", "here"), rows)
+
+
+def versions(results: dict[str, Any]) -> str:
+    found: dict[str, str] = {}
+    for part in results.values():
+        found |= part["versions"]
+    dates = sorted({part["date"] for part in results.values()})
+    listed = ", ".join(f"{name} {version}" for name, version in found.items())
+    return f"Runs of {' and '.join(dates)} on 2 cores: {listed}."
+
+
+TABLES = {
+    "versions": versions,
+    "optima table": optima_table,
+    "chains table": chains_table,
+    "narrow table": narrow_table,
+    "errors table": errors_table,
+    "features table": features_table,
+}
+
+
+def page_with_tables(page: str, results: dict[str, Any]) -> str:
+    """The page with every table as the records have it."""
+    for name, table in TABLES.items():
+        page = with_table(page, name, table(results))
+    return page
+
+
+def write(results: Path, page: Path) -> None:
+    page.write_text(page_with_tables(page.read_text(), json.loads(results.read_text())))
