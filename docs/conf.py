@@ -61,7 +61,7 @@ sphinx_gallery_conf = {
     # All run but the one that takes minutes; it shows the picture of a full run.
     "filename_pattern": r"/(?!forum_question)\w+\.py$",
     "ignore_pattern": r"__init__\.py",
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": "NumberOfCodeLinesSortKey",  # the simplest first
     "reset_modules": ("matplotlib",),
     "abort_on_example_error": True,
     "only_warn_on_example_error": False,

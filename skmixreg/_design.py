@@ -9,6 +9,9 @@ import numpy as np
 
 from ._blocks import Array, Components
 
+# Its square, a variance, is a floating point number still, and so is that of its inverse.
+LARGEST = 1e150
+
 
 def _root_mean_square(values: Array, weights: Array) -> float:
     """Weighted root mean square, without over- or underflow."""
@@ -18,7 +21,28 @@ def _root_mean_square(values: Array, weights: Array) -> float:
 
 def _scale(values: Array, mean: float, weights: Array) -> float:
     spread = _root_mean_square(values - mean, weights)
-    return spread if spread > 1e-13 * float(np.abs(values).max(initial=0.0)) else 1.0
+    constant = spread <= 1e-13 * float(np.abs(values).max(initial=0.0))
+    # Rounding of large numbers is not small.
+    return max(spread, 1.0) if constant else spread
+
+
+_RESCALE = f"Rescale X and y, so that their units and those of slopes are within {LARGEST:g}."
+
+
+def _check_range(x_mean: Array, x_scale: Array, y_scale: float) -> None:
+    if not 1.0 / LARGEST <= y_scale <= LARGEST:
+        raise ValueError(f"y has a standard deviation of {y_scale:.3g}. {_RESCALE}")
+    for j, (mean, scale) in enumerate(zip(x_mean.tolist(), x_scale.tolist(), strict=True)):
+        if not 1.0 / LARGEST <= scale <= LARGEST:
+            raise ValueError(f"Column {j} of X has a standard deviation of {scale:.3g}. {_RESCALE}")
+        # Logarithms, since the ratio itself may overflow.
+        slope = np.log10(y_scale) - np.log10(scale)
+        share = slope + np.log10(max(abs(mean), scale))
+        if max(abs(slope), share) > np.log10(LARGEST):
+            raise ValueError(
+                f"Column {j} of X has a standard deviation of {scale:.3g} and y one of "
+                f"{y_scale:.3g}. {_RESCALE}"
+            )
 
 
 class Standardisation(NamedTuple):
@@ -63,8 +87,18 @@ class Design:
         fit_intercept: bool,
         given: Standardisation | None = None,
     ) -> Design:
-        """Weighted means and standard deviations (root mean squares without an intercept)."""
+        """Weighted means and standard deviations (root mean squares without an intercept).
+
+        Raises
+        ------
+        ValueError
+            If slopes or intercepts could leave the range of floating point numbers.
+        """
         given = given or Standardisation()
+        for name, values in (("X", X), ("y", y)):
+            largest = max(abs(float(values.max(initial=0.0))), abs(float(values.min(initial=0.0))))
+            if not largest <= LARGEST:
+                raise ValueError(f"{name} has values of size {largest:.3g}. {_RESCALE}")
         total = weights.sum()
         if fit_intercept:
             x_mean = weights @ X / total
@@ -78,6 +112,7 @@ class Design:
             x_scale = np.array([_scale(X[:, j], x_mean[j], weights) for j in range(X.shape[1])])
         if y_scale is None:
             y_scale = _scale(y, y_mean, weights)
+        _check_range(x_mean, x_scale, y_scale)
         return cls(x_mean, x_scale, y_mean, y_scale, fit_intercept)
 
     @property

@@ -13,6 +13,7 @@ from ._modes import find_smaller_modes, log_empty_share
 from ._newton import polish
 from ._problem import Problem
 from ._proposal import EmptyPart, Part, StudentPart, SymmetrisedMixture
+from ._split_proposal import SplitProposal
 
 START_DF = 30.0
 # Modes this much less massive than the best change no number that is reported.
@@ -21,25 +22,46 @@ MOST_PARTS = 24
 # A draw with this share of all weight shows a mode that the proposal lacks.
 OUTSTANDING_WEIGHT = 0.003
 MOST_NEW_PARTS = 6
+# Of the draws, to begin with, and how many spare components at most lie beside others.
+SPLIT_SHARE = 0.25
+DEEPEST_SPLIT = 1
 
 
 def mixture_over_modes(
     problem: Problem, modes: ModeTable, rng: np.random.Generator
 ) -> SymmetrisedMixture:
-    """One t part per mode that matters, and parts with one or more empty components."""
-    parts, masses = _parts(problem, modes, rng)
+    """One t part per mode that matters, and parts with one or more empty components.
+
+    Where a component may be empty it may also lie beside another one.
+    """
+    return _mixture(problem, modes, rng, DEEPEST_SPLIT)
+
+
+def _mixture(
+    problem: Problem, modes: ModeTable, rng: np.random.Generator, splits: int
+) -> SymmetrisedMixture:
+    if not modes.knows_smaller:
+        modes.smaller = find_smaller_modes(problem, modes, rng)
+        modes.knows_smaller = True
+    parts, masses = _parts(problem, modes)
     log_masses = np.array(masses)
     keep = np.argsort(-log_masses)[:MOST_PARTS]
     keep = keep[log_masses[keep] > log_masses.max() - RELEVANT_NATS]
     relative = np.exp(log_masses[keep] - log_masses.max())
     # A floor, since these masses are rough.
     probabilities = 0.8 * relative / relative.sum() + 0.2 / len(keep)
-    return SymmetrisedMixture(problem.blocks, [parts[i] for i in keep], probabilities)
+    mixture = SymmetrisedMixture(problem.blocks, [parts[i] for i in keep], probabilities)
+    smaller = modes.smaller
+    if smaller is None or splits == 0 or problem.blocks.shared_dispersion:
+        return mixture
+    inner = _mixture(
+        problem.with_components(problem.blocks.n_components - 1), smaller, rng, splits - 1
+    )
+    mixture.split, mixture.split_share = SplitProposal(problem, inner), SPLIT_SHARE
+    return mixture
 
 
-def _parts(
-    problem: Problem, modes: ModeTable, rng: np.random.Generator
-) -> tuple[list[Part], list[float]]:
+def _parts(problem: Problem, modes: ModeTable) -> tuple[list[Part], list[float]]:
     """Parts and their log masses.
 
     The mass of a part with an empty component is not that of any mode: it is the mass of the
@@ -47,12 +69,9 @@ def _parts(
     """
     full, masses = _full_parts(problem, modes)
     parts: list[Part] = [*full]
-    smaller = modes.smaller
-    if not modes.knows_smaller:
-        smaller = find_smaller_modes(problem, modes, rng)
-    if smaller is not None:
+    if modes.smaller is not None:
         inner_problem = problem.with_components(problem.blocks.n_components - 1)
-        inner, inner_masses = _parts(inner_problem, smaller, rng)
+        inner, inner_masses = _parts(inner_problem, modes.smaller)
         share = log_empty_share(problem)
         parts += [EmptyPart(problem, part) for part in inner]
         masses += [mass + share for mass in inner_masses]
@@ -99,7 +118,7 @@ def with_missing_modes(
             log_volume += np.log(np.diagonal(found.scale)).sum()
             mass = found.log_prior + found.log_likelihood + log_volume + gammaln(K + 1.0)
             shares.append(float(np.clip(np.exp(min(mass - log_evidence, 0.0)), 0.02, 0.3)))
-    return SymmetrisedMixture(problem.blocks, parts, np.array(shares))
+    return proposal.with_parts(parts, np.array(shares))
 
 
 def _student(problem: Problem, mode: Array, scale: Array, counts: Array) -> StudentPart:

@@ -19,6 +19,7 @@ import numpy as np
 
 from . import _kernels, _row_mixtures
 from ._blocks import Array, Components
+from ._failures import memory_advice
 from ._posterior import Posterior
 from ._row_mixtures import RowMixtures
 from ._rows import RowBlocks
@@ -136,6 +137,10 @@ def responsibilities(posterior: Posterior, X: Array, y: Array, *, n_threads: int
     return np.concatenate([np.empty(0), *parts]).reshape(len(X), posterior.blocks.n_components)
 
 
+@memory_advice(
+    "One log-likelihood is needed per row and draw: pass fewer rows, or lower the solver's draws; "
+    "loo(X, y) needs no such array."
+)
 def log_likelihood_draws(posterior: Posterior, X: Array, y: Array, *, n_threads: int = 1) -> Array:
     """Log-likelihood of every row at every draw.
 
@@ -200,6 +205,7 @@ def _flat(components: Components) -> Components:
 # ---------------------------------------------------------------------- random predictions
 
 
+@memory_advice("One number is needed per row and sample: lower n_samples, or pass fewer rows at once.")
 def sample_y(posterior: Posterior, X: Array, n_samples: int, rng: np.random.Generator) -> Array:
     """Draws from the posterior predictive distribution.
 
@@ -224,6 +230,9 @@ def sample_y(posterior: Posterior, X: Array, n_samples: int, rng: np.random.Gene
     return out
 
 
+@memory_advice(
+    "One number is needed per row and posterior draw: pass fewer rows, or lower the solver's draws."
+)
 def sample_y_draws(posterior: Posterior, X: Array, rng: np.random.Generator) -> Array:
     """One predictive data set for every posterior draw.
 
@@ -232,8 +241,9 @@ def sample_y_draws(posterior: Posterior, X: Array, rng: np.random.Generator) -> 
     ndarray of shape (chains, draws, n)
     """
     draws = _flat(posterior.components)
-    S = len(draws.log_weights)
-    out = np.stack([_sample_rows(posterior, draws, s, X, rng) for s in range(S)])
+    out = np.empty((len(draws.log_weights), len(X)))
+    for s, row in enumerate(out):
+        row[:] = _sample_rows(posterior, draws, s, X, rng)
     return out.reshape(*posterior.log_prior.shape, len(X))
 
 

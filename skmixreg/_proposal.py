@@ -20,6 +20,7 @@ from scipy.special import betaln, gammaln
 
 from ._blocks import Array, Components, ParameterBlocks, log_sum_exp
 from ._problem import Problem
+from ._split_proposal import SplitProposal
 from ._symmetrised_kernels import symmetrised_log_density
 
 # Relabelled terms are left out where an upper bound lies this far below those in hand.
@@ -248,27 +249,49 @@ class SymmetrisedMixture:
     blocks : ParameterBlocks
     parts : list of StudentPart or EmptyPart
     probabilities : ndarray of shape (n_parts,)
+    split : SplitProposal, optional
+        A density beside the parts, averaged over labels itself.
+    split_share : float, default=0.0
+        Its probability.
     """
 
-    def __init__(self, blocks: ParameterBlocks, parts: list[Part], probabilities: Array):
+    def __init__(
+        self,
+        blocks: ParameterBlocks,
+        parts: list[Part],
+        probabilities: Array,
+        split: SplitProposal | None = None,
+        split_share: float = 0.0,
+    ):
         self.blocks = blocks
         self.parts = parts
         self.probabilities = probabilities / probabilities.sum()
+        self.split = split
+        self.split_share = 0.0 if split is None else split_share
+
+    def with_parts(self, parts: list[Part], probabilities: Array) -> SymmetrisedMixture:
+        """Other parts, and the same split."""
+        return SymmetrisedMixture(self.blocks, parts, probabilities, self.split, self.split_share)
 
     def sample(self, rng: np.random.Generator, n: int) -> tuple[Array, NDArray[np.intp]]:
-        """Draws, each in its part's labelling, and their parts.
+        """Draws, each in its part's labelling, and their parts; the split counts as the last.
 
         Parts get their share of the draws, rounded at random (systematic sampling).
         """
-        edges = np.concatenate([[0.0], np.cumsum(self.probabilities)])
+        sources: list[Any] = [*self.parts]
+        shares = self.probabilities
+        if self.split is not None:
+            sources.append(self.split)
+            shares = np.append((1.0 - self.split_share) * shares, self.split_share)
+        edges = np.concatenate([[0.0], np.cumsum(shares)])
         edges[-1] = 1.0
         counts = np.diff(np.floor(edges * n + rng.random()).astype(int))
         thetas = [
-            part.sample(rng, int(count))
-            for part, count in zip(self.parts, counts, strict=True)
+            source.sample(rng, int(count))
+            for source, count in zip(sources, counts, strict=True)
             if count
         ]
-        return np.concatenate(thetas), np.repeat(np.arange(len(self.parts)), counts)
+        return np.concatenate(thetas), np.repeat(np.arange(len(sources)), counts)
 
     def log_density(self, thetas: Array) -> Array:
         """Symmetrised log density: (S, d) -> (S,).
@@ -290,7 +313,13 @@ class SymmetrisedMixture:
             *self._arguments,
             NEGLIGIBLE_NATS,
         )
-        return np.asarray(total - gammaln(self.blocks.n_components + 1.0))
+        total = np.asarray(total - gammaln(self.blocks.n_components + 1.0))
+        if self.split is None:
+            return total
+        return np.logaddexp(
+            np.log1p(-self.split_share) + total,
+            np.log(self.split_share) + self.split.log_density(thetas),
+        )
 
     @cached_property
     def _arguments(self) -> tuple[Any, ...]:
@@ -346,5 +375,10 @@ class SymmetrisedMixture:
             w = weights[mine]
             shares[m] = w.sum()
             parts.append(old.adapted(thetas[mine], w / max(w.sum(), 1e-300)))
-        shares = shares / shares.sum()
-        return SymmetrisedMixture(self.blocks, parts, 0.9 * shares + 0.1 / len(shares))
+        split_share = self.split_share
+        if self.split is not None:
+            split_share = 0.1 + 0.8 * (1.0 - shares.sum())
+        shares = shares / max(shares.sum(), 1e-300)
+        return SymmetrisedMixture(
+            self.blocks, parts, 0.9 * shares + 0.1 / len(shares), self.split, split_share
+        )

@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.utils.metaestimators import available_if
-from threadpoolctl import threadpool_limits
 
 from . import _validation
 from ._assessed import AssessedMixture
+from ._blas import one_blas_thread
 from ._blocks import Array
 from ._complaints import complaints
 from ._design import Standardisation
+from ._failures import FIT_ADVICE, all_or_nothing, memory_advice
 from ._known_modes import known_modes
 from ._model import build_model
 from ._posterior import Posterior
@@ -253,6 +254,8 @@ class BayesianMixtureRegressor(CallbackSupportMixin, AssessedMixture):
         self._warn()  # from inside it would point at a line of scikit-learn
         return self
 
+    @all_or_nothing
+    @memory_advice(FIT_ADVICE)
     @with_callbacks
     def _learn(self, X: Any, y: Any, sample_weight: Any, known: Posterior | None) -> None:
         with fit_progress(self, X, y, sample_weight) as progress:
@@ -260,9 +263,8 @@ class BayesianMixtureRegressor(CallbackSupportMixin, AssessedMixture):
             X, y, weights = _validation.validate_training_data(
                 self, X, y, sample_weight, self.n_components
             )
-            # BLAS threads cost more than they give on matrices of a few columns.  An overflow is
-            # a proposal far out, whose density is zero and its logarithm -inf.
-            with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore"):
+            # An overflow is a proposal far out, whose density is zero and its logarithm -inf.
+            with one_blas_thread(), np.errstate(over="ignore"):
                 problem = self._problem(X, y, weights, family, priors, n_threads)
                 with problem.rows:
                     posterior = solver.solve(
@@ -319,13 +321,15 @@ class BayesianMixtureRegressor(CallbackSupportMixin, AssessedMixture):
         self._warn()
         return self
 
+    @all_or_nothing
+    @memory_advice(FIT_ADVICE)
     @with_callbacks
     def _learn_more(self, stream: Any, X: Any, y: Any, sample_weight: Any) -> None:
         with fit_progress(self, X, y, sample_weight, name="partial_fit") as progress:
             family, solver, priors, n_threads = self._resolve()
             X, y = _validation.validate_rows_and_target(self, X, y)
             weights = None if sample_weight is None else _validation.check_weights(sample_weight, X)
-            with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore"):
+            with one_blas_thread(), np.errstate(over="ignore"):
                 scales = stream.design.standardisation
                 problem = self._problem(X, y, weights, family, priors, n_threads, scales)
                 with problem.rows:

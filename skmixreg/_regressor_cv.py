@@ -13,12 +13,13 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
-from threadpoolctl import threadpool_limits
 
 from . import _validation
 from ._assessed import AssessedMixture
+from ._blas import one_blas_thread
 from ._choice import LEAST_PROBABILITY, Candidate, averaged, find_candidates
 from ._criteria import CRITERIA, Criterion
+from ._failures import FIT_ADVICE, all_or_nothing, memory_advice
 from ._posterior import Posterior
 from ._priors import Priors
 from ._progress import CallbackSupportMixin, fit_progress, with_callbacks
@@ -195,6 +196,8 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
         self.best_estimator_._warn()
         return self
 
+    @all_or_nothing
+    @memory_advice(FIT_ADVICE)
     @with_callbacks
     def _learn(self, X: Any, y: Any, sample_weight: Any) -> list[str]:
         """As `fit`, without a word on why the choice may be in doubt, which is returned."""
@@ -216,7 +219,7 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
                 )
                 self._take_over(model, solver, candidate.posterior)
 
-            with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore"):
+            with one_blas_thread(), np.errstate(over="ignore"):
                 problem = models[numbers[0]]._problem(*rows, family, priors, n_threads)
                 with problem.rows:
                     candidates = find_candidates(problem, numbers, rng, **options)

@@ -278,11 +278,13 @@ class _Grid:
 
     def ends(self, level: Array) -> tuple[Array, NDArray[np.intp]]:
         """Where the density crosses the level, with the rows: starts and ends in turn."""
-        row, j, _ = self._crossings(level)
+        row, j, t = self._crossings(level)
 
         def excess(y: Array, row: NDArray[np.intp]) -> Array:
             return self.mixtures.density(y, row) / np.exp(level[row]) - 1.0
 
         cell = (self.y[row, j], self.y[row, j + 1])
         root = elementwise.find_root(excess, cell, args=(row,), tolerances=_TIGHT)
-        return np.asarray(root.x), row
+        # To rounding, the level may be that of a node: then there is no change of sign in the cell.
+        between = cell[0] + t * (cell[1] - cell[0])
+        return np.where(np.isfinite(root.x), root.x, between), row

@@ -88,7 +88,9 @@ def sequential_quantile(
         rows = remaining[rng.integers(m, size=(candidates, P))]
         A = Z[rows]
         gram = np.einsum("cij,cik->cjk", A, A)
-        gram[:, np.arange(P), np.arange(P)] += _RIDGE
+        gram[:, np.arange(P), np.arange(P)] += (
+            _RIDGE * (1.0 + np.trace(gram, axis1=1, axis2=2) / P)
+        )[:, None]
         trial = np.linalg.solve(gram, np.einsum("cij,ci->cj", A, y[rows])[..., None])[..., 0]
         distance = np.abs(y[remaining] - trial @ Z[remaining].T)
         reach = np.partition(distance, rank, axis=1)[:, rank]

@@ -15,13 +15,15 @@ import numpy as np
 from joblib.parallel import get_active_backend
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils import check_random_state
+from sklearn.utils import assert_all_finite, check_random_state
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ._blocks import Array
 from ._design import Standardisation
 from ._priors import NumericPriors, Priors
+
+MOST_OBSERVATIONS = 1e15  # a sum of more weights would not see single rows
 
 PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "n_components": [Interval(Integral, 1, None, closed="left")],
@@ -229,6 +231,19 @@ def check_numeric_target(y: Any) -> None:
         )
 
 
+def _validated(estimator: BaseEstimator, *data: Any, **options: Any) -> Any:
+    # Infinities of both signs add up to nan on the way to the error that names them.  A missing
+    # value in a y of objects is nan only after scikit-learn has looked.
+    with np.errstate(over="ignore", invalid="ignore"):
+        checked = validate_data(estimator, *data, dtype=np.float64, **options)
+        if len(data) == 1:
+            return checked
+        X, y = checked
+        y = np.ascontiguousarray(y, dtype=np.float64)
+        assert_all_finite(y, estimator_name=type(estimator).__name__, input_name="y")
+        return X, y
+
+
 def validate_training_data(
     estimator: BaseEstimator, X: Any, y: Any, sample_weight: Any, n_components: int
 ) -> tuple[Array, Array, Array | None]:
@@ -255,8 +270,7 @@ def validate_training_data(
     """
     if y is not None:
         check_numeric_target(y)
-    X, y = validate_data(estimator, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
-    y = np.ascontiguousarray(y, dtype=np.float64)
+    X, y = _validated(estimator, X, y, y_numeric=True, ensure_min_samples=2)
     if sample_weight is None:
         weights, rows, total = None, len(y), float(len(y))
     else:
@@ -292,6 +306,13 @@ def check_weights(sample_weight: Any, X: Array) -> Array:
             "Every sample_weight is zero, so that no row is left (all weights are zero); "
             "give a positive weight to the rows to be used."
         )
+    total, largest = weights.sum(), weights.max()
+    if not total <= MOST_OBSERVATIONS or not largest >= 1.0 / MOST_OBSERVATIONS:
+        raise ValueError(
+            f"The sum of sample_weight is {total:.3g}, with a largest weight of {largest:.3g}; "
+            "weights are frequencies, their sum is the number of observations, and numbers beyond "
+            f"{MOST_OBSERVATIONS:.0g} or 1 over that cannot be counted. Rescale the weights."
+        )
     return np.ascontiguousarray(weights)
 
 
@@ -306,7 +327,7 @@ def validate_rows(estimator: BaseEstimator, X: Any) -> Array:
         If X does not have the columns of the fit, or is not finite.
     """
     check_is_fitted(estimator)
-    X = validate_data(estimator, X, reset=False, dtype=np.float64)
+    X = _validated(estimator, X, reset=False)
     return X
 
 
@@ -315,8 +336,8 @@ def validate_rows_and_target(estimator: BaseEstimator, X: Any, y: Any) -> tuple[
     check_is_fitted(estimator)
     if y is not None:
         check_numeric_target(y)
-    X, y = validate_data(estimator, X, y, reset=False, dtype=np.float64, y_numeric=True)
-    return X, np.ascontiguousarray(y, dtype=np.float64)
+    X, y = _validated(estimator, X, y, reset=False, y_numeric=True)
+    return X, y
 
 
 def check_coverage(coverage: Any, name: str = "coverage") -> float:

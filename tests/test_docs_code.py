@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import doctest
 import importlib
-import linecache
 import pkgutil
 import re
 from pathlib import Path
@@ -77,11 +76,12 @@ def test_code_of_pages_runs(page, monkeypatch, tmp_path):
         kind, code = match.groups()
         line = text.count("\n", 0, match.start()) + 1
         if kind == "pycon":
-            run(doctest.DocTestParser().get_doctest(code, namespace, page.name, str(page), line))
+            test = doctest.DocTestParser().get_doctest(code, namespace, page.name, str(page), line)
+            run(test)
+            namespace |= test.globs  # it works on a copy
         else:
-            # Line numbers of the page, also in tracebacks and warnings.
+            # With the line numbers of the page.
             exec(compile("\n" * line + code, str(page), "exec"), namespace)
-    linecache.checkcache()
 
 
 @pytest.fixture(scope="module")

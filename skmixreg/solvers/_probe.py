@@ -98,4 +98,4 @@ def with_what_was_missed(
     covariance = gap.T @ gap / len(gap) + 1e-10 * np.eye(len(centre))
     part = StudentPart(problem, centre, np.linalg.cholesky(covariance), _DF)
     shares = np.append((1.0 - _SHARE) * proposal.probabilities, _SHARE)
-    return SymmetrisedMixture(problem.blocks, [*proposal.parts, part], shares)
+    return proposal.with_parts([*proposal.parts, part], shares)
