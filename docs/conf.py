@@ -46,6 +46,7 @@ html_static_path = ["_static"]
 html_css_files = ["wide.css"]
 html_title = "skmixreg"
 html_show_sourcelink = False
+html_sidebars = {"comparison": []}  # a section of one page
 html_theme_options = {
     "navbar_end": ["theme-switcher"],
     "show_prev_next": False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import metrics, model_selection
+from . import inspection, metrics, model_selection
 from ._exceptions import (
     MissingPackageError,
     MultimodalPosteriorWarning,
@@ -23,6 +23,7 @@ __all__ = [
     "MultimodalPosteriorWarning",
     "WeaklyIdentifiedWarning",
     "MissingPackageError",
+    "inspection",
     "metrics",
     "model_selection",
     "__version__",

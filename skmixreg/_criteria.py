@@ -39,6 +39,10 @@ class Criterion(ABC):
         """Draw in full from those candidates for which the criterion needs it."""
         return
 
+    def columns(self, fits: dict[int, Any]) -> dict[str, list[float]]:
+        """Columns of the table that are this criterion's own."""
+        return {}
+
     @abstractmethod
     def choose(self, table: pd.DataFrame, fits: dict[int, Any]) -> int:
         """The number of components, a label of the index.
@@ -105,6 +109,16 @@ class LOO(Criterion):
     name = "loo"
     column = "elpd_loo"
     leaves_out = True
+
+    def columns(self, fits: dict[int, Any]) -> dict[str, list[float]]:
+        out = {
+            "elpd_loo": [float(fit.elpd) for fit in fits.values()],
+            "elpd_loo_error": [float(fit.se) for fit in fits.values()],
+        }
+        if len(fits) > 1:
+            error = self._compare(fits)["dse"]
+            out["elpd_loo_difference_error"] = [float(error[str(K)]) for K in fits]
+        return out
 
     def draw(self, candidates: Sequence[Candidate], solve: Callable[[Candidate], None]) -> None:
         for candidate in candidates:

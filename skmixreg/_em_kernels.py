@@ -15,17 +15,21 @@ from ._kernels import weighted_moments
 
 
 @compiled
-def solve_positive_definite(A, b):
-    """Solve A x = b in place by Cholesky; A is overwritten, b becomes x."""
+def solve_positive_definite(A, ridge, b):
+    """Solve A x = b in place by Cholesky; A is overwritten, b becomes x.
+
+    ``ridge`` holds what was added to the diagonal of a positive semidefinite matrix: no pivot is
+    smaller, but by rounding, whose size is that of the diagonal.
+    """
     n = b.shape[0]
     for i in range(n):
+        least = max(ridge[i], 1e-14 * A[i, i])
         for j in range(i + 1):
             s = A[i, j]
             for m in range(j):
                 s -= A[i, m] * A[j, m]
             if i == j:
-                # Prior precision keeps this positive; rounding may not.
-                A[i, i] = np.sqrt(max(s, 1e-300))
+                A[i, i] = np.sqrt(max(s, least))
             else:
                 A[i, j] = s / A[j, j]
     for i in range(n):
@@ -66,6 +70,7 @@ def maximise(
     concentration, coef_scale, intercept_scale, floor, ceiling = priors
     A = np.empty((P, P))
     b = np.empty(P)
+    ridge = np.empty(P)
     S = np.empty((P, P))
     total = 0.0
     for k in range(K):
@@ -86,7 +91,8 @@ def maximise(
             for j in range(P):
                 A[i, j] = S[i, j]
             scale = intercept_scale if i == 0 else coef_scale
-            A[i, i] += variance / (scale * scale)
+            ridge[i] = variance / (scale * scale)
+            A[i, i] += ridge[i]
             b[i] = moments[at_xy + k * P + i]
         if not fit_intercept:
             for i in range(1, P):
@@ -94,7 +100,7 @@ def maximise(
                 A[i, 0] = 0.0
             A[0, 0] = 1.0
             b[0] = 0.0
-        solve_positive_definite(A, b)
+        solve_positive_definite(A, ridge, b)
         intercept[k] = b[0]
         squares = moments[at_yy + k]
         for i in range(P):

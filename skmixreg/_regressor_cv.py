@@ -73,7 +73,8 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
         The fit with that K.  Its fitted attributes are those of this estimator as well.
     criterion_table_ : DataFrame
         One row per K, index ``n_components``: ``log_evidence`` and ``log_evidence_error``;
-        ``elpd_loo`` and ``elpd_loo_error`` with ``criterion="loo"``; ``log_likelihood`` at the
+        ``elpd_loo``, ``elpd_loo_error`` and ``elpd_loo_difference_error``, that of the difference
+        to the best, with ``criterion="loo"``; ``log_likelihood`` at the
         most probable mode, ``n_parameters``, ``aic``, ``bic``, ``icl``; ``probability``, the
         posterior probability of K where the criterion is the evidence, Schwarz's approximation
         of it for BIC, and stacking weights for LOO (Yao et al. 2018); ``drawn``, whether K was
@@ -303,11 +304,10 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
                 "icl": model.icl(*rows),
             }
             if criterion.leaves_out:
-                fit = fits[candidate.n_components] = model.loo(*rows)
-                record |= {"elpd_loo": float(fit.elpd), "elpd_loo_error": float(fit.se)}
+                fits[candidate.n_components] = model.loo(*rows)
             records.append(record)
         index = pd.Index([c.n_components for c in candidates], name="n_components")
-        table = pd.DataFrame(records, index=index)
+        table = pd.DataFrame(records, index=index).assign(**criterion.columns(fits))
         table["probability"] = criterion.weights(table, fits) if criterion.weighs else np.nan
         table["drawn"] = [c.posterior is not None for c in candidates]
         return table, fits

@@ -175,7 +175,9 @@ def _mean_over_rows(
 def last_step(estimator: Any, X: Any) -> tuple[Any, Any]:
     """The regressor inside pipelines and searches, and the rows as it sees them."""
     while True:
-        if hasattr(estimator, "best_estimator_"):
+        # A BayesianMixtureRegressorCV answers itself, perhaps with an average over K.
+        own = hasattr(estimator, "predict_components")
+        if hasattr(estimator, "best_estimator_") and not own:
             estimator = estimator.best_estimator_
         elif hasattr(estimator, "steps"):
             if len(estimator.steps) > 1:

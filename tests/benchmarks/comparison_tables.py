@@ -52,23 +52,19 @@ def best_optimum(case: str, K: int, runs: list[dict[str, Any]]) -> float:
     return max(run["fit"]["loglik"] for run in runs if run["fit"])
 
 
-def outcome(runs: list[dict[str, Any]], best: float, K: int) -> str:
-    """How many found the best optimum, and what became of the others."""
+def outcome(runs: list[dict[str, Any]], best: float, K: int) -> tuple[str, str, str]:
+    """How many found the best optimum, what became of the others, and the time."""
     fits = [run["fit"] for run in runs]
     found = [fit for fit in fits if fit and fit["components"] == K]
-    right = sum(abs(fit["loglik"] - best) < 1 for fit in found)
-    above = sum(fit["loglik"] >= best + 1 for fit in found)
-    notes = []
-    if below := sum(fit["loglik"] <= best - 1 for fit in found):
-        notes.append(f"{below} at worse ones")
-    if above:
-        notes.append(f"{above} degenerate")
-    if fewer := sum(bool(fit) and fit["components"] < K for fit in fits):
-        notes.append(f"{fewer} dropped a component")
-    if failed := sum(not fit for fit in fits):
-        notes.append(f"{failed} failed")
-    rest = f" ({', '.join(notes)})" if notes else ""
-    return f"{right} of {len(runs)}{rest}; {seconds(runs)}"
+    counts = {
+        "at worse ones": sum(fit["loglik"] <= best - 1 for fit in found),
+        "degenerate": sum(fit["loglik"] >= best + 1 for fit in found),
+        "dropped a component": sum(bool(fit) and fit["components"] < K for fit in fits),
+        "failed": sum(not fit for fit in fits),
+    }
+    right = len(fits) - sum(counts.values())
+    others = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    return f"{right} of {len(runs)}", others, seconds(runs)
 
 
 def optima_table(results: dict[str, Any]) -> str:
@@ -78,11 +74,19 @@ def optima_table(results: dict[str, Any]) -> str:
     for case, K in cases:
         mine = [run for run in runs if (run["case"], run["K"]) == (case, K)]
         best = best_optimum(case, K, mine)
-        cells = [
-            outcome([run for run in mine if run["system"] == system], best, K) for system in EM
-        ]
-        rows.append((case, K, f"{best:.1f}", *cells))
-    return markdown(("data", "K", "best log-likelihood", *EM.values()), rows)
+        for i, (system, name) in enumerate(EM.items()):
+            what = ("", "") if i else (f"{case}, K = {K}", f"{best:.1f}")
+            cells = outcome([run for run in mine if run["system"] == system], best, K)
+            rows.append((*what, name, *cells))
+    header = (
+        "data",
+        "best log-likelihood",
+        "program",
+        "at the best",
+        "others",
+        "CPU time of a fit",
+    )
+    return markdown(header, rows)
 
 
 def chains_table(results: dict[str, Any]) -> str:

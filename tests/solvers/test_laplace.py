@@ -12,7 +12,7 @@ from skmixreg._density import LogPosterior
 from skmixreg._mode_proposal import mixture_over_modes
 from skmixreg._modes import find_modes
 from skmixreg._problem import Problem
-from skmixreg._proposal import EmptyPart, StudentPart
+from skmixreg._proposal import EmptyPart, StudentPart, SymmetrisedMixture
 from skmixreg.families import Gaussian
 from skmixreg.solvers.laplace import Laplace
 
@@ -76,6 +76,7 @@ def test_symmetrised_density_is_the_average_over_all_relabellings():
     rng = np.random.default_rng(0)
     mixture = mixture_over_modes(problem, find_modes(problem, rng, n_init=20), rng)
     assert {type(part) for part in mixture.parts} == {StudentPart, EmptyPart}
+    mixture = SymmetrisedMixture(problem.blocks, mixture.parts, mixture.probabilities)
     thetas, _ = mixture.sample(rng, 300)
     terms = [
         np.log(share) + part.log_density(problem.blocks.permute(thetas, np.array(order)))
