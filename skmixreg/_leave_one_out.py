@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from . import _prediction
 from ._blocks import Array, Components, log_sum_exp
+from ._failures import memory_advice
 from ._posterior import Posterior
 from ._selection import with_draws
 
@@ -75,6 +76,10 @@ class _Rows(NamedTuple):
         return cls(X, y, weights, number, everyone, weights)
 
 
+@memory_advice(
+    "Leaving out takes some numbers per observation, and observations are as many as the sum of "
+    "sample_weight: divide the weights by a number, or use bic(X, y)."
+)
 def loo(
     posterior: Posterior,
     X: Array,

@@ -205,7 +205,12 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
         with fit_progress(self, X, y, sample_weight) as progress:
             numbers, criterion = self._choice()
             models = {K: self._model(K) for K in numbers}
-            family, _, priors, n_threads = models[numbers[0]]._resolve()
+            family, solver, priors, n_threads = models[numbers[0]]._resolve()
+            if criterion.column == "log_evidence" and not solver.exact:
+                raise ValueError(
+                    f"criterion={criterion.name!r} needs an exact solver, since "
+                    f"{solver.name!r} gives no evidence; use solver='auto', or criterion='bic'."
+                )
             rows = _validation.validate_training_data(self, X, y, sample_weight, numbers[-1])
             rng = _validation.resolve_generator(self.random_state)
             options: dict[str, Any] = {

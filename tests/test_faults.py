@@ -162,7 +162,7 @@ def test_data_that_are_refused_leave_the_model_as_it_was():
 
 
 SIGNALS = """
-import random, signal, sys, threading, time, warnings
+import signal, threading, time, warnings
 import numpy as np
 from skmixreg import BayesianMixtureRegressor
 from skmixreg.solvers import NUTS
@@ -191,9 +191,14 @@ for solver in ("map", "laplace", "gibbs", "cavi", NUTS(draws=100, tune=100, chai
                 signal.setitimer(signal.ITIMER_REAL, 0.0)
         except KeyboardInterrupt:
             stopped += 1
-            assert vars(model) == before, solver
+            assert vars(model).keys() == before.keys(), solver
+            assert all(vars(model)[name] is before[name] for name in before), solver
         assert model.coef_.shape[1] == model.n_features_in_
         assert len(model.predict(np.zeros((3, model.n_features_in_)))) == 3
+        # What stops a pool may itself be stopped; its threads end by themselves.
+        end = time.perf_counter() + 20
+        while threading.active_count() > threads and time.perf_counter() < end:
+            time.sleep(0.01)
         assert threading.active_count() == threads, solver
 print(stopped)
 """
@@ -254,8 +259,8 @@ import numpy as np
 from skmixreg import BayesianMixtureRegressor
 
 rng = np.random.default_rng(0)
-x = rng.uniform(-1, 1, (100_000, 1))
-y = x[:, 0] + rng.normal(0, 0.1, 100_000)
+x = rng.uniform(-1, 1, (50_000, 1))
+y = x[:, 0] + rng.normal(0, 0.1, 50_000)
 model = BayesianMixtureRegressor(1, solver="laplace", n_jobs=1, random_state=0).fit(x, y)
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 30), resource.RLIM_INFINITY))
@@ -277,12 +282,12 @@ def test_memory_that_is_really_short():
 
 
 GROWTH = """
-import resource, sys, warnings
+import resource, warnings
 import numpy as np
 from skmixreg import BayesianMixtureRegressor
 
 warnings.simplefilter("ignore")
-solver, most = sys.argv[1], int(sys.argv[2])
+solver, most = SOLVER, 200
 rng = np.random.default_rng(0)
 x = rng.uniform(-1, 1, 2000)
 y = np.where(rng.random(2000) < 0.5, 3 * x, -x) + rng.normal(0, 0.1, 2000)
@@ -300,8 +305,7 @@ print(*(round(size / 2**20) for size in (sizes[most // 4], sizes[-1])))
 @pytest.mark.parametrize("solver", ["map", "laplace", "cavi", "gibbs", "auto"])
 def test_fits_do_not_pile_up(solver):
     """200 fits, each of other rows: the last 150 add less than a fiftieth of a megabyte each."""
-    script = GROWTH.replace("sys.argv[1]", repr(solver)).replace("sys.argv[2]", "200")
-    quarter, end = map(int, in_a_process(script).split())
+    quarter, end = map(int, in_a_process(GROWTH.replace("SOLVER", repr(solver))).split())
     assert end - quarter < 3
 
 

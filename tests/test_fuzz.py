@@ -216,7 +216,8 @@ def estimator(recipe: Recipe) -> Any:
         "n_jobs": 1,
     }
     if recipe.choose:
-        return BayesianMixtureRegressorCV((1, recipe.K), **options)
+        criterion = "evidence" if options["solver"].exact else "bic"
+        return BayesianMixtureRegressorCV((1, recipe.K), criterion=criterion, **options)
     return BayesianMixtureRegressor(recipe.K, **options)
 
 
@@ -248,7 +249,7 @@ def is_named(error: Exception) -> bool:
     """Whether it comes from a check of input rather than from inside of the computation."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "skmixreg" in frame.filename]
-    checks = {"_validation.py", "_design.py"}
+    checks = {"_validation.py", "_design.py", "_criteria.py"}
     return own[-1].filename.rpartition("/")[2] in checks and len(str(error)) > 15
 
 

@@ -18,6 +18,8 @@ from ._variate_kernels import (
     _ONE,
     _ONE_BITS,
     _S12,
+    COUNTED_TRIALS,
+    binomial_draw,
     log_gamma_draw,
     log_sigma_draw,
     mix,
@@ -202,9 +204,23 @@ def _sample_labels(X, y, w, repeated, log_weights, intercept, coef, log_sigma, k
 def _label_copies(lo, n, w, key, a, counts):
     """Labels of the second and further copies of rows whose frequency exceeds 1."""
     K = a.shape[0]
+    own_state = np.empty(1, dtype=np.uint64)
     for i in range(n):
         state = mix(key ^ mix(np.uint64(lo + i + 1)))
-        for _ in range(int(w[lo + i]) - 1):
+        copies = int(w[lo + i]) - 1
+        if copies > COUNTED_TRIALS:
+            own_state[0] = state
+            before = 0.0
+            for k in range(K - 1):
+                left = a[K - 1, i] - before
+                share = (a[k, i] - before) / left if left > 0.0 else 0.0
+                drawn = binomial_draw(copies, share, own_state)
+                counts[k, i] += drawn
+                copies -= drawn
+                before = a[k, i]
+            counts[K - 1, i] += copies
+            continue
+        for _ in range(copies):
             state += _GOLDEN
             v = (float(mix(state) >> _S12) + 0.5) * 2.0**-52 * a[K - 1, i]
             k = 0

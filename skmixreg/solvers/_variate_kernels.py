@@ -17,6 +17,8 @@ _MIX_2 = np.uint64(0x94D049BB133111EB)
 _S12, _S27, _S30, _S31 = np.uint64(12), np.uint64(27), np.uint64(30), np.uint64(31)
 _ONE_BITS = np.uint64(0x3FF0000000000000)
 _ONE = np.uint64(1)
+# Trials that are drawn one by one.
+COUNTED_TRIALS = 32
 
 
 @compiled
@@ -59,11 +61,38 @@ def log_gamma_draw(shape, state):
     c = 1.0 / math.sqrt(9.0 * d)
     while True:
         x = normal(state)
-        v = 1.0 + c * x
-        if v > 0.0:
-            log_v = 3.0 * math.log(v)
-            if math.log(uniform(state)) < 0.5 * x * x + d * (1.0 - v * v * v + log_v):
+        v = c * x
+        if v > -1.0:
+            log_v = 3.0 * math.log1p(v)
+            # 1 - (1 + v)^3, of which the 1 would cancel.
+            if math.log(uniform(state)) < 0.5 * x * x + d * (log_v - v * (3.0 + v * (3.0 + v))):
                 return boost + math.log(d) + log_v
+
+
+@compiled
+def binomial_draw(n, share, state):
+    """How many of n trials succeed, in a number of steps that grows as log(n).
+
+    Trials are uniforms below ``share``.  The middle one of them in order is a Beta variate, and
+    tells which half is all on one side (Devroye 1986, Non-Uniform Random Variate Generation,
+    section X.4.3).
+    """
+    count = 0
+    while n > COUNTED_TRIALS:
+        rank = 1 + n // 2
+        odds = log_gamma_draw(float(rank), state) - log_gamma_draw(float(n + 1 - rank), state)
+        middle = 1.0 / (1.0 + math.exp(-odds))
+        if share <= middle:
+            n = rank - 1
+            share /= middle
+        else:
+            count += rank
+            n -= rank
+            share = (share - middle) * (1.0 + math.exp(odds))
+    for _ in range(n):
+        if uniform(state) < share:
+            count += 1
+    return count
 
 
 @compiled

@@ -65,6 +65,7 @@ def timed(call: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
     start, cpu = time.perf_counter(), cpu_seconds()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        warnings.filterwarnings("ignore", message=".*fork")  # of multiprocessing, not of the fit
         value = call()
     return value, {
         "said": [str(warning.message) for warning in caught],

@@ -92,6 +92,17 @@ def test_log_gamma_of_tiny_shape_does_not_underflow():
     assert draws.min() < -1000
 
 
+@pytest.mark.parametrize(
+    ("n", "share"), [(5, 0.3), (33, 0.5), (1000, 0.999), (10**12, 0.4), (10**15, 1e-14), (50, 1.0)]
+)
+def test_binomial_follows_its_distribution(n, share):
+    state = np.array([5], dtype=np.uint64)
+    counts = np.array([kernels.binomial_draw(n, share, state) for _ in range(4000)])
+    law = stats.binom(n, share)
+    spread = np.random.default_rng(0).random(4000)
+    assert stats.kstest(law.cdf(counts) - spread * law.pmf(counts), "uniform").pvalue > 1e-3
+
+
 # Invariance -----------------------------------------------------------------------------------
 
 
@@ -254,13 +265,13 @@ def test_statistics_of_labels_add_up():
 
 
 def test_labels_have_their_probabilities():
-    """All rows alike, so that counts are multinomial; the second copies as well."""
+    """All rows alike, so that counts are multinomial; the further copies as well."""
     n = 40_000
     X, y = np.zeros((1, n)), np.full(n, 0.3)
     weights, location = np.array([0.2, 0.3, 0.5]), np.array([0.0, 1.0, 0.4])
     joint = weights * stats.norm.pdf(0.3, location, 1.0)
     stats_ = np.empty((3, 7))
-    for copies in (1.0, 2.0):
+    for copies in (1.0, 2.0, 100.0):
         kernels._sample_labels(
             X, y, np.full(n, copies), copies > 1, np.log(weights), location, np.zeros((3, 1)),
             np.zeros(3), np.uint64(11), 1, stats_,
@@ -276,6 +287,12 @@ def test_frequencies_equal_repeated_rows():
     rows = np.repeat(np.arange(80), weights.astype(int))
     other = make_problem(X[rows], y[rows])
     np.testing.assert_array_equal(fit(one).theta, fit(other).theta)
+
+
+def test_frequencies_of_any_size_take_no_longer():
+    X, y = crossing_lines(40)
+    report = fit(make_problem(X, y, 2, np.full(40, 1e12)), draws=100).report
+    assert report["rhat"] >= 1.0 or np.isnan(report["rhat"])
 
 
 def test_threads_do_not_change_draws():
