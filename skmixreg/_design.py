@@ -18,7 +18,12 @@ def _root_mean_square(values: Array, weights: Array) -> float:
 
 def _scale(values: Array, mean: float, weights: Array) -> float:
     spread = _root_mean_square(values - mean, weights)
-    return spread if spread > 1e-13 * float(np.abs(values).max(initial=0.0)) else 1.0
+    return spread if _varies(spread, float(np.abs(values).max(initial=0.0))) else 1.0
+
+
+def _varies(spread: float, largest: float) -> bool:
+    """Whether a column is more than a constant and rounding."""
+    return spread > 1e-13 * largest
 
 
 class Standardisation(NamedTuple):
@@ -79,6 +84,27 @@ class Design:
         if y_scale is None:
             y_scale = _scale(y, y_mean, weights)
         return cls(x_mean, x_scale, y_mean, y_scale, fit_intercept)
+
+    @classmethod
+    def from_moments(
+        cls,
+        location: Array,
+        spread: Array,
+        largest: Array,
+        fit_intercept: bool,
+        given: Standardisation,
+    ) -> Design:
+        """As `fit`, from root mean squares around locations; y comes last in each (p + 1,)."""
+        scale = np.array(
+            [s if _varies(s, size) else 1.0 for s, size in zip(spread, largest, strict=True)]
+        )
+        return cls(
+            location[:-1],
+            scale[:-1] if given.x_scale is None else given.x_scale,
+            float(location[-1]),
+            float(scale[-1]) if given.y_scale is None else given.y_scale,
+            fit_intercept,
+        )
 
     @property
     def standardisation(self) -> Standardisation:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.metaestimators import available_if
 from threadpoolctl import threadpool_limits
 
-from . import _validation
+from . import _dask_input, _validation
 from ._assessed import AssessedMixture
 from ._blocks import Array
 from ._complaints import complaints
@@ -257,6 +257,7 @@ class BayesianMixtureRegressor(CallbackSupportMixin, AssessedMixture):
     def _learn(self, X: Any, y: Any, sample_weight: Any, known: Posterior | None) -> None:
         with fit_progress(self, X, y, sample_weight) as progress:
             family, solver, priors, n_threads = self._resolve()
+            _dask_input.check_served(solver, SOLVERS, X, y, sample_weight)
             X, y, weights = _validation.validate_training_data(
                 self, X, y, sample_weight, self.n_components
             )
