@@ -21,9 +21,13 @@ def _root_mean_square(values: Array, weights: Array) -> float:
 
 def _scale(values: Array, mean: float, weights: Array) -> float:
     spread = _root_mean_square(values - mean, weights)
-    constant = spread <= 1e-13 * float(np.abs(values).max(initial=0.0))
     # Rounding of large numbers is not small.
-    return max(spread, 1.0) if constant else spread
+    return spread if _varies(spread, float(np.abs(values).max(initial=0.0))) else max(spread, 1.0)
+
+
+def _varies(spread: float, largest: float) -> bool:
+    """Whether a column is more than a constant and rounding."""
+    return spread > 1e-13 * largest
 
 
 _RESCALE = f"Rescale X and y, so that their units and those of slopes are within {LARGEST:g}."
@@ -114,6 +118,30 @@ class Design:
             y_scale = _scale(y, y_mean, weights)
         _check_range(x_mean, x_scale, y_scale)
         return cls(x_mean, x_scale, y_mean, y_scale, fit_intercept)
+
+    @classmethod
+    def from_moments(
+        cls,
+        location: Array,
+        spread: Array,
+        largest: Array,
+        fit_intercept: bool,
+        given: Standardisation,
+    ) -> Design:
+        """As `fit`, from root mean squares around locations; y comes last in each (p + 1,)."""
+        scale = np.array(
+            [
+                s if _varies(s, size) else max(s, 1.0)
+                for s, size in zip(spread, largest, strict=True)
+            ]
+        )
+        return cls(
+            location[:-1],
+            scale[:-1] if given.x_scale is None else given.x_scale,
+            float(location[-1]),
+            float(scale[-1]) if given.y_scale is None else given.y_scale,
+            fit_intercept,
+        )
 
     @property
     def standardisation(self) -> Standardisation:

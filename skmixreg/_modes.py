@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import betaln
 
 from . import _em_kernels, _starts
@@ -29,6 +29,8 @@ from ._progress import SILENT, UNWATCHED, Progress, Stage
 SEARCH_ROWS = 2000
 # Modes of a subsample are climbed on so many times its rows next: few are left for all rows.
 MORE_ROWS = 7
+# From a sample of more rows, Newton's method needs no fewer steps on all of them.
+LARGEST_SAMPLE = 1_000_000
 ANNEALING_ITERATIONS = 10
 TOLERANCE = 1e-4
 # Iterations of a short run: many where they are cheap.
@@ -89,7 +91,6 @@ class _Search:
         self.rng = rng
         self.n_threads = n_threads
         self.stage: Stage = UNWATCHED
-        self.design = _starts.with_ones(problem)
         self.density = LogPosterior(problem)
         self.window = window(problem)
         self.modes: list[Mode] = []
@@ -108,6 +109,11 @@ class _Search:
             *(np.array(a, order="C") for a in problem.blocks.unpack(theta)), tuple(problem.priors),
             problem.blocks.fit_intercept, problem.blocks.shared_dispersion,
         )  # fmt: skip
+
+    @cached_property
+    def design(self) -> Array:
+        """Rows as starts want them: (n, P), a copy that is not made where there are no starts."""
+        return _starts.with_ones(self.problem)
 
     def run(self, n_init: int) -> bool:
         """Search; whether two independent starts reached the best mode."""
@@ -224,7 +230,8 @@ class _Search:
     def take(self, candidates: list[_Candidate]) -> None:
         """Polish the candidates that may matter and merge them into the modes."""
         candidates = [c for c in candidates if np.isfinite(c.objective)]
-        candidates.sort(key=lambda c: -c.objective)
+        # Ends of runs in other labels tie to rounding, which must not decide on labels.
+        candidates.sort(key=lambda c: -round(c.objective, 6))
         polished = 0
         for candidate in candidates:
             # A lower mode may be wider and so more massive, hence the margin.
@@ -302,7 +309,7 @@ def find_modes(
     """
     small = problem
     if problem.n_rows > SEARCH_ROWS:
-        small = problem.subset(_subsample(problem, rng))
+        small = problem.subset(problem.rows.sample(rng, SEARCH_ROWS))
     search = _Search(small, rng, n_threads, neighbour)
     with progress.stage("search for modes") as search.stage:
         settled = search.run(n_init)
@@ -339,7 +346,7 @@ def find_smaller_modes(
     smaller = problem.with_components(K - 1)
     small, rows = smaller, 1.0
     if problem.n_rows > SEARCH_ROWS:
-        small = smaller.subset(_subsample(problem, rng))
+        small = smaller.subset(problem.rows.sample(rng, SEARCH_ROWS))
         rows = problem.total_weight / small.total_weight
     search = _Search(small, rng, 1)
     jobs: list[tuple[Components, float, int]] = []
@@ -402,8 +409,8 @@ def _lift(small: _Search, problem: Problem) -> _Search:
     Runs that start apart take many steps and then meet: that should not happen on all rows.
     """
     size = MORE_ROWS * small.problem.n_rows
-    if 2 * size < problem.n_rows:
-        larger = problem.subset(_subsample(problem, small.rng, size))
+    if 2 * size < problem.n_rows and size <= LARGEST_SAMPLE:
+        larger = problem.subset(problem.rows.sample(small.rng, size))
         small = _lift(small, larger)
         return _lift(small, problem)
     search = _Search(problem, small.rng, small.n_threads)
@@ -437,12 +444,3 @@ def _table(search: _Search, settled: bool) -> ModeTable:
             f"fewer than two of {search.n_starts} starts reached the best mode; raise n_init"
         )
     return ModeTable([search.modes[i] for i in order], masses[order], failures)
-
-
-def _subsample(
-    problem: Problem, rng: np.random.Generator, size: int = SEARCH_ROWS
-) -> NDArray[np.intp]:
-    w = problem.weights
-    if (w == w[0]).all():
-        return rng.choice(problem.n_rows, size, replace=False)
-    return rng.choice(problem.n_rows, size, p=w / w.sum())

@@ -42,6 +42,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from ._blocks import Array, Components
+from ._density import LogPosterior
 from ._problem import Problem
 
 # Student distributions of u and eta, wide enough for all that a spare component is beside for.
@@ -78,11 +79,14 @@ class SplitProposal:
     @cached_property
     def _metric(self) -> Array:
         """Cholesky factor of the mean of x x' over rows, ones first if there is an intercept."""
-        problem = self.problem
-        rows = problem.mean_design
-        if problem.blocks.fit_intercept:
-            rows = np.vstack([np.ones(problem.n_rows), rows])
-        moments = (rows * problem.weights) @ rows.T / problem.total_weight
+        one = LogPosterior(self.problem.with_components(1))
+        sums = one.weighted_moments(np.zeros(one.size))
+        P = self.problem.blocks.n_features + 1
+        moments = np.zeros((P, P))
+        moments[np.triu_indices(P)] = sums[2 : 2 + P * (P + 1) // 2] / sums[1]
+        moments = moments + np.triu(moments, 1).T
+        if not self.problem.blocks.fit_intercept:
+            moments = moments[1:, 1:]
         moments[np.diag_indices_from(moments)] += 1e-6 * np.trace(moments) / len(moments)
         return np.linalg.cholesky(moments)
 

@@ -47,11 +47,26 @@ def pareto_khat(log_ratio: Array) -> float:
     log_ratio : ndarray of shape (S,)
         Logs of p / q; -inf where p is zero.
     """
+    log_ratio = np.where(np.isfinite(log_ratio), log_ratio, -np.inf)
+    return pareto_smoothed(log_ratio - log_ratio.max())[1]
+
+
+def pareto_smoothed(log_ratio: Array) -> tuple[Array, float]:
+    """Log weights by Pareto-smoothed importance sampling, up to a constant, and k-hat.
+
+    Parameters
+    ----------
+    log_ratio : ndarray of shape (S,)
+        Logs of p / q, of which the largest is 0.
+    """
     from arviz_stats.base import array_stats
 
-    log_ratio = np.where(np.isfinite(log_ratio), log_ratio, -np.inf)
-    finite = np.maximum(log_ratio - log_ratio.max(), -700.0)
-    return float(array_stats.psislw(-finite)[1])
+    finite = np.maximum(log_ratio, -700.0)
+    try:
+        smoothed, khat = array_stats.psislw(-finite)
+    except ValueError:  # the largest are all the same, so that there is no tail
+        return finite, 0.0
+    return smoothed, float(khat)
 
 
 def draws_from(

@@ -121,6 +121,7 @@ class CAVI(Solver):
     exact = False
     requires_conjugate = True
     streams = True
+    takes_chunks = True
 
     stream_: Stream
 
@@ -154,6 +155,14 @@ class CAVI(Solver):
                     f"CAVI({name}=...) must be a number over {low:g} and at most {high:g}, "
                     f"got {value!r}."
                 )
+
+    def check(self, problem: Problem) -> None:
+        super().check(problem)
+        if self.batch_size is not None and not problem.rows.in_memory:
+            raise ValueError(
+                "CAVI(batch_size=...) needs all rows in memory, to draw batches from them; use "
+                "batch_size=None for Dask collections."
+            )
 
     def draw(
         self,
@@ -282,10 +291,7 @@ class CAVI(Solver):
 def bound(problem: Problem, q: MeanField) -> tuple[float, Array]:
     """Evidence lower bound at the optimal q(z), and the expected sufficient statistics there."""
     _, log_weights, lines, factors, spreads = q.arrays
-    flat = problem.rows.sum(
-        kernels.variational_moments, problem.mean_design, problem.target, problem.weights,
-        log_weights, lines, factors, spreads,
-    )  # fmt: skip
+    flat = problem.rows.sum(kernels.variational_moments, log_weights, lines, factors, spreads)
     return float(flat[0]) - q.divergence(), flat[1:]
 
 
