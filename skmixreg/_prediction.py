@@ -205,7 +205,9 @@ def _flat(components: Components) -> Components:
 # ---------------------------------------------------------------------- random predictions
 
 
-@memory_advice("One number is needed per row and sample: lower n_samples, or pass fewer rows at once.")
+@memory_advice(
+    "One number is needed per row and sample: lower n_samples or pass fewer rows at once."
+)
 def sample_y(posterior: Posterior, X: Array, n_samples: int, rng: np.random.Generator) -> Array:
     """Draws from the posterior predictive distribution.
 

@@ -87,7 +87,9 @@ class SplitProposal:
         moments = moments + np.triu(moments, 1).T
         if not self.problem.blocks.fit_intercept:
             moments = moments[1:, 1:]
-        moments[np.diag_indices_from(moments)] += 1e-6 * np.trace(moments) / len(moments)
+        size = np.trace(moments) / len(moments)
+        # Without an intercept, columns of zeros leave nothing.
+        moments[np.diag_indices_from(moments)] += 1e-6 * size if size > 0.0 else 1.0
         return np.linalg.cholesky(moments)
 
     def sample(self, rng: np.random.Generator, n: int) -> Array:
@@ -135,6 +137,7 @@ class SplitProposal:
                     total = np.logaddexp(total, self._pair(draws, parent, spare))
         return np.asarray(total - np.log(K))
 
+    @np.errstate(over="ignore", divide="ignore", invalid="ignore")
     def _pair(self, draws: Components, parent: int, spare: int) -> Array:
         """The term in which ``spare`` came from beside ``parent``."""
         problem = self.problem
@@ -164,15 +167,12 @@ class SplitProposal:
         u = (step @ self._metric) / np.sqrt(pooled)[:, None]
         largest = _largest_share(size, eta)
         scale = self._share_scale(size, eta, np.exp(log_weight))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            log_share = (
-                np.log(scale) - np.log(scale**2 + share**2) - np.log(np.arctan(largest / scale))
-            )
-            value = self.inner.log_density(inner) + log_weight  # j is chosen by its weight
-            value += _log_student(u, LINE_SCALE) + _log_student(eta[:, None], SIGMA_SCALE)
-            value += log_share + np.log(h) + np.log(share) + np.log(rest)
-            value += 0.5 * np.log(K / (K - 1.0)) - u.shape[1] * log_sigma
-            value += np.log(np.diagonal(self._metric)).sum()
+        log_share = np.log(scale) - np.log(scale**2 + share**2) - np.log(np.arctan(largest / scale))
+        value = self.inner.log_density(inner) + log_weight  # j is chosen by its weight
+        value += _log_student(u, LINE_SCALE) + _log_student(eta[:, None], SIGMA_SCALE)
+        value += log_share + np.log(h) + np.log(share) + np.log(rest)
+        value += 0.5 * np.log(K / (K - 1.0)) - u.shape[1] * log_sigma
+        value += np.log(np.diagonal(self._metric)).sum()
         return np.where(np.isfinite(value) & (share < largest), value, -np.inf)
 
     def _share_scale(self, size: Array, eta: Array, weight: Array) -> Array:

@@ -64,8 +64,10 @@ def pareto_smoothed(log_ratio: Array) -> tuple[Array, float]:
     finite = np.maximum(log_ratio, -700.0)
     try:
         smoothed, khat = array_stats.psislw(-finite)
-    except ValueError:  # the largest are all the same, so that there is no tail
-        return finite, 0.0
+    except ValueError as error:
+        if "tail values are the same" not in str(error):
+            raise
+        return finite, 0.0  # bounded, and nothing to be smoothed
     return smoothed, float(khat)
 
 

@@ -1,8 +1,7 @@
 """Sweeps of the Gibbs sampler for normal components: labels, weights, lines, sigmas.
 
 Randomness inside rows comes from counters, not from a state: the uniform of copy ``c`` of row
-``i`` in sweep ``t`` is a hash of (chain key, t, c, i).  So draws depend neither on the size of a
-block nor on which thread runs the chain.
+``i`` in sweep ``t`` is a hash of (chain key, t, c, i), whatever the blocks and threads.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from .._mode_table import ModeTable
 from .._problem import Problem
 from .._progress import SILENT, Progress
 from .._proposal import SymmetrisedMixture
-from ._approximation import khat_threshold
+from ._approximation import khat_threshold, pareto_smoothed
 from ._base import Solver
 from ._probe import probe, with_what_was_missed
 
@@ -129,8 +129,6 @@ class ImportanceSample:
         log_likelihood: Array,
         log_proposal: Array,
     ):
-        from arviz_stats.base import array_stats
-
         self.thetas = thetas
         self.part = part
         self.log_prior = log_prior
@@ -145,9 +143,7 @@ class ImportanceSample:
         self.log_evidence = top + float(np.log(raw.mean()))
         self.log_evidence_error = float(raw.std() / raw.mean() / np.sqrt(n))
         self.ess = float(raw.sum() ** 2 / (raw**2).sum())
-        finite = np.maximum(log_ratio - top, -700.0)
-        smoothed, khat = array_stats.psislw(-finite)
-        self.khat = float(khat)
+        smoothed, self.khat = pareto_smoothed(log_ratio - top)
         weights = np.exp(smoothed - smoothed.max())
         self.weights = weights / weights.sum()
 
