@@ -34,7 +34,6 @@ class LogPosterior:
         self.problem = problem
         self.blocks = problem.blocks
         self.size = problem.blocks.size
-        self._data = (problem.mean_design, problem.target, problem.weights)
         self._settings = problem.family.kernel_settings()
         self._precision = np.zeros(self.size)
         for where, scale in self._normal_blocks():
@@ -70,7 +69,6 @@ class LogPosterior:
         log_dispersion = theta[dispersions]
         flat = problem.rows.sum(
             _kernels.log_likelihood_gradient,
-            *self._data,
             log_weights,
             intercept,
             theta[coefs].reshape(K, p),
@@ -157,7 +155,7 @@ class LogPosterior:
 
     def _sum(self, kernel, components: Components) -> Array:  # type: ignore[no-untyped-def]
         arrays = (np.ascontiguousarray(a) for a in components)
-        return self.problem.rows.sum(kernel, *self._data, *arrays, self._settings)
+        return self.problem.rows.sum(kernel, *arrays, self._settings)
 
     def _split(self, flat: Array) -> Components:
         K, p = self.blocks.n_components, self.blocks.n_features

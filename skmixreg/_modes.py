@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import betaln
 
 from . import _em_kernels, _starts
@@ -29,6 +28,8 @@ from ._progress import SILENT, UNWATCHED, Progress, Stage
 SEARCH_ROWS = 2000
 # Modes of a subsample are climbed on so many times its rows next: few are left for all rows.
 MORE_ROWS = 7
+# From a sample of more rows, Newton's method needs no fewer steps on all of them.
+LARGEST_SAMPLE = 1_000_000
 ANNEALING_ITERATIONS = 10
 TOLERANCE = 1e-4
 # Iterations of a short run: many where they are cheap.
@@ -302,7 +303,7 @@ def find_modes(
     """
     small = problem
     if problem.n_rows > SEARCH_ROWS:
-        small = problem.subset(_subsample(problem, rng))
+        small = problem.subset(problem.rows.sample(rng, SEARCH_ROWS))
     search = _Search(small, rng, n_threads, neighbour)
     with progress.stage("search for modes") as search.stage:
         settled = search.run(n_init)
@@ -339,7 +340,7 @@ def find_smaller_modes(
     smaller = problem.with_components(K - 1)
     small, rows = smaller, 1.0
     if problem.n_rows > SEARCH_ROWS:
-        small = smaller.subset(_subsample(problem, rng))
+        small = smaller.subset(problem.rows.sample(rng, SEARCH_ROWS))
         rows = problem.total_weight / small.total_weight
     search = _Search(small, rng, 1)
     jobs: list[tuple[Components, float, int]] = []
@@ -402,8 +403,8 @@ def _lift(small: _Search, problem: Problem) -> _Search:
     Runs that start apart take many steps and then meet: that should not happen on all rows.
     """
     size = MORE_ROWS * small.problem.n_rows
-    if 2 * size < problem.n_rows:
-        larger = problem.subset(_subsample(problem, small.rng, size))
+    if 2 * size < problem.n_rows and size <= LARGEST_SAMPLE:
+        larger = problem.subset(problem.rows.sample(small.rng, size))
         small = _lift(small, larger)
         return _lift(small, problem)
     search = _Search(problem, small.rng, small.n_threads)
@@ -437,12 +438,3 @@ def _table(search: _Search, settled: bool) -> ModeTable:
             f"fewer than two of {search.n_starts} starts reached the best mode; raise n_init"
         )
     return ModeTable([search.modes[i] for i in order], masses[order], failures)
-
-
-def _subsample(
-    problem: Problem, rng: np.random.Generator, size: int = SEARCH_ROWS
-) -> NDArray[np.intp]:
-    w = problem.weights
-    if (w == w[0]).all():
-        return rng.choice(problem.n_rows, size, replace=False)
-    return rng.choice(problem.n_rows, size, p=w / w.sum())

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ._blocks import Array, ParameterBlocks
 from ._design import Design, Standardisation
 from ._priors import NumericPriors
-from ._rows import RowBlocks
+from ._rows import HeldRows, Rows
 from .families._base import Family
 
 CANONICAL_ROWS = 10_000
@@ -38,29 +38,20 @@ class Problem:
 
     Attributes
     ----------
-    mean_design : ndarray of shape (p, n)
-        Standardised columns, feature-major and C-contiguous; no column of ones.
-    target : ndarray of shape (n,)
-        Standardised response.
-    weights : ndarray of shape (n,)
-        Positive frequencies; row i counts as ``weights[i]`` rows.
+    rows : Rows
+        The standardised rows: sums over them, wherever they are.
     family : Family
     blocks : ParameterBlocks
     priors : NumericPriors
     design : Design
         The way back to the user's units.
-    rows : RowBlocks
-        Executor for sums over rows.
     """
 
-    mean_design: Array
-    target: Array
-    weights: Array
+    rows: Rows
     family: Family
     blocks: ParameterBlocks
     priors: NumericPriors
     design: Design
-    rows: RowBlocks
 
     @classmethod
     def from_data(
@@ -91,18 +82,14 @@ class Problem:
             weights = np.ones(len(y))
         X, y, weights = canonical_rows(X, y, weights)
         design = Design.fit(X, y, weights, fit_intercept, standardisation)
-        return cls(
-            mean_design=design.columns(X),
-            target=design.target(y),
-            weights=np.ascontiguousarray(weights, dtype=np.float64),
-            family=family,
-            blocks=ParameterBlocks(
-                n_components, X.shape[1], fit_intercept, family.shares_dispersion
-            ),
-            priors=priors,
-            design=design,
-            rows=RowBlocks(len(y), n_threads),
+        rows = HeldRows(
+            design.columns(X),
+            design.target(y),
+            np.ascontiguousarray(weights, dtype=np.float64),
+            n_threads,
         )
+        blocks = ParameterBlocks(n_components, X.shape[1], fit_intercept, family.shares_dispersion)
+        return cls(rows, family, blocks, priors, design)
 
     def with_components(self, n_components: int) -> Problem:
         """The same data and priors with another number of components."""
@@ -112,29 +99,36 @@ class Problem:
             self.blocks.fit_intercept,
             self.blocks.shared_dispersion,
         )
-        return Problem(
-            self.mean_design, self.target, self.weights, self.family, blocks, self.priors,
-            self.design, self.rows,
-        )  # fmt: skip
+        return replace(self, blocks=blocks)
 
     def subset(self, index: np.ndarray, weights: Array | None = None) -> Problem:
         """The problem on some of the rows, standardised as the whole; for searches."""
-        return Problem(
-            np.ascontiguousarray(self.mean_design[:, index]),
-            np.ascontiguousarray(self.target[index]),
-            np.ones(len(index)) if weights is None else np.ascontiguousarray(weights),
-            self.family, self.blocks, self.priors, self.design, RowBlocks(len(index)),
-        )  # fmt: skip
+        return replace(self, rows=self.rows.subset(index, weights))
+
+    @property
+    def mean_design(self) -> Array:
+        """Standardised columns, (p, n), feature-major and C-contiguous; no column of ones."""
+        return self.rows.columns
+
+    @property
+    def target(self) -> Array:
+        """Standardised response: (n,)."""
+        return self.rows.target
+
+    @property
+    def weights(self) -> Array:
+        """Positive frequencies: row i counts as ``weights[i]`` rows."""
+        return self.rows.weights
 
     @property
     def n_rows(self) -> int:
         """Rows held, after merging."""
-        return self.target.shape[0]
+        return self.rows.n_rows
 
     @property
     def total_weight(self) -> float:
         """The number of observations: the sum of the weights."""
-        return float(self.weights.sum())
+        return self.rows.total_weight
 
     @property
     def log_scale(self) -> float:

@@ -147,8 +147,13 @@ def _gather(x, index, out, n):
 
 
 @compiled
-def _sample_labels(X, y, w, repeated, log_weights, intercept, coef, log_sigma, key, one, stats):
-    """Draw every label and sum the sufficient statistics of each component into ``stats``."""
+def _sample_labels(
+    X, y, w, first_row, repeated, log_weights, intercept, coef, log_sigma, key, one, stats
+):
+    """Draw every label and sum the sufficient statistics of each component into ``stats``.
+
+    ``first_row`` is the number of the first of these rows among all: it decides the uniforms.
+    """
     K, p = coef.shape
     N = y.shape[0]
     inverse, constant, offset = np.empty(K), np.empty(K), np.empty(K)
@@ -180,14 +185,14 @@ def _sample_labels(X, y, w, repeated, log_weights, intercept, coef, log_sigma, k
             _exp_relative(a[k], top, n)
         for k in range(1, K):
             _add(a[k - 1], a[k], n)
-        _uniforms(key + np.uint64(lo) * _GOLDEN, u, n)
+        _uniforms(key + np.uint64(first_row + lo) * _GOLDEN, u, n)
         _multiply(a[K - 1], u, n)
         below = top
         below[:] = 0.0
         for k in range(K):
             _indicate(a[k], u, below, counts[k], n)
         if repeated:
-            _label_copies(lo, n, w, key, a, counts)
+            _label_copies(lo, n, w, first_row, key, a, counts)
         for k in range(K):
             if p <= MASKED_COLUMNS:
                 _accumulate(X, lo, n, y_block, counts[k], one, cx, stats[k])
@@ -201,12 +206,12 @@ def _sample_labels(X, y, w, repeated, log_weights, intercept, coef, log_sigma, k
 
 
 @compiled
-def _label_copies(lo, n, w, key, a, counts):
+def _label_copies(lo, n, w, first_row, key, a, counts):
     """Labels of the second and further copies of rows whose frequency exceeds 1."""
     K = a.shape[0]
     own_state = np.empty(1, dtype=np.uint64)
     for i in range(n):
-        state = mix(key ^ mix(np.uint64(lo + i + 1)))
+        state = mix(key ^ mix(np.uint64(first_row + lo + i + 1)))
         copies = int(w[lo + i]) - 1
         if copies > COUNTED_TRIALS:
             own_state[0] = state
@@ -279,6 +284,122 @@ def _draw_line(moments, P, variance, precision, state, chol, line):
 
 
 @compiled
+def _sweep_key(chain_key, sweep):
+    """What the random numbers of one sweep of a chain are hashed from; sweeps count from 0."""
+    return mix(chain_key + mix(np.uint64(sweep + 1)))
+
+
+@compiled
+def _draw_parameters(
+    stats, hyper, fit_intercept, shared, log_weights, intercept, coef, log_sigma, state, chol, line,
+    sse,
+):  # fmt: skip
+    """Draw weights, lines and sigmas given the statistics of the labelled rows, in place."""
+    concentration, intercept_scale, coef_scale, floor, ceiling = hyper
+    K, p = coef.shape
+    one = 1 if fit_intercept else 0
+    P = p + one
+    precision = np.full(P, 1.0 / (coef_scale * coef_scale))
+    if fit_intercept:
+        precision[0] = 1.0 / (intercept_scale * intercept_scale)
+    chi, psi = floor * floor, 1.0 / (ceiling * ceiling)
+    top = -np.inf
+    for k in range(K):
+        log_weights[k] = log_gamma_draw(concentration + stats[k, 0], state)
+        top = max(top, log_weights[k])
+    total = 0.0
+    for k in range(K):
+        total += math.exp(log_weights[k] - top)
+    total = top + math.log(total)
+    for k in range(K):
+        log_weights[k] -= total
+    for k in range(K):
+        variance = math.exp(2.0 * log_sigma[k])
+        sse[k] = _draw_line(stats[k], P, variance, precision, state, chol, line)
+        if fit_intercept:
+            intercept[k] = line[0]
+        for j in range(p):
+            coef[k, j] = line[one + j]
+    if shared:
+        log_sigma[:] = log_sigma_draw(stats[:, 0].sum(), chi + sse.sum(), psi, state)
+    else:
+        for k in range(K):
+            log_sigma[k] = log_sigma_draw(stats[k, 0], chi + sse[k], psi, state)
+
+
+@compiled
+def _keep(log_weights, intercept, coef, log_sigma, stats, row):
+    """Write a state, and how many components hold a row."""
+    K, p = coef.shape
+    row[:K] = log_weights
+    row[K : 2 * K] = intercept
+    row[2 * K : 2 * K + K * p] = coef.reshape(-1)
+    row[2 * K + K * p : 3 * K + K * p] = log_sigma
+    row[3 * K + K * p] = np.count_nonzero(stats[:, 0])
+
+
+@compiled
+def label_sums(
+    X, y, w, first_row, repeated, fit_intercept, log_weights, intercept, coef, log_sigma,
+    chain_keys, sweep,
+):  # fmt: skip
+    """The row phase of one sweep of every chain, for rows that are a part of all.
+
+    Parameters
+    ----------
+    first_row : int
+        How many rows come before these.
+    log_weights, intercept, coef, log_sigma : ndarray of shape (C, ...)
+        States of the chains.
+    chain_keys : ndarray of shape (C,), uint64
+    sweep : int
+        Sweeps the chains have done.
+
+    Returns
+    -------
+    ndarray of shape (C * K * (T + P + 2),)
+        Statistics of the labelled rows, for `parameter_draws`, when summed over all parts.
+    """
+    C, K, p = coef.shape
+    one = 1 if fit_intercept else 0
+    P = p + one
+    stats = np.zeros((C, K, P * (P + 1) // 2 + P + 2))
+    for c in range(C):
+        key = _sweep_key(chain_keys[c], sweep)
+        _sample_labels(
+            X, y, w, first_row, repeated, log_weights[c], intercept[c], coef[c], log_sigma[c],
+            key, one, stats[c],
+        )  # fmt: skip
+    return stats.reshape(-1)
+
+
+@compiled
+def parameter_draws(
+    stats, hyper, fit_intercept, shared, log_weights, intercept, coef, log_sigma, chain_keys, sweep
+):
+    """The other phase of one sweep of every chain, in place; see `label_sums` and `sweeps`.
+
+    Returns
+    -------
+    ndarray of shape (C, 3 K + K p + 1)
+    """
+    C, K, p = coef.shape
+    P = p + (1 if fit_intercept else 0)
+    parts = stats.reshape((C, K, P * (P + 1) // 2 + P + 2))
+    chol, line, sse = np.zeros((P, P)), np.zeros(P), np.zeros(K)
+    state = np.zeros(1, dtype=np.uint64)
+    out = np.empty((C, 3 * K + K * p + 1))
+    for c in range(C):
+        state[0] = mix(_sweep_key(chain_keys[c], sweep) + _ONE)
+        _draw_parameters(
+            parts[c], hyper, fit_intercept, shared, log_weights[c], intercept[c], coef[c],
+            log_sigma[c], state, chol, line, sse,
+        )  # fmt: skip
+        _keep(log_weights[c], intercept[c], coef[c], log_sigma[c], parts[c], out[c])
+    return out
+
+
+@compiled
 def sweeps(
     X, y, w, repeated, hyper, fit_intercept, shared, log_weights, intercept, coef, log_sigma,
     chain_key, first_sweep, n_keep, thin,
@@ -308,52 +429,23 @@ def sweeps(
         ``[log_weights | intercept | coef | log_sigma | filled]`` per kept sweep; the last is the
         number of components that hold a row.
     """
-    concentration, intercept_scale, coef_scale, floor, ceiling = hyper
     K, p = coef.shape
     one = 1 if fit_intercept else 0
     P = p + one
-    T = P * (P + 1) // 2
-    stats = np.zeros((K, T + P + 2))
-    chol = np.zeros((P, P))
-    line = np.zeros(P)
-    sse = np.zeros(K)
-    precision = np.full(P, 1.0 / (coef_scale * coef_scale))
-    if fit_intercept:
-        precision[0] = 1.0 / (intercept_scale * intercept_scale)
-    chi, psi = floor * floor, 1.0 / (ceiling * ceiling)
+    stats = np.zeros((K, P * (P + 1) // 2 + P + 2))
+    chol, line, sse = np.zeros((P, P)), np.zeros(P), np.zeros(K)
     state = np.zeros(1, dtype=np.uint64)
     out = np.empty((n_keep, 3 * K + K * p + 1))
     for t in range(n_keep * thin):
-        key = mix(chain_key + mix(np.uint64(first_sweep + t + 1)))
+        key = _sweep_key(chain_key, first_sweep + t)
         state[0] = mix(key + _ONE)
-        _sample_labels(X, y, w, repeated, log_weights, intercept, coef, log_sigma, key, one, stats)
-        top = -np.inf
-        for k in range(K):
-            log_weights[k] = log_gamma_draw(concentration + stats[k, 0], state)
-            top = max(top, log_weights[k])
-        total = 0.0
-        for k in range(K):
-            total += math.exp(log_weights[k] - top)
-        total = top + math.log(total)
-        for k in range(K):
-            log_weights[k] -= total
-        for k in range(K):
-            variance = math.exp(2.0 * log_sigma[k])
-            sse[k] = _draw_line(stats[k], P, variance, precision, state, chol, line)
-            if fit_intercept:
-                intercept[k] = line[0]
-            for j in range(p):
-                coef[k, j] = line[one + j]
-        if shared:
-            log_sigma[:] = log_sigma_draw(stats[:, 0].sum(), chi + sse.sum(), psi, state)
-        else:
-            for k in range(K):
-                log_sigma[k] = log_sigma_draw(stats[k, 0], chi + sse[k], psi, state)
+        _sample_labels(
+            X, y, w, 0, repeated, log_weights, intercept, coef, log_sigma, key, one, stats
+        )
+        _draw_parameters(
+            stats, hyper, fit_intercept, shared, log_weights, intercept, coef, log_sigma, state,
+            chol, line, sse,
+        )  # fmt: skip
         if (t + 1) % thin == 0:
-            row = out[t // thin]
-            row[:K] = log_weights
-            row[K : 2 * K] = intercept
-            row[2 * K : 2 * K + K * p] = coef.reshape(-1)
-            row[2 * K + K * p : 3 * K + K * p] = log_sigma
-            row[3 * K + K * p] = np.count_nonzero(stats[:, 0])
+            _keep(log_weights, intercept, coef, log_sigma, stats, out[t // thin])
     return out

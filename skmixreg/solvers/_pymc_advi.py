@@ -249,8 +249,7 @@ class CompiledADVI:
         if "order" in self._values:
             components = [np.array(part) for part in problem.blocks.unpack(theta)]
             flat = problem.rows.sum(
-                _kernels.log_likelihood_gradient, problem.mean_design, problem.target,
-                problem.weights, *components, problem.family.kernel_settings(),
+                _kernels.log_likelihood_gradient, *components, problem.family.kernel_settings(),
             )  # fmt: skip
             content |= {
                 "order": schedule.order,

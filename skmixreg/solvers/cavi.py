@@ -282,10 +282,7 @@ class CAVI(Solver):
 def bound(problem: Problem, q: MeanField) -> tuple[float, Array]:
     """Evidence lower bound at the optimal q(z), and the expected sufficient statistics there."""
     _, log_weights, lines, factors, spreads = q.arrays
-    flat = problem.rows.sum(
-        kernels.variational_moments, problem.mean_design, problem.target, problem.weights,
-        log_weights, lines, factors, spreads,
-    )  # fmt: skip
+    flat = problem.rows.sum(kernels.variational_moments, log_weights, lines, factors, spreads)
     return float(flat[0]) - q.divergence(), flat[1:]
 
 

@@ -122,14 +122,14 @@ class Gibbs(Solver):
         A fractional weight is a power of the likelihood of its row, and a power of a sum over
         components is no longer a sum over labels.
         """
-        return problem.family.conjugate and _are_counts(problem.weights)
+        return problem.family.conjugate and problem.rows.counts
 
     def check_options(self) -> None:
         self._check_counts(draws=4, tune=0, chains=1, max_thin=1)
 
     def check(self, problem: Problem) -> None:
         super().check(problem)
-        if not _are_counts(problem.weights):
+        if not problem.rows.counts:
             raise ValueError(
                 "solver='gibbs' needs sample weights that are counts (integers): a fractional "
                 "weight is a power of the likelihood, for which rows have no labels to draw; use "
@@ -207,10 +207,6 @@ class Gibbs(Solver):
         return draws
 
 
-def _are_counts(weights: Array) -> bool:
-    return bool((weights == np.rint(weights)).all())
-
-
 def _shares(n_filled: Array) -> dict[int, float]:
     """Posterior probability of every number of filled components that was seen."""
     counts = np.bincount(n_filled.ravel().astype(np.intp))
@@ -244,7 +240,7 @@ class Chains:
             priors.sigma_floor,
             priors.sigma_ceiling,
         )
-        self._repeated = bool((problem.weights > 1).any())
+        self._repeated = problem.rows.repeated
         self.theta = starts
 
     @property

@@ -17,7 +17,6 @@ from .._exceptions import import_optional
 from .._mode_table import ModeTable
 from .._problem import Problem
 from .._progress import SILENT, Progress
-from .._rows import RowBlocks
 from ._base import Solver
 from ._chain_runs import ChainPlan, ChainResult, Counter, run_chains
 from ._evidence import with_evidence
@@ -216,7 +215,7 @@ class NUTS(Solver):
             at_once = 1
         if at_once > 1:
             # Chains keep the cores busy: rows within each need no threads.
-            problem = dataclasses.replace(problem, rows=RowBlocks(problem.n_rows))
+            problem = dataclasses.replace(problem, rows=problem.rows.on_one_thread())
         density = LogPosterior(problem)
         target = self._target(density, modes)
         plans = self._plan(target, modes, rng)

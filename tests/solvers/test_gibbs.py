@@ -254,7 +254,7 @@ def test_statistics_of_labels_add_up():
         P = p + 1
         stats_ = np.empty((3, P * (P + 1) // 2 + P + 2))
         kernels._sample_labels(
-            X, y, w, True, np.log([0.2, 0.3, 0.5]), rng.normal(size=3), rng.normal(size=(3, p)),
+            X, y, w, 0, True, np.log([0.2, 0.3, 0.5]), rng.normal(size=3), rng.normal(size=(3, p)),
             np.zeros(3), np.uint64(4), 1, stats_,
         )  # fmt: skip
         Z = np.vstack([np.ones(700), X])
@@ -273,7 +273,7 @@ def test_labels_have_their_probabilities():
     stats_ = np.empty((3, 7))
     for copies in (1.0, 2.0, 100.0):
         kernels._sample_labels(
-            X, y, np.full(n, copies), copies > 1, np.log(weights), location, np.zeros((3, 1)),
+            X, y, np.full(n, copies), 0, copies > 1, np.log(weights), location, np.zeros((3, 1)),
             np.zeros(3), np.uint64(11), 1, stats_,
         )  # fmt: skip
         expected = copies * n * joint / joint.sum()
