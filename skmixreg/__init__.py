@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import inspection, metrics, model_selection
 from ._exceptions import (
+    ClusterLostError,
     MissingPackageError,
     MultimodalPosteriorWarning,
     WeaklyIdentifiedWarning,
@@ -23,6 +24,7 @@ __all__ = [
     "MultimodalPosteriorWarning",
     "WeaklyIdentifiedWarning",
     "MissingPackageError",
+    "ClusterLostError",
     "inspection",
     "metrics",
     "model_selection",

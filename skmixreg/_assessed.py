@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from . import _crps, _leave_one_out, _selection, _validation
+from . import _crps, _dask_input, _lazy, _leave_one_out, _selection, _validation
 from ._blocks import Array
 from ._diagnostics import diagnostics_table
 from ._fitted import FittedMixture
@@ -129,6 +129,8 @@ class AssessedMixture(FittedMixture):
     def _information_criteria(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
     ) -> _selection.InformationCriteria:
+        if _dask_input.is_dask(X, y, sample_weight):
+            return _lazy.information_criteria(self, X, y, sample_weight)
         X, y, weights = self._weighted_rows(X, y, sample_weight)
         return _selection.information_criteria(
             self.posterior_, X, y, weights, n_threads=self._threads()

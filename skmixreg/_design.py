@@ -21,9 +21,13 @@ def _root_mean_square(values: Array, weights: Array) -> float:
 
 def _scale(values: Array, mean: float, weights: Array) -> float:
     spread = _root_mean_square(values - mean, weights)
-    constant = spread <= 1e-13 * float(np.abs(values).max(initial=0.0))
+    return _scale_of(spread, float(np.abs(values).max(initial=0.0)))
+
+
+def _scale_of(spread: float, largest: float) -> float:
+    """What a column of this spread and largest absolute value is divided by."""
     # Rounding of large numbers is not small.
-    return max(spread, 1.0) if constant else spread
+    return max(spread, 1.0) if spread <= 1e-13 * largest else spread
 
 
 _RESCALE = f"Rescale X and y, so that their units and those of slopes are within {LARGEST:g}."
@@ -114,6 +118,22 @@ class Design:
             y_scale = _scale(y, y_mean, weights)
         _check_range(x_mean, x_scale, y_scale)
         return cls(x_mean, x_scale, y_mean, y_scale, fit_intercept)
+
+    @classmethod
+    def from_moments(
+        cls,
+        location: Array,
+        spread: Array,
+        largest: Array,
+        fit_intercept: bool,
+        given: Standardisation,
+    ) -> Design:
+        """As `fit`, from root mean squares around locations; y comes last in each (p + 1,)."""
+        scale = np.array([_scale_of(*pair) for pair in zip(spread, largest, strict=True)])
+        x_scale = scale[:-1] if given.x_scale is None else given.x_scale
+        y_scale = float(scale[-1]) if given.y_scale is None else given.y_scale
+        _check_range(location[:-1], x_scale, y_scale)
+        return cls(location[:-1], x_scale, float(location[-1]), y_scale, fit_intercept)
 
     @property
     def standardisation(self) -> Standardisation:

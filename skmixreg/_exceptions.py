@@ -18,6 +18,10 @@ class WeaklyIdentifiedWarning(UserWarning):
     """The data do not fill, or tell apart, as many components as were asked for."""
 
 
+class ClusterLostError(ConnectionError):
+    """The Dask cluster that holds the rows went away, or its workers died again and again."""
+
+
 class MissingPackageError(ImportError):
     """An optional package is needed and not installed."""
 

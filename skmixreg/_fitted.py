@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from . import _prediction, _validation, metrics
+from . import _dask_input, _lazy, _prediction, _validation, metrics
 from ._blocks import Array
+from ._lazy import per_row
 from ._posterior import Posterior
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
     def _fit(self, X: ArrayLike, y: ArrayLike, sample_weight: Any, known: Posterior | None) -> Self:
         raise NotImplementedError
 
+    @per_row
     def predict(self, X: ArrayLike, return_std: bool = False) -> Array | tuple[Array, Array]:
         """Posterior predictive mean, over components and draws.
 
@@ -99,6 +101,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
             return mean, _prediction.std(self._predictive, X)
         return mean
 
+    @per_row
     def predict_components(self, X: ArrayLike) -> Array:
         """Posterior mean of every component's mean.
 
@@ -114,6 +117,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         X = _validation.validate_rows(self, X)
         return _prediction.component_means(self.posterior_, X)
 
+    @per_row
     def predict_proba(self, X: ArrayLike, y: ArrayLike | None = None) -> Array:
         """Probability of every component, averaged over the posterior.
 
@@ -134,6 +138,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         X, y = _validation.validate_rows_and_target(self, X, y)
         return _prediction.responsibilities(self.posterior_, X, y, n_threads=self._threads())
 
+    @per_row
     def assign(self, X: ArrayLike, y: ArrayLike) -> NDArray[np.intp]:
         """Most probable component of every row.
 
@@ -151,6 +156,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         probability = _prediction.responsibilities(self.posterior_, X, y, n_threads=self._threads())
         return probability.argmax(axis=1)
 
+    @per_row
     def predict_quantiles(self, X: ArrayLike, quantiles: ArrayLike = (0.05, 0.5, 0.95)) -> Array:
         """Quantiles of the posterior predictive distribution.
 
@@ -171,6 +177,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         X = _validation.validate_rows(self, X)
         return _prediction.quantiles(self._predictive, X, levels, n_threads=self._threads())
 
+    @per_row
     def predict_interval(self, X: ArrayLike, coverage: float = 0.9) -> Array:
         """Equal-tailed interval of the posterior predictive distribution.
 
@@ -241,6 +248,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         generator = _validation.resolve_generator(random_state)
         return _prediction.sample_y(self._predictive, X, n_samples, generator)
 
+    @per_row
     def log_predictive_density(self, X: ArrayLike, y: ArrayLike) -> Array:
         """Log of the posterior predictive density, averaged over draws, at given responses.
 
@@ -285,6 +293,8 @@ class FittedMixture(RegressorMixin, BaseEstimator):
             At most 1; 0.0 for a constant y; nan, with an UndefinedMetricWarning, for fewer than
             two rows.
         """
+        if _dask_input.is_dask(X, y, sample_weight):
+            return _lazy.score(self, X, y, sample_weight)
         X, y = _validation.validate_rows_and_target(self, X, y)
         if sample_weight is not None:
             sample_weight = _validation.check_weights(sample_weight, X)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -90,7 +91,6 @@ class _Search:
         self.rng = rng
         self.n_threads = n_threads
         self.stage: Stage = UNWATCHED
-        self.design = _starts.with_ones(problem)
         self.density = LogPosterior(problem)
         self.window = window(problem)
         self.modes: list[Mode] = []
@@ -109,6 +109,11 @@ class _Search:
             *(np.array(a, order="C") for a in problem.blocks.unpack(theta)), tuple(problem.priors),
             problem.blocks.fit_intercept, problem.blocks.shared_dispersion,
         )  # fmt: skip
+
+    @cached_property
+    def design(self) -> Array:
+        """Rows as starts want them: (n, P), a copy that is not made where there are no starts."""
+        return _starts.with_ones(self.problem)
 
     def run(self, n_init: int) -> bool:
         """Search; whether two independent starts reached the best mode."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ._blocks import Array, ParameterBlocks
+from ._chunk_rows import ChunkedData
 from ._design import Design, Standardisation
 from ._priors import NumericPriors
 from ._rows import HeldRows, Rows
@@ -56,7 +57,7 @@ class Problem:
     @classmethod
     def from_data(
         cls,
-        X: Array,
+        X: Array | ChunkedData,
         y: Array,
         weights: Array | None = None,
         *,
@@ -71,13 +72,18 @@ class Problem:
 
         Parameters
         ----------
-        X : ndarray of shape (n, p)
+        X : ndarray of shape (n, p), or ChunkedData
+            Rows in chunks come with their own y and weights.
         y : ndarray of shape (n,)
         weights : ndarray of shape (n,), optional
             Frequencies; ones by default.
         standardisation : Standardisation, optional
             Locations and scales that are given; those of the data by default.
         """
+        blocks = ParameterBlocks(n_components, X.shape[1], fit_intercept, family.shares_dispersion)
+        if isinstance(X, ChunkedData):
+            design, chunks = X.standardised(fit_intercept, standardisation)
+            return cls(chunks, family, blocks, priors, design)
         if weights is None:
             weights = np.ones(len(y))
         X, y, weights = canonical_rows(X, y, weights)
@@ -88,7 +94,6 @@ class Problem:
             np.ascontiguousarray(weights, dtype=np.float64),
             n_threads,
         )
-        blocks = ParameterBlocks(n_components, X.shape[1], fit_intercept, family.shares_dispersion)
         return cls(rows, family, blocks, priors, design)
 
     def with_components(self, n_components: int) -> Problem:

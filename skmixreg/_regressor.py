@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.utils.metaestimators import available_if
 
-from . import _validation
+from . import _dask_input, _validation
 from ._assessed import AssessedMixture
 from ._blas import one_blas_thread
 from ._blocks import Array
@@ -260,6 +260,7 @@ class BayesianMixtureRegressor(CallbackSupportMixin, AssessedMixture):
     def _learn(self, X: Any, y: Any, sample_weight: Any, known: Posterior | None) -> None:
         with fit_progress(self, X, y, sample_weight) as progress:
             family, solver, priors, n_threads = self._resolve()
+            _dask_input.check_served(solver, SOLVERS, X, y, sample_weight)
             X, y, weights = _validation.validate_training_data(
                 self, X, y, sample_weight, self.n_components
             )

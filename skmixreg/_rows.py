@@ -118,6 +118,10 @@ class Rows(ABC):
         """Sums over all rows of a kernel over data."""
 
     @abstractmethod
+    def sum_of_parts(self, kernel: Callable[..., Array], *parameters: Any) -> Array:
+        """Sums of a kernel that numbers rows: ``kernel(X, y, w, first_row, *parameters)``."""
+
+    @abstractmethod
     def sample(self, rng: np.random.Generator, size: int) -> NDArray[np.intp]:
         """Indices of random rows: without replacement, or by weight where weights differ."""
 
@@ -176,6 +180,9 @@ class HeldRows(Rows):
 
     def sum(self, kernel: Callable[..., Array], *parameters: Any) -> Array:
         return self.blocks.sum(kernel, self.columns, self.target, self.weights, *parameters)
+
+    def sum_of_parts(self, kernel: Callable[..., Array], *parameters: Any) -> Array:
+        return kernel(self.columns, self.target, self.weights, 0, *parameters)
 
     def sample(self, rng: np.random.Generator, size: int) -> NDArray[np.intp]:
         w = self.weights

@@ -28,18 +28,28 @@ def information_criteria(
     posterior: Posterior, X: Array, y: Array, weights: Array | None, *, n_threads: int = 1
 ) -> InformationCriteria:
     """AIC, BIC and ICL of the most probable mode, on the rows given."""
-    at_mode = with_draws(posterior, most_probable_mode(posterior))
     weights = np.ones(len(y)) if weights is None else weights
-    log_likelihood = float(
-        weights @ _prediction.log_predictive_density(at_mode, X, y, n_threads=n_threads)
-    )
+    return from_sums(posterior, *log_sums(posterior, X, y, weights, n_threads=n_threads))
+
+
+def log_sums(
+    posterior: Posterior, X: Array, y: Array, weights: Array, *, n_threads: int = 1
+) -> Array:
+    """Weighted sums over rows: 1, log density and log of the largest responsibility: (3,)."""
+    at_mode = with_draws(posterior, most_probable_mode(posterior))
+    density = _prediction.log_predictive_density(at_mode, X, y, n_threads=n_threads)
     share = _prediction.responsibilities(at_mode, X, y, n_threads=n_threads).max(axis=1)
+    return np.array([weights.sum(), weights @ density, weights @ np.log(share)])
+
+
+def from_sums(
+    posterior: Posterior, total: float, log_likelihood: float, log_share: float
+) -> InformationCriteria:
+    """The criteria from what `log_sums` returns of all rows."""
     d = posterior.blocks.size
-    bic = d * float(np.log(weights.sum())) - 2.0 * log_likelihood
+    bic = d * float(np.log(total)) - 2.0 * float(log_likelihood)
     return InformationCriteria(
-        aic=2.0 * d - 2.0 * log_likelihood,
-        bic=bic,
-        icl=bic - 2.0 * float(weights @ np.log(share)),
+        aic=2.0 * d - 2.0 * float(log_likelihood), bic=bic, icl=bic - 2.0 * float(log_share)
     )
 
 

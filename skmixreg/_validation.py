@@ -19,6 +19,7 @@ from sklearn.utils import assert_all_finite, check_random_state
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from . import _dask_input
 from ._blocks import Array
 from ._design import Standardisation
 from ._priors import NumericPriors, Priors
@@ -260,6 +261,7 @@ def validate_training_data(
     Returns
     -------
     X : ndarray of shape (n, p), float64
+        Of many rows in Dask collections, `ChunkedData`, which hold y and weights as well.
     y : ndarray of shape (n,), float64
     weights : ndarray of shape (n,), float64, or None
 
@@ -268,6 +270,10 @@ def validate_training_data(
     ValueError
         If there is anything that a fit cannot use.
     """
+    if _dask_input.is_dask(X, y, sample_weight):
+        return _dask_input.training_data(
+            estimator, X, y, sample_weight, n_components, resolve_threads(estimator.n_jobs)
+        )
     if y is not None:
         check_numeric_target(y)
     X, y = _validated(estimator, X, y, y_numeric=True, ensure_min_samples=2)
@@ -327,6 +333,7 @@ def validate_rows(estimator: BaseEstimator, X: Any) -> Array:
         If X does not have the columns of the fit, or is not finite.
     """
     check_is_fitted(estimator)
+    _dask_input.refuse(X)
     X = _validated(estimator, X, reset=False)
     return X
 
@@ -334,6 +341,7 @@ def validate_rows(estimator: BaseEstimator, X: Any) -> Array:
 def validate_rows_and_target(estimator: BaseEstimator, X: Any, y: Any) -> tuple[Array, Array]:
     """Rows with their responses, as `validate_rows`."""
     check_is_fitted(estimator)
+    _dask_input.refuse(X, y)
     if y is not None:
         check_numeric_target(y)
     X, y = _validated(estimator, X, y, reset=False, y_numeric=True)

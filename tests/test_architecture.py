@@ -138,6 +138,7 @@ def test_every_import_is_declared():
         re.split(r"[<>=\[ ]", requirement)[0]
         for requirement in [
             *project["dependencies"],
+            *project["optional-dependencies"]["dask"],
             *project["optional-dependencies"]["jax"],
             *project["optional-dependencies"]["nutpie"],
             *project["optional-dependencies"]["plot"],

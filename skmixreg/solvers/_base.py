@@ -28,6 +28,8 @@ class Solver(BaseEstimator, ABC):
         Whether the draws are from the posterior itself, to Monte Carlo error.
     requires_conjugate : bool
         Whether only families with conjugate updates are served.
+    takes_chunks : bool
+        Whether it asks of the rows nothing but sums, so that they may stay where they are.
     streams : bool
         Whether it can go on from one chunk of rows to the next, by ``continue_stream``.
     cost, needs, fails : str
@@ -42,6 +44,7 @@ class Solver(BaseEstimator, ABC):
     fails: ClassVar[str]
     exact: ClassVar[bool] = True
     requires_conjugate: ClassVar[bool] = False
+    takes_chunks: ClassVar[bool] = False
     streams: ClassVar[bool] = False
 
     def solve(

@@ -22,7 +22,8 @@ class Auto(Solver):
     Each is tried only if the one before did not pass its own diagnostics, and `gibbs` only where
     the family is conjugate and the weights are whole numbers.  After `gibbs`, `nuts` is left out
     where a component stands nearly empty, unless it was given: there it needs minutes and ends
-    no better.
+    no better.  Of Dask collections, for which there is no `nuts`, the draws of `laplace` are taken
+    where none passed, with a failure that says so.
 
     Parameters
     ----------
@@ -42,6 +43,7 @@ class Auto(Solver):
     cost = "that of laplace, then of gibbs and of nuts where the one before did not pass"
     needs = "nothing"
     fails = "where all three fail, and then it says so"
+    takes_chunks = True
 
     def __init__(
         self,
@@ -68,12 +70,14 @@ class Auto(Solver):
         progress: Progress = SILENT,
     ) -> Draws:
         options: dict[str, Any] = {"n_threads": n_threads, "progress": progress}
-        draws = (self.laplace or Laplace()).draw(problem, modes, rng, **options)
+        draws = first = (self.laplace or Laplace()).draw(problem, modes, rng, **options)
         history = [_verdict(draws)]
         if draws.failures and Gibbs.serves(problem):
             draws = (self.gibbs or Gibbs()).draw(problem, modes, rng, **options)
             history.append(_verdict(draws))
-        if draws.failures:
+        if draws.failures and not problem.rows.in_memory:
+            draws = _unproven(first, history)
+        elif draws.failures:
             if self.nuts is None and draws.solver == Gibbs.name and _nearly_empty(problem, draws):
                 history.append("nuts was left out, since a component stands nearly empty")
             else:
@@ -88,6 +92,16 @@ def _verdict(draws: Draws) -> str:
     if draws.failures:
         return f"{draws.solver} did not pass: {'; '.join(draws.failures)}"
     return f"{draws.solver} passed its diagnostics"
+
+
+def _unproven(draws: Draws, history: list[str]) -> Draws:
+    """Laplace's draws where nothing exact passed: a sample of the rows has another posterior."""
+    history.append("nuts was left out, since it needs all rows in memory")
+    draws.failures.append(
+        "no exact solver passed on these Dask collections: these are the draws of 'laplace', and "
+        "'nuts' needs all rows in memory; fit them there, or with other n_components"
+    )
+    return draws
 
 
 def _nearly_empty(problem: Problem, draws: Draws) -> bool:

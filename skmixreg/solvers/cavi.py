@@ -121,6 +121,7 @@ class CAVI(Solver):
     exact = False
     requires_conjugate = True
     streams = True
+    takes_chunks = True
 
     stream_: Stream
 
@@ -154,6 +155,14 @@ class CAVI(Solver):
                     f"CAVI({name}=...) must be a number over {low:g} and at most {high:g}, "
                     f"got {value!r}."
                 )
+
+    def check(self, problem: Problem) -> None:
+        super().check(problem)
+        if self.batch_size is not None and not problem.rows.in_memory:
+            raise ValueError(
+                "CAVI(batch_size=...) needs all rows in memory, to draw batches from them; use "
+                "batch_size=None for Dask collections."
+            )
 
     def draw(
         self,

@@ -17,7 +17,7 @@ from .._problem import Problem
 from .._progress import SILENT, UNWATCHED, Progress, Stage
 from ._base import Solver
 from ._evidence import bridge_to_mixture, log_ratio, with_evidence
-from ._gibbs_kernels import sweeps
+from ._gibbs_kernels import label_sums, parameter_draws, sweeps
 
 # Rounds of jumps while tuning and per run.  Where there are several modes every visit to one counts
 # little more than a single draw, so there must be many.
@@ -95,6 +95,7 @@ class Gibbs(Solver):
     name = "gibbs"
     summary = "data augmentation, several chains, with jumps between modes"
     requires_conjugate = True
+    takes_chunks = True
     cost = "rows x K x (p + p^2 / 2) per sweep, 2 to 20 ns each; thousands of sweeps"
     needs = "a conjugate family, and weights that are counts"
     fails = "components that overlap almost wholly need many sweeps; it says so by R-hat"
@@ -299,6 +300,8 @@ class Chains:
 
     def _sweep(self, n_keep: int, thin: int) -> Array:
         problem, blocks = self.problem, self.problem.blocks
+        if not problem.rows.in_memory:
+            return self._sweep_chunks(n_keep, thin)
 
         def one(chain: int) -> Array:
             return sweeps(
@@ -308,6 +311,24 @@ class Chains:
             )  # fmt: skip
 
         return np.stack(list(self.pool.map(one, range(len(self.keys)))))
+
+    def _sweep_chunks(self, n_keep: int, thin: int) -> Array:
+        """All chains in step, so that one message to the rows serves them all."""
+        blocks = self.problem.blocks
+        stacked = [np.stack(parts) for parts in zip(*self._states, strict=True)]
+        kept = []
+        for t in range(n_keep * thin):
+            stats = self.problem.rows.sum_of_parts(
+                label_sums, self._repeated, blocks.fit_intercept, *stacked, self.keys, self.done + t
+            )
+            state = parameter_draws(
+                stats, self._hyper, blocks.fit_intercept, blocks.shared_dispersion, *stacked,
+                self.keys, self.done + t,
+            )  # fmt: skip
+            if (t + 1) % thin == 0:
+                kept.append(state)
+        self._states = [tuple(np.array(part[c]) for part in stacked) for c in range(len(self.keys))]
+        return np.stack(kept, axis=1)
 
     def _jump(self, jumps: _Jumps) -> None:
         current = self.theta

@@ -23,6 +23,7 @@ class MAP(Solver):
     name = "map"
     summary = "the highest mode, as a posterior of one draw"
     exact = False
+    takes_chunks = True
     cost = "the search for modes: rows x K x (p + p^2 / 2) per iteration"
     needs = "nothing"
     fails = "never by itself, but it knows no uncertainty and nothing of other modes"

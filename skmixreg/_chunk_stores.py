@@ -1,0 +1,279 @@
+"""Where chunks are kept: in this process, or on the workers of a Dask cluster.
+
+Nothing here imports Dask before a collection was given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+from . import _chunks
+from ._blocks import Array
+from ._exceptions import ClusterLostError
+from ._rows import BLOCK_ROWS, pairwise_sum
+
+# Seconds between looks whether a worker went away while its sums are waited for.
+PATIENCE = 2.0
+# Times that work is sent anew to where chunks are by then.
+ATTEMPTS = 20
+
+
+def store_of(parts: Sequence[Any], n_threads: int) -> LocalStore | ClusterStore:
+    """Chunks computed once from delayed ones, and kept where Dask computes.
+
+    Parameters
+    ----------
+    parts : list of dask.delayed.Delayed
+        Each a `Chunk`.
+    n_threads : int
+        Threads that sum, where there is no cluster.
+    """
+    import dask
+    from dask.base import get_scheduler
+
+    scheduler = get_scheduler(collections=list(parts))
+    client = getattr(scheduler, "__self__", None) if inspect.ismethod(scheduler) else None
+    if client is None or not hasattr(client, "who_has"):
+        return LocalStore(list(dask.compute(*parts)), n_threads)
+    with named_errors():
+        return ClusterStore(client, client.compute(list(parts)))
+
+
+class LocalStore:
+    """Chunks in this process.
+
+    Parameters
+    ----------
+    chunks : list of Chunk
+    n_threads : int
+    """
+
+    def __init__(self, chunks: list[Any], n_threads: int):
+        self.chunks = chunks
+        self.n_threads = n_threads
+        self._pool: ThreadPoolExecutor | None = None
+
+    def transform(
+        self, function: Callable[..., Any], *common: Any, each: Sequence[Any] | None = None
+    ) -> LocalStore:
+        return LocalStore(self.collect(function, *common, each=each), self.n_threads)
+
+    def select(self, index: Sequence[int]) -> LocalStore:
+        return LocalStore([self.chunks[i] for i in index], self.n_threads)
+
+    def collect(
+        self, function: Callable[..., Any], *common: Any, each: Sequence[Any] | None = None
+    ) -> list[Any]:
+        each = [None] * len(self.chunks) if each is None else each
+        return self._map(
+            lambda pair: function(*pair, *common), list(zip(self.chunks, each, strict=True))
+        )
+
+    def sum(
+        self, function: Callable[..., Array], *common: Any, each: Sequence[Any] | None = None
+    ) -> Array:
+        return pairwise_sum(self.collect(function, *common, each=each))
+
+    def sum_of_blocks(self, kernel: tuple[str, str], *parameters: Any) -> Array:
+        function = _chunks.kernel_named(kernel)
+        blocks = [
+            (start, min(start + BLOCK_ROWS, len(chunk.target)), *chunk)
+            for chunk in self.chunks
+            for start in range(0, len(chunk.target), BLOCK_ROWS)
+        ]
+        return pairwise_sum(self._map(lambda block: function(*block, *parameters), blocks))
+
+    def close(self) -> None:
+        self.chunks = []
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+
+    def _map(self, function: Callable[[Any], Any], items: list[Any]) -> list[Any]:
+        if self.n_threads == 1 or len(items) < 2:
+            return [function(item) for item in items]
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.n_threads)
+        return list(self._pool.map(function, items))
+
+
+class ClusterStore:
+    """Chunks in the memory of the workers of a cluster.
+
+    Work goes to the worker that holds the chunk, and nowhere else: a scheduler that balances load
+    would copy chunks.  When a worker is lost, Dask computes its chunks again from where they came
+    from, on other workers, and work that waits for them is sent there.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    chunks : list of distributed.Future
+    """
+
+    def __init__(self, client: Any, chunks: list[Any]):
+        self.client = client
+        self.chunks = chunks
+        self._holders: dict[str, list[int]] = {}
+
+    def transform(
+        self, function: Callable[..., Any], *common: Any, each: Sequence[Any] | None = None
+    ) -> ClusterStore:
+        each = [None] * len(self.chunks) if each is None else each
+        with named_errors():
+            chunks = self.client.map(
+                _call, self.chunks, each, function=function, common=common, pure=False,
+                key=f"skmixreg-{function.__name__}",
+            )  # fmt: skip
+            new = ClusterStore(self.client, chunks)
+            new._locate()
+        return new
+
+    def select(self, index: Sequence[int]) -> ClusterStore:
+        return ClusterStore(self.client, [self.chunks[i] for i in index])
+
+    def collect(
+        self, function: Callable[..., Any], *common: Any, each: Sequence[Any] | None = None
+    ) -> list[Any]:
+        def submit() -> list[Any]:
+            return self._submit(function, common, each)
+
+        with named_errors():
+            return self._results(submit)
+
+    def sum(
+        self, function: Callable[..., Array], *common: Any, each: Sequence[Any] | None = None
+    ) -> Array:
+        def submit() -> list[Any]:
+            parts = self._submit(function, common, each)
+            return [
+                self.client.submit(
+                    pairwise_sum, [parts[i] for i in own], workers=[worker], pure=False,
+                    key=f"skmixreg-add-{parts[own[0]].key}",
+                )
+                for worker, own in self._holders.items()
+            ]  # fmt: skip
+
+        with named_errors():
+            return pairwise_sum(self._results(submit))
+
+    def sum_of_blocks(self, kernel: tuple[str, str], *parameters: Any) -> Array:
+        return self.sum(_chunks.sum_of_blocks, kernel, *parameters)
+
+    def close(self) -> None:
+        self.chunks = []
+
+    def _locate(self) -> None:
+        """Wait until all chunks are held, and note by whom."""
+        from distributed import wait
+
+        wait(self.chunks)
+        _raise_failed(self.chunks)
+        held: dict[str, list[int]] = {}
+        holders = self.client.who_has(self.chunks)
+        for i, chunk in enumerate(self.chunks):
+            # None where it was lost since.
+            for worker in holders[chunk.key][:1]:
+                held.setdefault(worker, []).append(i)
+        self._holders = held
+
+    def _submit(
+        self, function: Callable[..., Any], common: Sequence[Any], each: Sequence[Any] | None
+    ) -> list[Any]:
+        """One task per chunk, where the chunk is."""
+        futures: list[Any] = [None] * len(self.chunks)
+        for worker, own in self._holders.items():
+            sent = self.client.map(
+                _call, [self.chunks[i] for i in own],
+                [None if each is None else each[i] for i in own],
+                function=function, common=common, workers=[worker], pure=False,
+                key=f"skmixreg-{function.__name__}",
+            )  # fmt: skip
+            for i, future in zip(own, sent, strict=True):
+                futures[i] = future
+        return futures
+
+    def _results(self, submit: Callable[[], list[Any]]) -> list[Any]:
+        """Results of tasks that are tied to workers, sent again where a worker was lost."""
+        from distributed import TimeoutError, wait
+
+        for _ in range(ATTEMPTS):
+            while self._lost():
+                self._locate()
+            futures = submit()
+            while True:
+                try:
+                    wait(futures, timeout=PATIENCE)
+                except TimeoutError:
+                    if self._lost(ask=True):
+                        break
+                else:
+                    _raise_failed(futures)
+                    return list(self.client.gather(futures))
+        raise ClusterLostError(
+            f"Workers of the Dask cluster were lost {ATTEMPTS} times while one sum was computed; "
+            "look at their logs for what ends them, most often memory."
+        )
+
+    def _lost(self, ask: bool = False) -> bool:
+        """Whether some chunk is not where it was."""
+        if sum(map(len, self._holders.values())) < len(self.chunks):
+            return True
+        if not ask:
+            return False
+        present = self.client.scheduler_info(n_workers=-1)["workers"]
+        if all(worker in present for worker in self._holders):
+            return False
+        self._holders = {}
+        return True
+
+
+def _call(chunk: Any, each: Any, function: Callable[..., Any], common: Sequence[Any]) -> Any:
+    return function(chunk, each, *common)
+
+
+class _TaskError(Exception):
+    """Carries what was raised inside a task past what is raised by the connection."""
+
+
+def _raise_failed(futures: Sequence[Any]) -> None:
+    for future in futures:
+        if future.status == "error":
+            raise _TaskError(future.exception())
+
+
+@contextmanager
+def named_errors() -> Iterator[None]:
+    """One error for whatever can happen to a connection; those of tasks pass as they are."""
+    from distributed import KilledWorker
+    from distributed.comm import CommClosedError
+
+    try:
+        yield
+    except _TaskError as error:
+        cause = error.args[0]
+        if isinstance(cause, KilledWorker):
+            raise ClusterLostError(
+                "Workers of the Dask cluster died again and again over one chunk, most often for "
+                "memory: split X into smaller chunks, or give workers more memory."
+            ) from cause
+        raise cause from None
+    except ClusterLostError:
+        raise
+    except (
+        CommClosedError,
+        concurrent.futures.CancelledError,
+        asyncio.CancelledError,
+        OSError,
+        RuntimeError,
+    ) as error:
+        raise ClusterLostError(
+            "The connection to the scheduler of the Dask cluster was lost during the computation "
+            f"({type(error).__name__}: {error}); nothing was fitted. Start a new cluster, make "
+            "the collections anew and fit again."
+        ) from error
