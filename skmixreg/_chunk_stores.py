@@ -20,6 +20,10 @@ from ._rows import BLOCK_ROWS, pairwise_sum
 
 # Seconds between looks whether a worker went away while its sums are waited for.
 PATIENCE = 2.0
+# Chunks that one task sums over: a message costs 20 ms, and a task in memory at most so much.
+GROUP_BYTES = 64 << 20
+# Sums of tasks that are sent here; where there are more, workers add up their own.
+MOST_SUMS = 16
 # Times that work is sent anew to where chunks are by then.
 ATTEMPTS = 20
 
@@ -120,6 +124,7 @@ class ClusterStore:
         self.client = client
         self.chunks = chunks
         self._holders: dict[str, list[int]] = {}
+        self._groups: dict[str, list[list[int]]] = {}
 
     def transform(
         self, function: Callable[..., Any], *common: Any, each: Sequence[Any] | None = None
@@ -150,14 +155,18 @@ class ClusterStore:
         self, function: Callable[..., Array], *common: Any, each: Sequence[Any] | None = None
     ) -> Array:
         def submit() -> list[Any]:
-            parts = self._submit(function, common, each)
-            return [
-                self.client.submit(
-                    pairwise_sum, [parts[i] for i in own], workers=[worker], pure=False,
-                    key=f"skmixreg-add-{parts[own[0]].key}",
-                )
-                for worker, own in self._holders.items()
-            ]  # fmt: skip
+            many = sum(map(len, self._groups.values())) > MOST_SUMS
+            futures: list[Any] = []
+            for worker, groups in self._groups.items():
+                options = {"workers": [worker], "pure": False}
+                sums = self.client.map(
+                    _sum, [[self.chunks[i] for i in group] for group in groups],
+                    [[None if each is None else each[i] for i in group] for group in groups],
+                    function=function, common=common, key=f"skmixreg-{function.__name__}",
+                    **options,
+                )  # fmt: skip
+                futures += [self.client.submit(pairwise_sum, sums, **options)] if many else sums
+            return futures
 
         with named_errors():
             return pairwise_sum(self._results(submit))
@@ -181,6 +190,14 @@ class ClusterStore:
             for worker in holders[chunk.key][:1]:
                 held.setdefault(worker, []).append(i)
         self._holders = held
+        sizes = self.client.nbytes(keys=[chunk.key for chunk in self.chunks], summary=False)
+        threads = self.client.nthreads()
+        self._groups = {
+            worker: _grouped(
+                own, [sizes.get(self.chunks[i].key, 0) for i in own], threads.get(worker, 1)
+            )
+            for worker, own in held.items()
+        }
 
     def _submit(
         self, function: Callable[..., Any], common: Sequence[Any], each: Sequence[Any] | None
@@ -235,6 +252,31 @@ class ClusterStore:
 
 def _call(chunk: Any, each: Any, function: Callable[..., Any], common: Sequence[Any]) -> Any:
     return function(chunk, each, *common)
+
+
+def _sum(
+    chunks: Sequence[Any],
+    each: Sequence[Any],
+    function: Callable[..., Array],
+    common: Sequence[Any],
+) -> Array:
+    return pairwise_sum(
+        [function(chunk, own, *common) for chunk, own in zip(chunks, each, strict=True)]
+    )
+
+
+def _grouped(chunks: list[int], sizes: list[int], n_threads: int) -> list[list[int]]:
+    """Chunks of a worker, in order, in groups of bounded size and at least one for each thread."""
+    most = min(GROUP_BYTES, sum(sizes) / n_threads)
+    groups: list[list[int]] = []
+    room = 0.0
+    for chunk, size in zip(chunks, sizes, strict=True):
+        if not groups or size > room:
+            groups.append([])
+            room = most
+        groups[-1].append(chunk)
+        room -= size
+    return groups
 
 
 class _TaskError(Exception):
