@@ -243,7 +243,10 @@ class ClusterStore:
             return True
         if not ask:
             return False
-        present = self.client.scheduler_info(n_workers=-1)["workers"]
+        if self.client.status != "running":
+            # It may connect again, but then to a scheduler that knows nothing of these chunks.
+            raise ConnectionError(f"the client is {self.client.status}")
+        present = self.client.scheduler_info(n_workers=-1).get("workers", {})
         if all(worker in present for worker in self._holders):
             return False
         self._holders = {}
