@@ -230,7 +230,8 @@ class _Search:
     def take(self, candidates: list[_Candidate]) -> None:
         """Polish the candidates that may matter and merge them into the modes."""
         candidates = [c for c in candidates if np.isfinite(c.objective)]
-        candidates.sort(key=lambda c: -c.objective)
+        # Ends of runs in other labels tie to rounding, which must not decide on labels.
+        candidates.sort(key=lambda c: -round(c.objective, 6))
         polished = 0
         for candidate in candidates:
             # A lower mode may be wider and so more massive, hence the margin.
