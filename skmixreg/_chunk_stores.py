@@ -20,6 +20,8 @@ from ._rows import BLOCK_ROWS, pairwise_sum
 
 # Seconds between looks whether a worker went away while its sums are waited for.
 PATIENCE = 2.0
+# Seconds that workers may stand still for lack of memory.
+LONGEST_PAUSE = 60.0
 # Chunks that one task sums over: a message costs 20 ms, and a task in memory at most so much.
 GROUP_BYTES = 64 << 20
 # Sums of tasks that are sent here; where there are more, workers add up their own.
@@ -179,10 +181,8 @@ class ClusterStore:
 
     def _locate(self) -> None:
         """Wait until all chunks are held, and note by whom."""
-        from distributed import wait
-
-        wait(self.chunks)
-        _raise_failed(self.chunks)
+        self._holders = {}
+        self._wait(self.chunks)
         held: dict[str, list[int]] = {}
         holders = self.client.who_has(self.chunks)
         for i, chunk in enumerate(self.chunks):
@@ -217,40 +217,65 @@ class ClusterStore:
 
     def _results(self, submit: Callable[[], list[Any]]) -> list[Any]:
         """Results of tasks that are tied to workers, sent again where a worker was lost."""
-        from distributed import TimeoutError, wait
-
         for _ in range(ATTEMPTS):
-            while self._lost():
+            while sum(map(len, self._holders.values())) < len(self.chunks):
                 self._locate()
             futures = submit()
-            while True:
-                try:
-                    wait(futures, timeout=PATIENCE)
-                except TimeoutError:
-                    if self._lost(ask=True):
-                        break
-                else:
-                    _raise_failed(futures)
-                    return list(self.client.gather(futures))
+            if self._wait(futures):
+                return list(self.client.gather(futures))
+            self._holders = {}
         raise ClusterLostError(
             f"Workers of the Dask cluster were lost {ATTEMPTS} times while one sum was computed; "
             "look at their logs for what ends them, most often memory."
         )
 
-    def _lost(self, ask: bool = False) -> bool:
-        """Whether some chunk is not where it was."""
-        if sum(map(len, self._holders.values())) < len(self.chunks):
-            return True
-        if not ask:
-            return False
-        if self.client.status != "running":
-            # It may connect again, but then to a scheduler that knows nothing of these chunks.
-            raise ConnectionError(f"the client is {self.client.status}")
-        present = self.client.scheduler_info(n_workers=-1).get("workers", {})
-        if all(worker in present for worker in self._holders):
-            return False
-        self._holders = {}
-        return True
+    def _wait(self, futures: list[Any]) -> bool:
+        """Wait for tasks to end; False if a worker that holds chunks was lost meanwhile.
+
+        Raises
+        ------
+        _TaskError
+            If a task failed.
+        ConnectionError
+            If the scheduler does not answer.
+        MemoryError
+            If workers do not go on, since they have no memory left.
+        """
+        stuck, pending = 0.0, len(futures)
+        while True:
+            if self.client.sync(_all_end, futures, PATIENCE):
+                for future in futures:
+                    if future.status == "error":
+                        raise _TaskError(future.exception())
+                return True
+            if self.client.status != "running":
+                # It may connect again, but then to a scheduler that knows nothing of the chunks.
+                raise ConnectionError(f"the client is {self.client.status}")
+            workers = self.client.scheduler_info(n_workers=-1).get("workers", {})
+            if any(worker not in workers for worker in self._holders):
+                return False
+            left = sum(not future.done() for future in futures)
+            paused = [name for name, info in workers.items() if info["status"] == "paused"]
+            stuck = stuck + PATIENCE if paused and left == pending else 0.0
+            pending = left
+            if stuck >= LONGEST_PAUSE:
+                raise MemoryError(
+                    f"Dask paused {len(paused)} of {len(workers)} workers for lack of memory, and "
+                    f"nothing has moved for {LONGEST_PAUSE:.0f} s: give workers more memory "
+                    "(memory_limit), use more of them, or split X into smaller chunks. About 400 MB"
+                    " per worker are taken before the first row."
+                )
+
+
+async def _all_end(futures: list[Any], seconds: float) -> bool:
+    """Whether all tasks end in time; an exception for it would hold on to them in its frames."""
+    from distributed import TimeoutError, wait
+
+    try:
+        await wait(futures, timeout=seconds)
+    except TimeoutError:
+        return False
+    return True
 
 
 def _call(chunk: Any, each: Any, function: Callable[..., Any], common: Sequence[Any]) -> Any:
@@ -284,12 +309,6 @@ def _grouped(chunks: list[int], sizes: list[int], n_threads: int) -> list[list[i
 
 class _TaskError(Exception):
     """Carries what was raised inside a task past what is raised by the connection."""
-
-
-def _raise_failed(futures: Sequence[Any]) -> None:
-    for future in futures:
-        if future.status == "error":
-            raise _TaskError(future.exception())
 
 
 @contextmanager

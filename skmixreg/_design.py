@@ -21,13 +21,13 @@ def _root_mean_square(values: Array, weights: Array) -> float:
 
 def _scale(values: Array, mean: float, weights: Array) -> float:
     spread = _root_mean_square(values - mean, weights)
+    return _scale_of(spread, float(np.abs(values).max(initial=0.0)))
+
+
+def _scale_of(spread: float, largest: float) -> float:
+    """What a column of this spread and largest absolute value is divided by."""
     # Rounding of large numbers is not small.
-    return spread if _varies(spread, float(np.abs(values).max(initial=0.0))) else max(spread, 1.0)
-
-
-def _varies(spread: float, largest: float) -> bool:
-    """Whether a column is more than a constant and rounding."""
-    return spread > 1e-13 * largest
+    return max(spread, 1.0) if spread <= 1e-13 * largest else spread
 
 
 _RESCALE = f"Rescale X and y, so that their units and those of slopes are within {LARGEST:g}."
@@ -129,19 +129,11 @@ class Design:
         given: Standardisation,
     ) -> Design:
         """As `fit`, from root mean squares around locations; y comes last in each (p + 1,)."""
-        scale = np.array(
-            [
-                s if _varies(s, size) else max(s, 1.0)
-                for s, size in zip(spread, largest, strict=True)
-            ]
-        )
-        return cls(
-            location[:-1],
-            scale[:-1] if given.x_scale is None else given.x_scale,
-            float(location[-1]),
-            float(scale[-1]) if given.y_scale is None else given.y_scale,
-            fit_intercept,
-        )
+        scale = np.array([_scale_of(*pair) for pair in zip(spread, largest, strict=True)])
+        x_scale = scale[:-1] if given.x_scale is None else given.x_scale
+        y_scale = float(scale[-1]) if given.y_scale is None else given.y_scale
+        _check_range(location[:-1], x_scale, y_scale)
+        return cls(location[:-1], x_scale, float(location[-1]), y_scale, fit_intercept)
 
     @property
     def standardisation(self) -> Standardisation:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from contextlib import contextmanager
 
 import numpy as np
@@ -318,11 +319,18 @@ def test_a_cluster_gives_the_same(solver):
     here = dask.compute(X, y, scheduler="synchronous")
     model = BayesianMixtureRegressor(solver=QUICK[solver], random_state=0)
     fit = model.fit(*here)
-    with cluster():
+    with cluster() as (_, client):
         other = clone(model).fit(X, y)
         assert_same_posterior(fit, other)
         np.testing.assert_allclose(other.predict(X).compute(), fit.predict(here[0]), **CLOSE)
         np.testing.assert_allclose(other.score(X, y), fit.score(*here), rtol=1e-10)
+        for _ in range(100):  # nothing stays behind
+            if not any(client.run(lambda dask_worker: len(dask_worker.data)).values()):
+                break
+            time.sleep(0.1)
+        else:
+            held = client.run(lambda dask_worker: list(map(str, dask_worker.data)))
+            raise AssertionError(f"still held after the fit: {held}, {list(client.futures)}")
 
 
 @pytest.mark.slow
@@ -354,9 +362,21 @@ def test_a_scheduler_that_goes_away_gives_one_error(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 def test_more_rows_than_one_worker_has_memory():
-    limit = 450 << 20
-    X, y = made_on_workers(160, 100_000)  # 490 MiB as it is held
-    assert X.nbytes + 2 * y.nbytes > limit
+    limit = 700 << 20
+    n, p = 100_000, 7
+    table = da.map_blocks(
+        lambda block_id=None: wide_block(block_id[0], n, p), chunks=((n,) * 110, (p + 1,)),
+        dtype=float, meta=np.empty((0, 0)),
+    )  # fmt: skip
+    X, y = table[:, :p], table[:, p]
+    assert X.nbytes + 2 * y.nbytes > limit  # as it is held
     with cluster(memory_limit=limit):
         model = BayesianMixtureRegressor(solver="map", random_state=0).fit(X, y)
-    np.testing.assert_allclose(np.sort(model.coef_, axis=0), [[-1, 0], [3, 0.01]], atol=1e-3)
+    np.testing.assert_allclose(np.sort(model.coef_[:, 0]), [-1.0, 3.0], atol=1e-3)
+
+
+def wide_block(seed, n, p):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, p))
+    slope = np.where(rng.random(n) < 0.4, 3.0, -1.0)
+    return np.column_stack([X, slope * X[:, 0] + rng.normal(0.0, 0.4, n)])
