@@ -304,9 +304,7 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
                 "log_evidence_error": candidate.log_evidence_error,
                 "log_likelihood": model.modes_["log_likelihood"].iloc[best],
                 "n_parameters": candidate.problem.blocks.size,
-                "aic": model.aic(*rows),
-                "bic": model.bic(*rows),
-                "icl": model.icl(*rows),
+                **model._information_criteria(*rows)._asdict(),
             }
             if criterion.leaves_out:
                 fits[candidate.n_components] = model.loo(*rows)
