@@ -96,19 +96,21 @@ def main() -> None:
         X, y = made(n)
         model = BayesianMixtureRegressor(random_state=0, n_jobs=2)
         solvers = {"map": "map", "laplace": Laplace(draws=1000)}
-        with LocalCluster(2, threads_per_worker=1, dashboard_address=None) as cluster:
-            with Client(cluster):
-                before, start = sent(), time.perf_counter()
-                time.sleep(3.0)
-                idle = (sent() - before) / (time.perf_counter() - start)
-                problem = problem_of(training_data(model, X, y, None, 2, 2)[0], None)
-                there = measure(problem)
-                problem.rows.close()
-                for name, solver in solvers.items():
-                    start = time.perf_counter()
-                    fit = model.set_params(solver=solver).fit(X, y)
-                    there[name] = time.perf_counter() - start, 0.0
-                    there[f"coef {name}"] = fit.coef_
+        with (
+            LocalCluster(2, threads_per_worker=1, dashboard_address=None) as cluster,
+            Client(cluster),
+        ):
+            before, start = sent(), time.perf_counter()
+            time.sleep(3.0)
+            idle = (sent() - before) / (time.perf_counter() - start)
+            problem = problem_of(training_data(model, X, y, None, 2, 2)[0], None)
+            there = measure(problem)
+            problem.rows.close()
+            for name, solver in solvers.items():
+                start = time.perf_counter()
+                fit = model.set_params(solver=solver).fit(X, y)
+                there[name] = time.perf_counter() - start, 0.0
+                there[f"coef {name}"] = fit.coef_
         here_X, here_y = (a.compute(scheduler="threads") for a in (X, y))
         here = measure(problem_of(here_X, here_y))
         for name, solver in solvers.items():
