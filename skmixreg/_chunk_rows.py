@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from . import _chunks
 from ._blocks import Array
 from ._chunks import Summary
-from ._design import Design, Standardisation
+from ._design import Design, Standardisation, check_size
 from ._rows import HeldRows, Rows
 
 # Samples of so many rows are brought here, where searching them costs no messages.
@@ -105,8 +105,10 @@ class ChunkedData:
         """The affine map of `Design.fit`, and the rows after it."""
         total = self.total_weight
         sums = np.stack(self.store.collect(_chunks.weighted_sums))
-        location = sums[:, 0].sum(axis=0) / total if fit_intercept else np.zeros(sums.shape[2])
         largest = sums[:, 1].max(axis=0)
+        check_size("X", float(largest[:-1].max(initial=0.0)))
+        check_size("y", float(largest[-1]))
+        location = sums[:, 0].sum(axis=0) / total if fit_intercept else np.zeros(sums.shape[2])
         given = given or Standardisation()
         if given.x_location is not None:
             location[:-1] = given.x_location

@@ -16,6 +16,7 @@ from typing import Any
 from . import _chunks
 from ._blocks import Array
 from ._exceptions import ClusterLostError
+from ._failures import AdvisedMemoryError
 from ._rows import BLOCK_ROWS, pairwise_sum
 
 # Seconds between looks whether a worker went away while its sums are waited for.
@@ -259,7 +260,7 @@ class ClusterStore:
             stuck = stuck + PATIENCE if paused and left == pending else 0.0
             pending = left
             if stuck >= LONGEST_PAUSE:
-                raise MemoryError(
+                raise AdvisedMemoryError(
                     f"Dask paused {len(paused)} of {len(workers)} workers for lack of memory, and "
                     f"nothing has moved for {LONGEST_PAUSE:.0f} s: give workers more memory "
                     "(memory_limit), use more of them, or split X into smaller chunks. About 400 MB"

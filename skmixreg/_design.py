@@ -33,6 +33,12 @@ def _scale_of(spread: float, largest: float) -> float:
 _RESCALE = f"Rescale X and y, so that their units and those of slopes are within {LARGEST:g}."
 
 
+def check_size(name: str, largest: float) -> None:
+    """Reject values, the largest of this size, whose squares are not finite."""
+    if not largest <= LARGEST:
+        raise ValueError(f"{name} has values of size {largest:.3g}. {_RESCALE}")
+
+
 def _check_range(x_mean: Array, x_scale: Array, y_scale: float) -> None:
     if not 1.0 / LARGEST <= y_scale <= LARGEST:
         raise ValueError(f"y has a standard deviation of {y_scale:.3g}. {_RESCALE}")
@@ -100,9 +106,10 @@ class Design:
         """
         given = given or Standardisation()
         for name, values in (("X", X), ("y", y)):
-            largest = max(abs(float(values.max(initial=0.0))), abs(float(values.min(initial=0.0))))
-            if not largest <= LARGEST:
-                raise ValueError(f"{name} has values of size {largest:.3g}. {_RESCALE}")
+            check_size(
+                name,
+                max(abs(float(values.max(initial=0.0))), abs(float(values.min(initial=0.0)))),
+            )
         total = weights.sum()
         if fit_intercept:
             x_mean = weights @ X / total

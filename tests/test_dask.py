@@ -18,7 +18,7 @@ from skmixreg._chunk_rows import ChunkRows
 from skmixreg._chunks import Chunk, Summary
 from skmixreg._rows import HeldRows
 from skmixreg.solvers import SOLVERS, Auto, Gibbs, Laplace
-from skmixreg.solvers._gibbs_kernels import label_sums
+from skmixreg.solvers._gibbs_chunk_kernels import label_sums
 
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
@@ -254,6 +254,7 @@ def spoilt(values, value):
         (lambda X, y: (X, spoilt(y.compute(), np.inf)), ValueError, "y contains infinity"),
         (lambda X, y: (X, y, spoilt(np.ones(N), -1.0)), ValueError, "Negative sample_weight"),
         (lambda X, y: (X, y, da.zeros(N, chunks=999)), ValueError, "weights are zero"),
+        (lambda X, y: (X, spoilt(y.compute(), 1e200)), ValueError, "Rescale"),
         (lambda X, y: (X, y[:-1]), ValueError, "inconsistent numbers of samples"),
         (lambda X, y: (X[:, 0], y), ValueError, "Expected 2D"),
         (lambda X, y: (X.compute(), y), TypeError, "pass X as a Dask array"),

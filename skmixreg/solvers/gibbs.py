@@ -17,7 +17,8 @@ from .._problem import Problem
 from .._progress import SILENT, UNWATCHED, Progress, Stage
 from ._base import Solver
 from ._evidence import bridge_to_mixture, log_ratio, with_evidence
-from ._gibbs_kernels import label_sums, parameter_draws, sweeps
+from ._gibbs_chunk_kernels import label_sums, parameter_draws
+from ._gibbs_kernels import sweeps
 
 # Rounds of jumps while tuning and per run.  Where there are several modes every visit to one counts
 # little more than a single draw, so there must be many.
