@@ -7,11 +7,13 @@ import signal
 import time
 from contextlib import contextmanager
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
 
 from skmixreg import BayesianMixtureRegressor, ClusterLostError, _chunk_stores
 from skmixreg._chunk_rows import ChunkRows
@@ -30,7 +32,7 @@ QUICK = {
     "map": SOLVERS["map"](),
     "laplace": Laplace(draws=1000),
     "cavi": SOLVERS["cavi"](draws=500),
-    "gibbs": Gibbs(draws=400, tune=50, chains=2),
+    "gibbs": Gibbs(draws=350, tune=20, chains=2, max_thin=1),
 }
 
 
@@ -358,6 +360,25 @@ def test_a_scheduler_that_goes_away_gives_one_error(monkeypatch):
         with pytest.raises(ClusterLostError, match="nothing was fitted"):
             model.fit(X, y)
     assert not hasattr(model, "posterior_")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_searches_and_chains_run_on_a_cluster_by_joblib(tone):
+    search = GridSearchCV(
+        BayesianMixtureRegressor(solver="laplace", random_state=0),
+        {"n_components": [1, 2]}, cv=3, n_jobs=2,
+    )  # fmt: skip
+    X, y = tone.X.to_numpy(), tone.y.to_numpy()
+    nuts = BayesianMixtureRegressor(
+        solver=SOLVERS["nuts"](draws=100, tune=100, chains=2), random_state=0
+    )
+    expected = clone(search).fit(X, y).cv_results_["mean_test_score"]
+    coef = clone(nuts).fit(X, y).coef_
+    with cluster(), joblib.parallel_backend("dask"):
+        scores = search.fit(X, y).cv_results_["mean_test_score"]
+        np.testing.assert_allclose(nuts.fit(X, y).coef_, coef, **CLOSE)
+    np.testing.assert_allclose(scores, expected, **CLOSE)
 
 
 @pytest.mark.slow

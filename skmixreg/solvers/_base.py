@@ -110,6 +110,11 @@ class Solver(BaseEstimator, ABC):
 
     def check(self, problem: Problem) -> None:
         """Reject what this solver cannot serve, before any work."""
+        if not (problem.rows.in_memory or self.takes_chunks):
+            raise ValueError(
+                f"solver={self.name!r} needs all rows in memory, and these are in chunks; use "
+                "solver='auto' or solver='laplace'."
+            )
         if self.requires_conjugate and not problem.family.conjugate:
             raise ValueError(
                 f"solver={self.name!r} needs a conjugate family, got family="
