@@ -131,6 +131,8 @@ def _programs(
         problem.blocks,
         problem.priors,
         _weighted(problem),
+        # JAX compiles for every number of rows, and keeps that as long as the function is there.
+        problem.n_rows,
         None if ordered_by is None else tuple(ordered_by),
     )
     with _lock:
