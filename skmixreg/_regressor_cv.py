@@ -19,6 +19,7 @@ from ._assessed import AssessedMixture
 from ._blas import one_blas_thread
 from ._choice import LEAST_PROBABILITY, Candidate, averaged, find_candidates
 from ._criteria import CRITERIA, Criterion
+from ._dask_input import is_dask
 from ._failures import FIT_ADVICE, all_or_nothing, memory_advice
 from ._posterior import Posterior
 from ._priors import Priors
@@ -204,6 +205,11 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
         """As `fit`, without a word on why the choice may be in doubt, which is returned."""
         with fit_progress(self, X, y, sample_weight) as progress:
             numbers, criterion = self._choice()
+            if criterion.leaves_out and is_dask(X, y, sample_weight):
+                raise TypeError(
+                    f"criterion={self.criterion!r} needs rows in memory and was given a Dask "
+                    "collection; use criterion='evidence', 'bic' or 'icl', or X.compute()."
+                )
             models = {K: self._model(K) for K in numbers}
             family, solver, priors, n_threads = models[numbers[0]]._resolve()
             if criterion.column == "log_evidence" and not solver.exact:

@@ -226,3 +226,13 @@ def test_errors_say_what_to_do(lines, params, message):
 def test_shares_leave_nan_out():
     np.testing.assert_allclose(shares(np.array([0.0, np.nan, np.log(3.0)])), [0.25, 0.0, 0.75])
     np.testing.assert_array_equal(shares(np.array([np.nan, np.nan])), [0.0, 0.0])
+
+
+def test_chunks_of_rows_are_chosen_for_but_not_left_out(lines):
+    da = pytest.importorskip("dask.array")
+    X, y = (da.from_array(np.asarray(a), chunks=100) for a in lines)
+    with pytest.raises(TypeError, match="criterion='loo' needs rows in memory"):
+        BayesianMixtureRegressorCV((1, 2), criterion="loo").fit(X, y)
+    model = BayesianMixtureRegressorCV((1, 2), random_state=0).fit(X, y)
+    held = BayesianMixtureRegressorCV((1, 2), random_state=0).fit(*(np.asarray(a) for a in lines))
+    pd.testing.assert_frame_equal(model.criterion_table_, held.criterion_table_)
