@@ -229,7 +229,9 @@ def finite(values: Any) -> bool:
 
 def check(recipe: Recipe) -> str:
     """Fit and ask; returns the error that was raised, or an empty text."""
-    X, y, weights = bake(recipe)
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        X, y, weights = bake(recipe)
     model = estimator(recipe)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
