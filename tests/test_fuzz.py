@@ -351,6 +351,8 @@ def test_a_right_answer_or_a_named_error(recipe):
 @pytest.mark.parametrize("choose", [False, True])
 @pytest.mark.parametrize("solver", ["map", "laplace", "gibbs", "auto"])
 def test_solvers_give_a_right_answer_or_a_named_error(solver, choose):
+    import pymc  # noqa: F401  (or it is during the first example, which Hypothesis notices)
+
     number = {"map": 1500, "laplace": 300}.get(solver, 100)
 
     @settings(QUICK, max_examples=number // 3 if choose else number)
