@@ -38,6 +38,8 @@ class Polished(NamedTuple):
     definite: bool
 
 
+# A trial step may leave the range of numbers; its value is then -inf or nan, and it is halved.
+@np.errstate(over="ignore", invalid="ignore")
 def polish(density: LogPosterior, theta: Array, max_iterations: int = 50) -> Polished:
     """Climb from ``theta`` to a point where the whitened gradient is under 1e-6.
 
