@@ -163,7 +163,7 @@ def test_data_that_are_refused_leave_the_model_as_it_was():
 
 
 SIGNALS = """
-import signal, threading, time, warnings
+import gc, signal, threading, time, warnings
 import numpy as np
 from skmixreg import BayesianMixtureRegressor
 from skmixreg.solvers import NUTS
@@ -184,6 +184,7 @@ for solver in ("map", "laplace", "gibbs", "cavi", NUTS(draws=100, tune=100, chai
     threads = threading.active_count()
     for share in np.linspace(0.02, 0.98, 12):
         before = dict(vars(model))
+        arrays = [name for name, value in before.items() if isinstance(value, np.ndarray)]
         try:
             signal.setitimer(signal.ITIMER_REAL, share * seconds)
             try:
@@ -191,16 +192,21 @@ for solver in ("map", "laplace", "gibbs", "cavi", NUTS(draws=100, tune=100, chai
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0.0)
         except KeyboardInterrupt:
-            stopped += 1
-            assert vars(model).keys() == before.keys(), solver
-            assert all(vars(model)[name] is before[name] for name in before), solver
+            # The signal may come when all is done: then the fit is whole.
+            after = vars(model)
+            kept = [after[name] is before[name] for name in arrays]
+            assert after.keys() == before.keys() and any(kept) == all(kept), (solver, share)
+            if all(kept):
+                stopped += 1
+                assert all(after[name] is before[name] for name in before), (solver, share)
         assert model.coef_.shape[1] == model.n_features_in_
         assert len(model.predict(np.zeros((3, model.n_features_in_)))) == 3
-        # What stops a pool may itself be stopped; its threads end by themselves.
+        # What stops a pool may itself be stopped; its threads end once nothing refers to it.
         end = time.perf_counter() + 20
         while threading.active_count() > threads and time.perf_counter() < end:
+            gc.collect()
             time.sleep(0.01)
-        assert threading.active_count() == threads, solver
+        assert threading.active_count() <= threads, (solver, share, threading.enumerate())
 print(stopped)
 """
 

@@ -33,7 +33,7 @@ from skmixreg._density import LogPosterior
 from skmixreg._design import Design
 from skmixreg._posterior import Posterior
 from skmixreg._problem import Problem
-from skmixreg._rows import RowBlocks
+from skmixreg._rows import HeldRows
 from skmixreg.families import Gaussian
 from skmixreg.solvers import NUTS, SOLVERS, Auto, Gibbs, Laplace
 from skmixreg.solvers.smc import SMC
@@ -76,10 +76,9 @@ def simulate(n: int, K: int, replicate: int) -> tuple[Problem, np.ndarray]:
     z = rng.choice(K, size=n, p=np.exp(components.log_weights))
     mean = components.intercept[z] + (X * components.coef[z]).sum(axis=1)
     y = rng.normal(mean, np.exp(components.log_dispersion[z]))
-    problem = Problem(
-        np.ascontiguousarray(X.T), y, np.ones(n), family, blocks, priors,
-        Design(np.zeros(p), np.ones(p), 0.0, 1.0, True), RowBlocks(n),
-    )  # fmt: skip
+    rows = HeldRows(np.ascontiguousarray(X.T), y, np.ones(n))
+    design = Design(np.zeros(p), np.ones(p), 0.0, 1.0, True)
+    problem = Problem(rows, family, blocks, priors, design)
     return problem, blocks.pack(components)
 
 
