@@ -17,7 +17,7 @@ from . import _chunks
 from ._blocks import Array
 from ._chunks import Summary
 from ._design import Design, Standardisation, check_size
-from ._rows import HeldRows, Rows
+from ._rows import HeldRows, Rows, spread_sample
 
 # Samples of so many rows are brought here, where searching them costs no messages.
 GATHERED_ROWS = 100_000
@@ -175,7 +175,7 @@ class ChunkRows(Rows):
 
     def sample(self, rng: np.random.Generator, size: int) -> NDArray[np.intp]:
         if self._least == self._largest:
-            return rng.choice(self.n_rows, size, replace=False)
+            return spread_sample(rng, self.n_rows, size)
         # As Generator.choice inverts the distribution function of the weights.
         amounts = rng.random(size) * self.total_weight
         ends = np.cumsum(self.totals)

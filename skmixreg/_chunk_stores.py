@@ -17,7 +17,7 @@ from . import _chunks
 from ._blocks import Array
 from ._exceptions import ClusterLostError
 from ._failures import AdvisedMemoryError
-from ._rows import BLOCK_ROWS, pairwise_sum
+from ._rows import FEWEST_ROWS, pairwise_sum
 
 # Seconds between looks whether a worker went away while its sums are waited for.
 PATIENCE = 2.0
@@ -90,9 +90,9 @@ class LocalStore:
     def sum_of_blocks(self, kernel: tuple[str, str], *parameters: Any) -> Array:
         function = _chunks.kernel_named(kernel)
         blocks = [
-            (start, min(start + BLOCK_ROWS, len(chunk.target)), *chunk)
+            (start, min(start + FEWEST_ROWS, len(chunk.target)), *chunk)
             for chunk in self.chunks
-            for start in range(0, len(chunk.target), BLOCK_ROWS)
+            for start in range(0, len(chunk.target), FEWEST_ROWS)
         ]
         return pairwise_sum(self._map(lambda block: function(*block, *parameters), blocks))
 

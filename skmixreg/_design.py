@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from ._blocks import Array, Components
+from ._rows import MOST_ROWS
 
 # Its square, a variance, is a floating point number still, and so is that of its inverse.
 LARGEST = 1e150
 
 
-def _root_mean_square(values: Array, weights: Array) -> float:
-    """Weighted root mean square, without over- or underflow."""
-    size = max(float(np.abs(values).max(initial=0.0)), np.finfo(float).tiny)
-    return size * float(np.sqrt(weights @ (values / size) ** 2 / weights.sum()))
+def _weighted_sum(X: Array, weights: Array, of: Callable[[Array], Array]) -> Array:
+    """Weighted sums over rows of a function of them, without a copy of all rows: (p,)."""
+    total = np.zeros(X.shape[1])
+    for start in range(0, len(X), MOST_ROWS):
+        rows = slice(start, start + MOST_ROWS)
+        total += weights[rows] @ of(np.asarray(X[rows], dtype=np.float64))
+    return total
 
 
-def _scale(values: Array, mean: float, weights: Array) -> float:
-    spread = _root_mean_square(values - mean, weights)
-    return _scale_of(spread, float(np.abs(values).max(initial=0.0)))
+def _largest(X: Array) -> Array:
+    """Largest absolute value of every column: (p,)."""
+    most, least = (np.asarray(of(axis=0, initial=0.0), np.float64) for of in (X.max, X.min))
+    return np.maximum(most, -least)
+
+
+def _scales(X: Array, mean: Array, largest: Array, weights: Array) -> Array:
+    """What columns are divided by: root mean squares around ``mean``, without overflow."""
+    size = np.maximum(largest + np.abs(mean), np.finfo(float).tiny)
+    squares = _weighted_sum(X, weights, lambda rows: ((rows - mean) / size) ** 2)
+    spread = size * np.sqrt(squares / weights.sum())
+    return np.array([_scale_of(*pair) for pair in zip(spread, largest, strict=True)])
 
 
 def _scale_of(spread: float, largest: float) -> float:
@@ -105,26 +119,26 @@ class Design:
             If slopes or intercepts could leave the range of floating point numbers.
         """
         given = given or Standardisation()
-        for name, values in (("X", X), ("y", y)):
-            check_size(
-                name,
-                max(abs(float(values.max(initial=0.0))), abs(float(values.min(initial=0.0)))),
-            )
-        total = weights.sum()
+        Y = y[:, None]
+        x_largest, y_largest = _largest(X), _largest(Y)
+        check_size("X", float(x_largest.max(initial=0.0)))
+        check_size("y", float(y_largest[0]))
+        x_mean, y_mean = np.zeros(X.shape[1]), np.zeros(1)
         if fit_intercept:
-            x_mean = weights @ X / total
-            y_mean = float(weights @ y / total)
-        else:
-            x_mean, y_mean = np.zeros(X.shape[1]), 0.0
-        x_mean = x_mean if given.x_location is None else given.x_location
-        y_mean = y_mean if given.y_location is None else given.y_location
+            total = weights.sum()
+            x_mean = _weighted_sum(X, weights, lambda rows: rows) / total
+            y_mean = _weighted_sum(Y, weights, lambda rows: rows) / total
+        if given.x_location is not None:
+            x_mean = given.x_location
+        if given.y_location is not None:
+            y_mean = np.array([given.y_location])
         x_scale, y_scale = given.x_scale, given.y_scale
         if x_scale is None:
-            x_scale = np.array([_scale(X[:, j], x_mean[j], weights) for j in range(X.shape[1])])
+            x_scale = _scales(X, x_mean, x_largest, weights)
         if y_scale is None:
-            y_scale = _scale(y, y_mean, weights)
+            y_scale = float(_scales(Y, y_mean, y_largest, weights)[0])
         _check_range(x_mean, x_scale, y_scale)
-        return cls(x_mean, x_scale, y_mean, y_scale, fit_intercept)
+        return cls(x_mean, x_scale, float(y_mean[0]), y_scale, fit_intercept)
 
     @classmethod
     def from_moments(
@@ -158,7 +172,9 @@ class Design:
 
     def target(self, y: Array) -> Array:
         """Standardised response."""
-        return (np.asarray(y, dtype=np.float64) - self.y_mean) / self.y_scale
+        out = np.subtract(y, self.y_mean, dtype=np.float64)
+        out /= self.y_scale
+        return out
 
     def to_user(self, components: Components) -> Components:
         """Components in the user's units."""

@@ -22,10 +22,17 @@ from __future__ import annotations
 import numpy as np
 
 from ._compile import compiled
+from ._product_kernels import (
+    add_cross_products,
+    add_moments,
+    add_products,
+    add_second_moments,
+    flat_cross_products,
+    linear_predictor,
+)
 from ._stage_kernels import (
     add_log,
     all_ones,
-    linear_predictor,
     load,
     load_rows,
     log_sum_exp,
@@ -82,9 +89,10 @@ def log_likelihood_draws(
 
 
 @compiled(fastmath=REDUCE)
-def _add_gradient(x, w, r, d_eta, d_phi, out):
-    """Add the sums of a block; overwrites ``d_eta``."""
-    K, p = d_eta.shape[0], x.shape[0]
+def _add_scores(w, r, d_eta, d_phi, out):
+    """Add the sums that need no features; ``d_eta`` is weighted by ``w r``."""
+    K = d_eta.shape[0]
+    at = out.shape[0] - K
     for k in range(K):
         sum_r = sum_eta = sum_phi = 0.0
         for i in range(BLOCK):
@@ -95,12 +103,16 @@ def _add_gradient(x, w, r, d_eta, d_phi, out):
             sum_eta += d_eta[k, i]
         out[1 + k] += sum_r
         out[1 + K + k] += sum_eta
-        out[1 + 2 * K + K * p + k] += sum_phi
-        for j in range(p):
-            sum_x = 0.0
-            for i in range(BLOCK):
-                sum_x += d_eta[k, i] * x[j, i]
-            out[1 + 2 * K + k * p + j] += sum_x
+        out[at + k] += sum_phi
+
+
+@compiled
+def _add_gradient(x, w, r, d_eta, d_phi, out):
+    """Add the sums of a block; overwrites ``d_eta``."""
+    K, p = d_eta.shape[0], x.shape[0]
+    _add_scores(w, r, d_eta, d_phi, out)
+    by_feature = out[1 + 2 * K : 1 + 2 * K + K * p].reshape((K, p))
+    add_products(d_eta, x, by_feature, 0)
 
 
 @compiled
@@ -144,22 +156,10 @@ def _pair_weights(w, r, k, q, out):
             out[i] = -w[i] * r[k, i] * r[q, i]
 
 
-@compiled
-def _add_moments(weights, x, out):
-    """Add the weighted sums of (1, x) to ``out`` of shape (P,)."""
-    out[0] += total(weights, BLOCK)
-    for j in range(x.shape[0]):
-        out[1 + j] += dot(weights, x[j], BLOCK)
-
-
-@compiled
-def _add_second_moments(weights, x, scratch, out):
-    """Add the weighted sums of (1, x) (1, x)' to the upper triangle of ``out`` (P, P)."""
-    _add_moments(weights, x, out[0])
-    for j in range(x.shape[0]):
-        product(weights, x[j], scratch)
-        for q in range(j, x.shape[0]):
-            out[1 + j, 1 + q] += dot(scratch, x[q], BLOCK)
+@compiled(fastmath=EXACT)
+def _add_product(x, y, out):
+    for i in range(BLOCK):
+        out[i] += x[i] * y[i]
 
 
 @compiled
@@ -190,12 +190,13 @@ def log_likelihood_hessian(
     g, h = np.empty((K, BLOCK)), np.empty((K, BLOCK))
     gg, gh, hh = np.empty((K, BLOCK)), np.empty((K, BLOCK)), np.empty((K, BLOCK))
     top, norm = np.empty(BLOCK), np.empty(BLOCK)
-    c, cg, ch, v = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
+    c, ch, second = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
+    # by what multiplies (1, x): g of one component by 1 or h of the other; g by g
+    v, v_g, scratch = np.empty((4, BLOCK)), np.empty((1, BLOCK)), np.empty((2, BLOCK))
     # sums by pairs of components
     one_one, one_h = np.zeros((K, K)), np.zeros((K, K))
     h_one, h_h = np.zeros((K, K)), np.zeros((K, K))
-    one_g, g_one = np.zeros((K, K, p + 1)), np.zeros((K, K, p + 1))
-    g_h, h_g = np.zeros((K, K, p + 1)), np.zeros((K, K, p + 1))
+    moments = np.zeros((K, K, 4, p + 1))
     g_g = np.zeros((K, K, p + 1, p + 1))
     for lo in range(start, stop, BLOCK):
         n = min(BLOCK, stop - lo)
@@ -209,28 +210,25 @@ def log_likelihood_hessian(
         for k in range(K):
             for q in range(k, K):
                 _pair_weights(w_block, r, k, q, c)
-                product(c, g[k], cg)
                 product(c, h[k], ch)
                 one_one[k, q] += total(c, BLOCK)
                 one_h[k, q] += dot(c, h[q], BLOCK)
                 h_one[k, q] += total(ch, BLOCK)
                 h_h[k, q] += dot(ch, h[q], BLOCK)
-                _add_moments(cg, x_block, g_one[k, q])
-                product(c, g[q], v)
-                _add_moments(v, x_block, one_g[k, q])
-                product(ch, g[q], v)
-                _add_moments(v, x_block, h_g[k, q])
-                product(cg, h[q], v)
-                _add_moments(v, x_block, g_h[k, q])
-                product(cg, g[q], v)
-                _add_second_moments(v, x_block, c, g_g[k, q])
-            product(w_block, r[k], c)
-            h_h[k, k] += dot(c, hh[k], BLOCK)
-            product(c, gh[k], v)
-            _add_moments(v, x_block, g_h[k, k])
-            _add_moments(v, x_block, h_g[k, k])
-            product(c, gg[k], v)
-            _add_second_moments(v, x_block, c, g_g[k, k])
+                product(c, g[k], v[0])
+                product(c, g[q], v[1])
+                product(ch, g[q], v[2])
+                product(v[0], h[q], v[3])
+                product(v[0], g[q], v_g[0])
+                if k == q:
+                    product(w_block, r[k], second)
+                    h_h[k, k] += dot(second, hh[k], BLOCK)
+                    _add_product(second, gh[k], v[2])
+                    _add_product(second, gh[k], v[3])
+                    _add_product(second, gg[k], v_g[0])
+                add_moments(v, x_block, moments[k, q])
+                add_moments(v_g, x_block, g_g[k, q])
+                add_second_moments(v_g[0], x_block, scratch, g_g[k, q])
         _add_gradient(x_block, w_block, r, g, h, gradient)
 
     m = K * (3 + p)
@@ -248,10 +246,10 @@ def log_likelihood_hessian(
             for j in range(p + 1):
                 g_k = K + k if j == 0 else 2 * K + k * p + j - 1
                 g_q = K + q if j == 0 else 2 * K + q * p + j - 1
-                _set_symmetric(hessian, k, g_q, one_g[k, q, j])
-                _set_symmetric(hessian, q, g_k, g_one[k, q, j])
-                _set_symmetric(hessian, g_k, h_q, g_h[k, q, j])
-                _set_symmetric(hessian, g_q, h_k, h_g[k, q, j])
+                _set_symmetric(hessian, k, g_q, moments[k, q, 1, j])
+                _set_symmetric(hessian, q, g_k, moments[k, q, 0, j])
+                _set_symmetric(hessian, g_k, h_q, moments[k, q, 3, j])
+                _set_symmetric(hessian, g_q, h_k, moments[k, q, 2, j])
                 for i in range(j + 1):
                     f_k = K + k if i == 0 else 2 * K + k * p + i - 1
                     f_q = K + q if i == 0 else 2 * K + q * p + i - 1
@@ -275,8 +273,8 @@ def weighted_moments(start, stop, X, y, w, log_weights, intercept, coef, log_dis
     x_block, y_block, w_block = np.empty((p, BLOCK)), np.empty(BLOCK), np.empty(BLOCK)
     eta, r = np.empty((K, BLOCK)), np.empty((K, BLOCK))
     top, norm = np.empty(BLOCK), np.empty(BLOCK)
-    scratch = np.empty(BLOCK)
-    xx, xy, yy = np.zeros((K, p + 1, p + 1)), np.zeros((K, p + 1)), np.zeros(K)
+    v, scratch = np.empty((2, BLOCK)), np.empty((2, BLOCK))
+    lines, squares, yy = np.zeros((K, 2, p + 1)), np.zeros((K, p + 1, p + 1)), np.zeros(K)
     for lo in range(start, stop, BLOCK):
         n = min(BLOCK, stop - lo)
         load_rows(lo, n, X, y, x_block, y_block)
@@ -286,28 +284,8 @@ def weighted_moments(start, stop, X, y, w, log_weights, intercept, coef, log_dis
         log_sum_exp(log_weights, r, top, norm)
         log_likelihood += weighted_total(w_block, all_ones(w_block), top, norm)
         normalise(r, norm)
-        for k in range(K):
-            product(w_block, r[k], norm)
-            _add_second_moments(norm, x_block, scratch, xx[k])
-            product(norm, y_block, scratch)
-            _add_moments(scratch, x_block, xy[k])
-            yy[k] += dot(scratch, y_block, BLOCK)
-
-    P = p + 1
-    out = np.empty(1 + K + K * P * (P + 1) // 2 + K * P + K)
-    out[0] = log_likelihood
-    at = 1 + K
-    for k in range(K):
-        out[1 + k] = xx[k, 0, 0]
-        for j in range(P):
-            for q in range(j, P):
-                out[at] = xx[k, j, q]
-                at += 1
-    for k in range(K):
-        for j in range(P):
-            out[at + k * P + j] = xy[k, j]
-        out[at + K * P + k] = yy[k]
-    return out
+        add_cross_products(w_block, r, x_block, y_block, v, scratch, lines, squares, yy)
+    return flat_cross_products(log_likelihood, lines, squares, yy)
 
 
 @compiled(fastmath=EXACT)

@@ -1,13 +1,15 @@
 """Rows in blocks: "sum this kernel over all rows".
 
 A kernel over data is called as ``kernel(start, stop, X, y, w, *parameters)`` and returns a flat
-float64 array of sums over rows start..stop.  Blocks have a fixed size and their sums are combined
-in one fixed pairwise tree, so that the result does not depend on the number of threads.
+float64 array of sums over rows start..stop.  The size of blocks depends on the number of rows
+alone and sums are combined in one fixed pairwise tree, so that the result does not depend on the
+number of threads.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar, Self
@@ -16,8 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._blocks import Array
+from ._vector_kernels import BLOCK
 
-BLOCK_ROWS = 8192
+BLOCKS = 32
+FEWEST_ROWS, MOST_ROWS = 8192, 65_536
 
 
 def pairwise_sum(parts: Sequence[Array]) -> Array:
@@ -29,23 +33,46 @@ def pairwise_sum(parts: Sequence[Array]) -> Array:
     return level[0]
 
 
+def rows_per_block(n_rows: int) -> int:
+    """Rows that one call of a kernel sums.
+
+    Enough that the call itself costs little, few enough that threads end together; it depends on
+    the data alone, so that results do not depend on the number of threads.
+    """
+    share = -(-n_rows // BLOCKS)
+    return min(max(share + -share % BLOCK, FEWEST_ROWS), MOST_ROWS)
+
+
+def spread_sample(rng: np.random.Generator, n_rows: int, size: int) -> NDArray[np.intp]:
+    """One random row of each of ``size`` stretches of nearly equal length, in order.
+
+    Every row is as likely as any other, to rounding of the lengths; unlike a shuffle it takes no
+    memory for the rows that are not drawn, and data in some order are covered evenly.
+    """
+    bounds = np.arange(size + 1) * n_rows // size
+    return bounds[:-1] + (rng.random(size) * np.diff(bounds)).astype(np.intp)
+
+
 class RowBlocks:
     """Executor of kernels over the rows of one data set held in memory.
+
+    Threads take the next block when they are done with one; the calling thread is one of them.
 
     Parameters
     ----------
     n_rows : int
     n_threads : int, default=1
         Threads that work on blocks; kernels release the GIL.
-    block_rows : int
-        Rows per block.  Results depend on it to rounding, so it is a constant in practice.
+    block_rows : int, optional
+        Rows per block; `rows_per_block` by default.
     """
 
-    def __init__(self, n_rows: int, n_threads: int = 1, block_rows: int = BLOCK_ROWS):
+    def __init__(self, n_rows: int, n_threads: int = 1, block_rows: int | None = None):
         self.n_rows = n_rows
-        self.block_rows = block_rows
+        self.block_rows = block_rows or rows_per_block(n_rows)
         self.bounds = [
-            (start, min(start + block_rows, n_rows)) for start in range(0, n_rows, block_rows)
+            (start, min(start + self.block_rows, n_rows))
+            for start in range(0, n_rows, self.block_rows)
         ]
         self.n_threads = max(1, min(n_threads, len(self.bounds)))
         self._pool: ThreadPoolExecutor | None = None
@@ -55,11 +82,27 @@ class RowBlocks:
         if self.n_threads == 1:
             return [kernel(start, stop, *arguments) for start, stop in self.bounds]
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.n_threads)
-        futures = [
-            self._pool.submit(kernel, start, stop, *arguments) for start, stop in self.bounds
-        ]
-        return [future.result() for future in futures]
+            self._pool = ThreadPoolExecutor(self.n_threads - 1)
+        out: list[Any] = [None] * len(self.bounds)
+        left = deque(range(len(self.bounds)))
+
+        def work() -> None:
+            try:
+                while left:
+                    try:
+                        i = left.popleft()
+                    except IndexError:
+                        return  # another thread has just taken the last one
+                    out[i] = kernel(*self.bounds[i], *arguments)
+            except BaseException:
+                left.clear()
+                raise
+
+        others = [self._pool.submit(work) for _ in range(self.n_threads - 1)]
+        work()
+        for other in others:
+            other.result()
+        return out
 
     def sum(self, kernel: Callable[..., Array], *arguments: Any) -> Array:
         """Sums over all rows."""
@@ -123,7 +166,7 @@ class Rows(ABC):
 
     @abstractmethod
     def sample(self, rng: np.random.Generator, size: int) -> NDArray[np.intp]:
-        """Indices of random rows: without replacement, or by weight where weights differ."""
+        """Indices of random rows: `spread_sample`, or by weight where weights differ."""
 
     @abstractmethod
     def subset(self, index: NDArray[np.intp], weights: Array | None = None) -> Rows:
@@ -172,7 +215,8 @@ class HeldRows(Rows):
 
     @property
     def counts(self) -> bool:
-        return bool((self.weights == np.rint(self.weights)).all())
+        parts = (self.weights[start:stop] for start, stop in self.blocks.bounds)
+        return all(bool((part == np.rint(part)).all()) for part in parts)
 
     @property
     def repeated(self) -> bool:
@@ -186,8 +230,8 @@ class HeldRows(Rows):
 
     def sample(self, rng: np.random.Generator, size: int) -> NDArray[np.intp]:
         w = self.weights
-        if (w == w[0]).all():
-            return rng.choice(self.n_rows, size, replace=False)
+        if w.min() == w.max():
+            return spread_sample(rng, self.n_rows, size)
         return rng.choice(self.n_rows, size, p=w / w.sum())
 
     def subset(self, index: NDArray[np.intp], weights: Array | None = None) -> HeldRows:

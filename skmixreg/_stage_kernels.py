@@ -30,25 +30,6 @@ def load_rows(lo, n, X, y, x_block, y_block):
 
 
 @compiled(fastmath=EXACT)
-def linear_predictor(x, intercept, coef, eta):
-    """Stage 1; two features at a time save half of the loads and stores."""
-    K, p = coef.shape
-    for k in range(K):
-        a = intercept[k]
-        if p % 2 == 0:
-            for i in range(BLOCK):
-                eta[k, i] = a
-        else:
-            b = coef[k, 0]
-            for i in range(BLOCK):
-                eta[k, i] = a + b * x[0, i]
-        for j in range(p % 2, p, 2):
-            b, c = coef[k, j], coef[k, j + 1]
-            for i in range(BLOCK):
-                eta[k, i] += b * x[j, i] + c * x[j + 1, i]
-
-
-@compiled(fastmath=EXACT)
 def log_sum_exp(log_weights, a, top, norm):
     """Stage 3: the log-likelihood of row i is ``top[i] + log(norm[i])``, norm in [1, K].
 

@@ -232,11 +232,13 @@ def check_numeric_target(y: Any) -> None:
         )
 
 
-def _validated(estimator: BaseEstimator, *data: Any, **options: Any) -> Any:
+def _validated(
+    estimator: BaseEstimator, *data: Any, dtype: Any = np.float64, **options: Any
+) -> Any:
     # Infinities of both signs add up to nan on the way to the error that names them.  A missing
     # value in a y of objects is nan only after scikit-learn has looked.
     with np.errstate(over="ignore", invalid="ignore"):
-        checked = validate_data(estimator, *data, dtype=np.float64, **options)
+        checked = validate_data(estimator, *data, dtype=dtype, **options)
         if len(data) == 1:
             return checked
         X, y = checked
@@ -260,7 +262,7 @@ def validate_training_data(
 
     Returns
     -------
-    X : ndarray of shape (n, p), float64
+    X : ndarray of shape (n, p), float64 or float32
         Of many rows in Dask collections, `ChunkedData`, which hold y and weights as well.
     y : ndarray of shape (n,), float64
     weights : ndarray of shape (n,), float64, or None
@@ -276,7 +278,10 @@ def validate_training_data(
         )
     if y is not None:
         check_numeric_target(y)
-    X, y = _validated(estimator, X, y, y_numeric=True, ensure_min_samples=2)
+    # What is fitted is a standardised copy; another one only to convert would be too many.
+    X, y = _validated(
+        estimator, X, y, dtype=[np.float64, np.float32], y_numeric=True, ensure_min_samples=2
+    )
     if sample_weight is None:
         weights, rows, total = None, len(y), float(len(y))
     else:

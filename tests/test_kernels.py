@@ -17,7 +17,8 @@ from skmixreg.families.gaussian import Gaussian
 
 GAUSSIAN = Gaussian()
 SETTINGS = GAUSSIAN.kernel_settings()
-SHAPES = [(1, 0), (1, 2), (2, 0), (2, 1), (3, 2), (3, 5), (5, 4)]  # (K, p)
+# (K, p): components are taken one or two at a time, features one, two or four.
+SHAPES = [(1, 0), (1, 2), (2, 0), (2, 1), (3, 2), (3, 5), (5, 4), (1, 7), (2, 6), (3, 9), (4, 16)]
 
 
 class Data(NamedTuple):

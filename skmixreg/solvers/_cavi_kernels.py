@@ -19,17 +19,16 @@ import math
 import numpy as np
 
 from .._compile import compiled
-from .._kernels import _add_moments, _add_second_moments
+from .._product_kernels import add_cross_products, flat_cross_products
 from .._stage_kernels import (
     all_ones,
     load,
     load_rows,
     log_sum_exp,
     normalise,
-    product,
     weighted_total,
 )
-from .._vector_kernels import BLOCK, EXACT, dot
+from .._vector_kernels import BLOCK, EXACT
 from ._variate_kernels import log_sigma_draw
 
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
@@ -160,7 +159,8 @@ def variational_moments(start, stop, X, y, w, log_weights, lines, factors, sprea
     x_block, y_block, w_block = np.empty((p, BLOCK)), np.empty(BLOCK), np.empty(BLOCK)
     r = np.empty((K, BLOCK))
     top, norm, scratch = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
-    xx, xy, yy = np.zeros((K, P, P)), np.zeros((K, P)), np.zeros(K)
+    v, pair = np.empty((2, BLOCK)), np.empty((2, BLOCK))
+    sums, squares, yy = np.zeros((K, 2, P)), np.zeros((K, P, P)), np.zeros(K)
     for lo in range(start, stop, BLOCK):
         n = min(BLOCK, stop - lo)
         load_rows(lo, n, X, y, x_block, y_block)
@@ -169,26 +169,8 @@ def variational_moments(start, stop, X, y, w, log_weights, lines, factors, sprea
         log_sum_exp(constant, r, top, norm)
         bound += weighted_total(w_block, all_ones(w_block), top, norm)
         normalise(r, norm)
-        for k in range(K):
-            product(w_block, r[k], norm)
-            _add_second_moments(norm, x_block, scratch, xx[k])
-            product(norm, y_block, scratch)
-            _add_moments(scratch, x_block, xy[k])
-            yy[k] += dot(scratch, y_block, BLOCK)
-    packed = P * (P + 1) // 2
-    out = np.empty(1 + K + K * packed + K * P + K)
-    out[0] = bound
-    at_xy = 1 + K + K * packed
-    for k in range(K):
-        out[1 + k] = xx[k, 0, 0]
-        at = 1 + K + k * packed
-        for i in range(P):
-            for j in range(i, P):
-                out[at] = xx[k, i, j]
-                at += 1
-            out[at_xy + k * P + i] = xy[k, i]
-        out[at_xy + K * P + k] = yy[k]
-    return out
+        add_cross_products(w_block, r, x_block, y_block, v, pair, sums, squares, yy)
+    return flat_cross_products(bound, sums, squares, yy)
 
 
 @compiled
