@@ -66,7 +66,8 @@ def sent() -> int:
 
 def timed(function: Any, repeats: int) -> tuple[float, float]:
     """Median seconds, and mean bytes, of a call."""
-    function()
+    if repeats > 1:
+        function()
     seconds, before = [], sent()
     for _ in range(repeats):
         start = time.perf_counter()
@@ -147,14 +148,18 @@ def measure(n: int, client: Client, solvers: Sequence[str], here: bool) -> None:
         memory = passes(problem_of(*rows), stack) if here else {}
         print(f"n = {n:.0e}: cluster, in memory, ratio, bytes per call")
         for name, function in cluster.items():
-            seconds, moved = timed(function, repeats)
-            own = timed(memory[name], repeats)[0] if here else np.nan
+            few = repeats if "256" not in name else int(np.clip(1e7 / n, 1, 5))
+            seconds, moved = timed(function, few)
+            own = timed(memory[name], few)[0] if here else np.nan
             moved = max(moved - idle * seconds, 0.0)
-            print(f"  {name}: {seconds:.3f} | {own:.3f} | {seconds / own:.2f} | {moved:.0f}")
+            print(
+                f"  {name}: {seconds:.3f} | {own:.3f} | {seconds / own:.2f} | {moved:.0f}",
+                flush=True,
+            )
     for name in solvers:
         watch = Watch(client)
         model = model.set_params(solver=SOLVERS[name])
-        for _ in range(5 if name == "map" else 1):
+        for _ in range(int(np.clip(5e7 / n, 2, 5)) if name == "map" else 1):
             coef = watch.fit("persisted", model, *there)
             if here:
                 gap = np.abs(watch.fit("memory", model, *rows) - coef).max()
