@@ -79,7 +79,7 @@ def test_only_where_the_solver_streams(solver):
 def test_chunks_agree_with_one_fit_to_all_rows(data, K, seed):
     """In sds of cavi, which are up to twice too small here."""
     X, y = data(100_000, seed)
-    model = streamed(X, y, 5000, K, solver=CAVI(draws=1000))
+    model = streamed(X, y, 5000, K, solver=CAVI(draws=4000))
     whole = clone(model).set_params(priors=Priors().standardised_as(model), random_state=7)
     expected = means_and_sds(whole.fit(X, y))
     for name, (mean, sd) in means_and_sds(model).items():

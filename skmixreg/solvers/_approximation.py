@@ -19,6 +19,8 @@ INSTEAD = "solver='auto' (exact, about as fast), 'gibbs' or 'nuts'"
 # Smallest accepted ratio of an sd of an approximation to the one from the curvature of the
 # posterior: half of the variance.
 LEAST_SD_RATIO = 0.7
+# The fewest draws: they leave a tail of twenty for k-hat to be fitted to.
+FEWEST_DRAWS = 100
 
 
 class Approximation(Protocol):

@@ -14,15 +14,13 @@ from .._draws import Draws
 from .._mode_table import Mode, ModeTable
 from .._problem import Problem
 from .._progress import SILENT, Progress
-from ._approximation import draws_from, narrowness
+from ._approximation import FEWEST_DRAWS, draws_from, narrowness
 from ._base import Solver
 from ._convert import value_map
 from ._pymc_advi import Schedule, compiled_advi, mean_and_root
 from ._window_means import WindowMeans
 
 LARGEST_NOISE_TABLE = 2**14
-# The fewest draws that leave five for the tail that k-hat is fitted to.
-FEWEST_DRAWS = 25
 
 
 class ADVI(Solver):

@@ -16,7 +16,7 @@ from .._posterior import Posterior
 from .._problem import Problem
 from .._progress import SILENT, UNWATCHED, Progress, Stage
 from . import _cavi_kernels as kernels
-from ._approximation import INSTEAD, draws_from, narrowness
+from ._approximation import FEWEST_DRAWS, INSTEAD, draws_from, narrowness
 from ._base import Solver
 from ._stream import Stream
 from ._variational_state import JOINT_ROUNDS, MeanField
@@ -144,7 +144,7 @@ class CAVI(Solver):
         self.max_epochs = max_epochs
 
     def check_options(self) -> None:
-        self._check_counts(draws=4, max_iter=1, max_epochs=1)
+        self._check_counts(draws=FEWEST_DRAWS, max_iter=1, max_epochs=1)
         if self.batch_size is not None:
             self._check_counts(batch_size=1)
         bounds = {"tol": (0.0, 1.0), "delay": (0.0, 1e9), "forgetting": (0.5, 1.0)}

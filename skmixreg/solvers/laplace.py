@@ -22,6 +22,8 @@ from ._probe import probe, with_what_was_missed
 LEAST_IMPORTANCE_ESS = 400.0
 # Below it a sample that passes is followed by a larger one while there are draws left.
 COMFORTABLE_IMPORTANCE_ESS = 1000.0
+# Fewer could not reach the least effective sample size, however good the proposal.
+FEWEST_PROPOSALS = 500
 
 
 class Laplace(Solver):
@@ -35,10 +37,11 @@ class Laplace(Solver):
     Parameters
     ----------
     draws : int, default=4000
-        Equally weighted draws to return, and proposals per round at least.
+        Equally weighted draws to return, and proposals in the first round, which are never fewer
+        than 500.
     max_rounds : int, default=5
-        Rounds of adaptation, each with twice the draws of the one before, up to 20 times
-        ``draws`` in all, before giving up.
+        Rounds of adaptation, each with twice the proposals of the one before, up to 20 times
+        those of the first in all, before giving up.
 
     Notes
     -----
@@ -78,16 +81,17 @@ class Laplace(Solver):
     ) -> Draws:
         density = LogPosterior(problem)
         proposal = mixture_over_modes(problem, modes, rng)
+        first = max(self.draws, FEWEST_PROPOSALS)
         total, previous = 0, np.inf
         for round_ in range(self.max_rounds):
-            size = min(self.draws * 2**round_, 20 * self.draws - total)
+            size = min(first * 2**round_, 20 * first - total)
             with progress.stage(f"laplace: {size} draws", size) as stage:
                 sample = ImportanceSample.draw(density, proposal, rng, size, stage.advance)
             total += size
             progress.say(
                 f"laplace: {size} draws, k-hat {sample.khat:.2f}, importance ESS {sample.ess:.0f}"
             )
-            left = 20 * self.draws - total
+            left = 20 * first - total
             missed = None
             if sample.passes:
                 draws = sample.to_draws(rng, self.draws)
@@ -100,7 +104,7 @@ class Laplace(Solver):
                     missed = None
             elif round_ > 0 and sample.hopeless(left, previous):
                 break
-            if round_ + 1 == self.max_rounds or left < self.draws:
+            if round_ + 1 == self.max_rounds or left < first:
                 break
             previous = sample.khat
             proposal = with_missing_modes(

@@ -149,3 +149,13 @@ def test_draws_are_equally_weighted_and_shaped():
     assert draws.theta.shape == (1, 700, problem.blocks.size)
     assert draws.log_prior.shape == draws.log_likelihood.shape == (1, 700)
     assert draws.report["khat"] < 0.7 and draws.report["importance_ess"] > 400
+
+
+@pytest.mark.parametrize("draws", [4, 30])
+def test_few_draws_rest_on_enough_proposals(draws):
+    problem = problem_of(*two_lines(300), K=2)
+    modes = find_modes(problem, np.random.default_rng(0), n_init=5)
+    out = Laplace(draws=draws).draw(problem, modes, np.random.default_rng(1))
+    assert out.theta.shape == (1, draws, problem.blocks.size)
+    assert not out.failures
+    assert out.report["importance_ess"] > 400
