@@ -100,6 +100,7 @@ SOLVERS: dict[str, Any] = {
     "map": "map",
     "laplace": Laplace(draws=1000),
     "gibbs": Gibbs(draws=50, tune=20, chains=2, max_thin=1),
+    "cavi": "cavi",
     "auto": "auto",
 }
 
