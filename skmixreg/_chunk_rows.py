@@ -63,21 +63,25 @@ class ChunkedData:
     ----------
     store : Store
     summaries : list of Summary
+    moments : ndarray of shape (C, 4, p + 1)
+        Of every chunk: `_chunks.moments_of`.
     n_features : int
     """
 
     store: Store
     summaries: list[Summary]
+    moments: Array
     n_features: int
 
     @classmethod
     def of(cls, store: Store, n_features: int) -> Self:
         """Chunks that hold rows."""
-        summaries = store.collect(_chunks.summary)
-        filled = [i for i, chunk in enumerate(summaries) if chunk.n_rows > 0]
-        if len(filled) < len(summaries):
+        known = store.collect(_chunks.known)
+        filled = [i for i, (chunk, _) in enumerate(known) if chunk.n_rows > 0]
+        if len(filled) < len(known):
             store = store.select(filled)
-        return cls(store, [summaries[i] for i in filled], n_features)
+        moments = np.array([known[i][1] for i in filled]).reshape(-1, 4, n_features + 1)
+        return cls(store, [known[i][0] for i in filled], moments, n_features)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -91,32 +95,32 @@ class ChunkedData:
 
     def gathered(self) -> tuple[Array, Array, Array]:
         """X, y and weights in memory."""
-        chunks = self.store.collect(_whole)
+        parts = self.store.collect(_whole)
         self.store.close()
+        weights = [np.ones(len(p.y)) if p.weights is None else p.weights for p in parts]
         return (
-            np.concatenate([chunk.columns.T for chunk in chunks]),
-            np.concatenate([chunk.target for chunk in chunks]),
-            np.concatenate([chunk.weights for chunk in chunks]),
+            np.concatenate([part.X for part in parts], dtype=np.float64),
+            np.concatenate([part.y for part in parts]),
+            np.concatenate(weights),
         )
 
     def standardised(
         self, fit_intercept: bool, given: Standardisation | None = None
     ) -> tuple[Design, ChunkRows]:
         """The affine map of `Design.fit`, and the rows after it."""
-        total = self.total_weight
-        sums = np.stack(self.store.collect(_chunks.weighted_sums))
-        largest = sums[:, 1].max(axis=0)
+        totals = np.array([chunk.total_weight for chunk in self.summaries])
+        largest = self.moments[:, 0].max(axis=0)
         check_size("X", float(largest[:-1].max(initial=0.0)))
         check_size("y", float(largest[-1]))
-        location = sums[:, 0].sum(axis=0) / total if fit_intercept else np.zeros(sums.shape[2])
+        location = np.zeros(len(largest))
+        if fit_intercept:
+            location = _chunks.means(self.moments, totals)
         given = given or Standardisation()
         if given.x_location is not None:
             location[:-1] = given.x_location
         if given.y_location is not None:
             location[-1] = given.y_location
-        spread = _chunks.root_mean_squares(
-            self.store.collect(_chunks.weighted_squares, location), total
-        )
+        spread = _chunks.root_mean_squares(self.moments, totals, location)
         design = Design.from_moments(location, spread, largest, fit_intercept, given)
         rows = ChunkRows(self.store.transform(_chunks.standardise, design), self.summaries)
         self.store.close()
@@ -190,7 +194,9 @@ class ChunkRows(Rows):
 
     def subset(self, index: NDArray[np.intp], weights: Array | None = None) -> Rows:
         owner = np.searchsorted(self.firsts, index, side="right") - 1
-        where = [np.flatnonzero(owner == i) for i in range(len(self.sizes))]
+        order = np.argsort(owner, kind="stable")
+        ends = np.cumsum(np.bincount(owner, minlength=len(self.sizes)))
+        where = np.split(order, ends[:-1])
         chosen = [i for i, at in enumerate(where) if len(at)]
         local = [index[where[i]] - self.firsts[i] for i in chosen]
         store = self.store.select(chosen)

@@ -23,8 +23,9 @@ from ._rows import FEWEST_ROWS, pairwise_sum
 PATIENCE = 2.0
 # Seconds that workers may stand still for lack of memory.
 LONGEST_PAUSE = 60.0
-# Chunks that one task sums over: a message costs 20 ms, and a task in memory at most so much.
+# Chunks that one task sums over: as many bytes, or this share of a worker's memory if it is more.
 GROUP_BYTES = 64 << 20
+GROUP_SHARE = 0.03
 # Sums of tasks that are sent here; where there are more, workers add up their own.
 MOST_SUMS = 16
 # Times that work is sent anew to where chunks are by then.
@@ -148,28 +149,33 @@ class ClusterStore:
     def collect(
         self, function: Callable[..., Any], *common: Any, each: Sequence[Any] | None = None
     ) -> list[Any]:
+        out: list[Any] = [None] * len(self.chunks)
+
         def submit() -> list[Any]:
-            return self._submit(function, common, each)
+            return self._submit(_list, function, common, each)
 
         with named_errors():
-            return self._results(submit)
+            found = self._results(submit)
+        # Where chunks lie by now, which is where the results came from.
+        for group, results in zip(self._in_order(), found, strict=True):
+            for i, result in zip(group, results, strict=True):
+                out[i] = result
+        return out
 
     def sum(
         self, function: Callable[..., Array], *common: Any, each: Sequence[Any] | None = None
     ) -> Array:
         def submit() -> list[Any]:
-            many = sum(map(len, self._groups.values())) > MOST_SUMS
-            futures: list[Any] = []
-            for worker, groups in self._groups.items():
-                options = {"workers": [worker], "pure": False}
-                sums = self.client.map(
-                    _sum, [[self.chunks[i] for i in group] for group in groups],
-                    [[None if each is None else each[i] for i in group] for group in groups],
-                    function=function, common=common, key=f"skmixreg-{function.__name__}",
-                    **options,
-                )  # fmt: skip
-                futures += [self.client.submit(pairwise_sum, sums, **options)] if many else sums
-            return futures
+            sums = self._submit(_sum, function, common, each)
+            if len(sums) <= MOST_SUMS:
+                return sums
+            own = iter(sums)
+            return [
+                self.client.submit(
+                    pairwise_sum, [next(own) for _ in groups], workers=[worker], pure=False
+                )
+                for worker, groups in self._groups.items()
+            ]
 
         with named_errors():
             return pairwise_sum(self._results(submit))
@@ -192,28 +198,33 @@ class ClusterStore:
                 held.setdefault(worker, []).append(i)
         self._holders = held
         sizes = self.client.nbytes(keys=[chunk.key for chunk in self.chunks], summary=False)
-        threads = self.client.nthreads()
+        workers = self.client.scheduler_info(n_workers=-1).get("workers", {})
         self._groups = {
             worker: _grouped(
-                own, [sizes.get(self.chunks[i].key, 0) for i in own], threads.get(worker, 1)
+                own, [sizes.get(self.chunks[i].key, 0) for i in own], workers.get(worker, {})
             )
             for worker, own in held.items()
         }
 
+    def _in_order(self) -> list[list[int]]:
+        return [group for groups in self._groups.values() for group in groups]
+
     def _submit(
-        self, function: Callable[..., Any], common: Sequence[Any], each: Sequence[Any] | None
+        self,
+        of_group: Callable[..., Any],
+        function: Callable[..., Any],
+        common: Sequence[Any],
+        each: Sequence[Any] | None,
     ) -> list[Any]:
-        """One task per chunk, where the chunk is."""
-        futures: list[Any] = [None] * len(self.chunks)
-        for worker, own in self._holders.items():
-            sent = self.client.map(
-                _call, [self.chunks[i] for i in own],
-                [None if each is None else each[i] for i in own],
+        """One task per group of chunks, where these are."""
+        futures: list[Any] = []
+        for worker, groups in self._groups.items():
+            futures += self.client.map(
+                of_group, [[self.chunks[i] for i in group] for group in groups],
+                [[None if each is None else each[i] for i in group] for group in groups],
                 function=function, common=common, workers=[worker], pure=False,
                 key=f"skmixreg-{function.__name__}",
             )  # fmt: skip
-            for i, future in zip(own, sent, strict=True):
-                futures[i] = future
         return futures
 
     def _results(self, submit: Callable[[], list[Any]]) -> list[Any]:
@@ -283,20 +294,32 @@ def _call(chunk: Any, each: Any, function: Callable[..., Any], common: Sequence[
     return function(chunk, each, *common)
 
 
+def _list(
+    chunks: Sequence[Any],
+    each: Sequence[Any],
+    function: Callable[..., Any],
+    common: Sequence[Any],
+) -> list[Any]:
+    return [function(chunk, own, *common) for chunk, own in zip(chunks, each, strict=True)]
+
+
 def _sum(
     chunks: Sequence[Any],
     each: Sequence[Any],
     function: Callable[..., Array],
     common: Sequence[Any],
 ) -> Array:
-    return pairwise_sum(
-        [function(chunk, own, *common) for chunk, own in zip(chunks, each, strict=True)]
-    )
+    return pairwise_sum(_list(chunks, each, function, common))
 
 
-def _grouped(chunks: list[int], sizes: list[int], n_threads: int) -> list[list[int]]:
-    """Chunks of a worker, in order, in groups of bounded size and at least one for each thread."""
-    most = min(GROUP_BYTES, sum(sizes) / n_threads)
+def _grouped(chunks: list[int], sizes: list[int], worker: dict[str, Any]) -> list[list[int]]:
+    """Chunks of a worker, in order, in groups of bounded size and at least one for each thread.
+
+    What a task sums over is in memory at once, also where Dask had written it to disk.
+    """
+    threads = worker.get("nthreads", 1)
+    bound = max(GROUP_BYTES, worker.get("memory_limit", 0) * GROUP_SHARE / threads)
+    most = min(bound, sum(sizes) / threads)
     groups: list[list[int]] = []
     room = 0.0
     for chunk, size in zip(chunks, sizes, strict=True):

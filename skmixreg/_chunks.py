@@ -7,8 +7,9 @@ know nothing of Dask.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,12 @@ from sklearn.utils import check_array, column_or_1d
 from ._blocks import Array
 from ._design import Design
 from ._rows import RowBlocks
+
+# Numbers that moments are computed from at a time: they stay in the second-level cache.
+BUFFER = 1 << 15
+# Times its own size that a view may hold in memory.
+LARGEST_SHARE = 4
+_ONES: WeakValueDictionary[int, Array] = WeakValueDictionary()
 
 
 class Chunk(NamedTuple):
@@ -51,8 +58,38 @@ class Summary(NamedTuple):
     counts: bool
 
 
-def plain_rows(X: Any, y: Any, weights: Any) -> tuple[Array, Array, Array]:
-    """Checked float64 arrays (n, p), (n,), (n,) of the parts of one chunk, zero weights dropped.
+class Part(NamedTuple):
+    """Checked rows of positive weight in the user's units, as they were given where possible.
+
+    Nothing is copied that need not be: on a worker, memory touched for the first time costs more
+    than what is computed in it.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n, p), float64 or float32
+    y : ndarray of shape (n,)
+    weights : ndarray of shape (n,) or None
+        None where all are 1.
+    summary : Summary
+    moments : ndarray of shape (4, p + 1)
+        See `moments_of`.
+    """
+
+    X: Array
+    y: Array
+    weights: Array | None
+    summary: Summary
+    moments: Array
+
+
+def plain_rows(X: Any, y: Any, weights: Any) -> tuple[Array, Array, Array | None]:
+    """Checked arrays (n, p), (n,), (n,) of the parts of one chunk, zero weights dropped.
+
+    Returns
+    -------
+    X, y : ndarray
+        float64, or X float32; views of what was given where that is possible.
+    weights : ndarray or None
 
     Raises
     ------
@@ -60,8 +97,8 @@ def plain_rows(X: Any, y: Any, weights: Any) -> tuple[Array, Array, Array]:
         If something is not finite, negative where it may not be, or of another length.
     """
     if len(X) == 0:
-        return np.empty((0, X.shape[1])), np.empty(0), np.empty(0)
-    X = check_array(X, dtype=np.float64, ensure_min_features=0, input_name="X")
+        return np.empty((0, X.shape[1])), np.empty(0), None
+    X = check_array(X, dtype=[np.float64, np.float32], ensure_min_features=0, input_name="X")
     y = _vector(y, "y")
     lengths = [len(X), len(y)]
     if weights is not None:
@@ -73,13 +110,15 @@ def plain_rows(X: Any, y: Any, weights: Any) -> tuple[Array, Array, Array]:
             "X, y and sample_weight must be split into chunks at the same rows."
         )
     if weights is None:
-        return X, y, np.ones(len(y))
+        return X, y, None
     if (weights < 0).any():
         raise ValueError(
             f"Negative sample_weight: {int((weights < 0).sum())} weights of a chunk are below "
             f"zero, the least is {weights.min():g}; weights are frequencies of rows. Remove these "
             "rows or give them weight 0."
         )
+    if weights.all():
+        return X, y, weights
     keep = weights > 0
     return X[keep], y[keep], weights[keep]
 
@@ -88,68 +127,124 @@ def _vector(values: Any, name: str) -> Array:
     values = np.asarray(values)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
-    values = check_array(
+    vector: Array = check_array(
         column_or_1d(values), dtype=np.float64, ensure_2d=False, ensure_min_samples=0,
         input_name=name,
     )  # fmt: skip
-    return np.ascontiguousarray(values)
+    return vector
 
 
-def prepare(X: Any, y: Any, weights: Any) -> Chunk:
-    """A chunk in the user's units."""
+def prepare(X: Any, y: Any, weights: Any) -> Part:
+    """A chunk in the user's units, and all that its standardisation needs to know of it."""
     X, y, weights = plain_rows(X, y, weights)
-    return Chunk(np.array(X.T, order="C"), np.array(y), np.array(weights))
+    held = None if weights is None else _kept(weights)
+    return Part(_kept(X), _kept(y), held, _summary(len(y), weights), moments_of(X, y, weights))
 
 
-def summary(chunk: Chunk, each: None) -> Summary:
+def _kept(values: Array) -> Array:
+    """The array itself, unless it is a small part of memory that would be held for its sake."""
+    base = values.base
+    if isinstance(base, np.ndarray) and base.nbytes > LARGEST_SHARE * values.nbytes:
+        return values.copy()
+    return values
+
+
+def _summary(n_rows: int, weights: Array | None) -> Summary:
     """What the owner of all chunks has to know of this one."""
-    w = chunk.weights
+    if weights is None:
+        one = 1.0 if n_rows else np.inf
+        return Summary(n_rows, float(n_rows), one, 1.0 if n_rows else 0.0, True)
     return Summary(
-        len(w), float(w.sum()), float(w.min(initial=np.inf)), float(w.max(initial=0.0)),
-        bool((w == np.rint(w)).all()),
+        n_rows, float(weights.sum()), float(weights.min(initial=np.inf)),
+        float(weights.max(initial=0.0)), bool((weights == np.rint(weights)).all()),
     )  # fmt: skip
 
 
-def _with_target(chunk: Chunk) -> list[Array]:
-    return [*chunk.columns, chunk.target]
+def known(part: Part, each: None) -> tuple[Summary, Array]:
+    """The summary and the moments of a chunk."""
+    return part.summary, part.moments
 
 
-def weighted_sums(chunk: Chunk, each: None) -> Array:
-    """Weighted sums and largest absolute values of columns and target: (2, p + 1)."""
-    values = _with_target(chunk)
-    return np.array(
-        [[chunk.weights @ v for v in values], [np.abs(v).max(initial=0.0) for v in values]]
+def moments_of(X: Array, y: Array, weights: Array | None) -> Array:
+    """Moments of the columns and, last, the target, from which those of all chunks follow.
+
+    Returns
+    -------
+    ndarray of shape (4, p + 1)
+        The largest absolute value s, a reference a near the mean, and the weighted sums of
+        (v - a) / s and of ((v - a) / s)^2, which neither overflow nor cancel.
+    """
+    n, size = len(y), X.shape[1] + 1
+    largest = np.array(
+        [max(v.max(initial=0.0), -v.min(initial=0.0)) for v in (*X.T, y)], dtype=np.float64
     )
+    unit = np.maximum(largest, np.finfo(float).tiny)[:, None]
+    rows = max(BUFFER // size, 512)
+    buffer, ones = np.empty((size, min(rows, n))), np.ones(min(rows, n))
+
+    def blocks(centre: Array) -> Iterator[tuple[Array, Array]]:
+        for start in range(0, n, rows):
+            at = slice(start, start + rows)
+            out = buffer[:, : len(y[at])]
+            out[:-1], out[-1] = X[at].T, y[at]
+            out -= centre[:, None]
+            out /= unit
+            yield out, ones[: out.shape[1]] if weights is None else weights[at]
+
+    # Values that are too large are rejected when those of all chunks are known.
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = max(float(n) if weights is None else float(weights.sum()), np.finfo(float).tiny)
+        reference = np.zeros(size)
+        for values, w in blocks(np.zeros(size)):
+            reference += values @ w
+        reference *= unit[:, 0] / total
+        first, second = np.zeros(size), np.zeros(size)
+        for values, w in blocks(reference):
+            first += values @ w
+            np.square(values, out=values)
+            second += values @ w
+    return np.stack([largest, reference, first, second])
 
 
-def weighted_squares(chunk: Chunk, each: None, location: Array) -> Array:
-    """Largest deviations from ``location``, and weighted sums of squares relative to these."""
-    out = np.zeros((2, len(location)))
-    for j, (values, middle) in enumerate(zip(_with_target(chunk), location, strict=True)):
-        deviation = values - middle
-        size = max(float(np.abs(deviation).max(initial=0.0)), np.finfo(float).tiny)
-        out[:, j] = size, chunk.weights @ (deviation / size) ** 2
+def means(moments: Array, totals: Array) -> Array:
+    """Weighted means of all rows, from `moments_of` of every chunk, (C, 4, p + 1)."""
+    size, reference, first = moments[:, 0], moments[:, 1], moments[:, 2]
+    shift = reference - reference[0]
+    out: Array = reference[0] + (totals[:, None] * shift + size * first).sum(axis=0) / totals.sum()
     return out
 
 
-def root_mean_squares(parts: Sequence[Array], total: float) -> Array:
-    """Root mean squares of all rows from `weighted_squares` of every chunk, without overflow."""
-    stacked = np.stack(parts)
-    size = stacked[:, 0].max(axis=0)
-    return size * np.sqrt(((stacked[:, 0] / size) ** 2 * stacked[:, 1]).sum(axis=0) / total)
+def root_mean_squares(moments: Array, totals: Array, location: Array) -> Array:
+    """Root mean squares of all rows around ``location``, without overflow."""
+    largest, first, second = moments[:, 0], moments[:, 2], moments[:, 3]
+    offset = moments[:, 1] - location
+    unit = np.maximum(largest, np.abs(offset)).max(axis=0)
+    unit = np.maximum(unit, np.finfo(float).tiny)
+    size, offset = np.maximum(largest, np.finfo(float).tiny) / unit, offset / unit
+    squares = size**2 * second + 2.0 * offset * size * first + totals[:, None] * offset**2
+    out: Array = unit * np.sqrt(np.maximum(squares.sum(axis=0), 0.0) / totals.sum())
+    return out
 
 
-def standardise(chunk: Chunk, each: None, design: Design) -> Chunk:
+def standardise(part: Part, each: None, design: Design) -> Chunk:
     """The chunk on the standardised scale."""
-    return Chunk(
-        design.columns(chunk.columns.T), design.target(chunk.target), np.array(chunk.weights)
-    )
+    n = len(part.y)
+    weights = unit_weights(n) if part.weights is None else np.array(part.weights, order="C")
+    return Chunk(design.columns(part.X), design.target(part.y), weights)
+
+
+def unit_weights(n: int) -> Array:
+    """Weights of 1, the same memory for all chunks of so many rows in this process."""
+    found = _ONES.get(n)
+    if found is None:
+        found = _ONES[n] = np.ones(n)
+    return found
 
 
 def take(chunk: Chunk, each: NDArray[np.intp]) -> Chunk:
     """Some rows, with weights of 1."""
     columns, target = chunk.columns[:, each], chunk.target[each]
-    return Chunk(np.ascontiguousarray(columns), target, np.ones(len(each)))
+    return Chunk(np.ascontiguousarray(columns), target, unit_weights(len(each)))
 
 
 def find_by_weight(chunk: Chunk, each: Array) -> NDArray[np.intp]:

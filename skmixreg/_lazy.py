@@ -174,4 +174,7 @@ def _over_chunks(
 
 def _ask(function: Callable[..., Any], estimator: Any, X: Any, y: Any, weights: Any) -> Any:
     X, y, weights = _chunks.plain_rows(X, y, weights)
-    return function(estimator, X, y, weights) if len(y) else None
+    if len(y) == 0:
+        return None
+    weights = np.ones(len(y)) if weights is None else weights
+    return function(estimator, np.asarray(X, np.float64), np.ascontiguousarray(y), weights)

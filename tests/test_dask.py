@@ -15,9 +15,10 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 
-from skmixreg import BayesianMixtureRegressor, ClusterLostError, _chunk_stores
-from skmixreg._chunk_rows import ChunkRows
+from skmixreg import BayesianMixtureRegressor, ClusterLostError, _chunk_stores, _chunks
+from skmixreg._chunk_rows import ChunkedData, ChunkRows
 from skmixreg._chunks import Chunk, Summary
+from skmixreg._design import Design, Standardisation
 from skmixreg._rows import HeldRows
 from skmixreg.solvers import SOLVERS, Auto, Gibbs, Laplace
 from skmixreg.solvers._gibbs_chunk_kernels import label_sums
@@ -157,6 +158,49 @@ def test_samples_of_rows_are_those_of_rows_in_memory():
         np.testing.assert_array_equal(part.target, y[index])
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("given", [None, 7.0])
+def test_moments_of_chunks_are_those_of_all_rows(weighted, given):
+    """Also of values of very different sizes, in order, far from zero, or all the same."""
+    rng = np.random.default_rng(0)
+    n = 20_000
+    X = np.column_stack([
+        rng.normal(size=n), np.sort(rng.standard_cauchy(n)), 1e140 * rng.normal(size=n),
+        1e-140 * rng.normal(size=n), 1e6 + rng.normal(size=n), np.full(n, 0.1), np.zeros(n),
+        np.repeat([1.0, 1e12, -1e-12, 5.0, 1e3], n // 5),
+    ])  # fmt: skip
+    y = rng.normal(size=n)
+    w = np.exp(rng.normal(0.0, 5.0, n)) if weighted else None
+    cuts = [slice(0, 1), slice(1, 1), slice(1, 15_000), slice(15_000, n)]
+    parts = [_chunks.prepare(X[c], y[c], None if w is None else w[c]) for c in cuts]
+    data = ChunkedData.of(_chunk_stores.LocalStore(parts, 1), X.shape[1])
+    location = None if given is None else np.full(X.shape[1], given)
+    design, rows = data.standardised(True, Standardisation(x_location=location))
+    exact = np.column_stack([X, y]).astype(np.longdouble)
+    weights = np.ones(n, np.longdouble) if w is None else w.astype(np.longdouble)
+    mean = weights @ exact / weights.sum()
+    if given is not None:
+        mean[:-1] = given
+    scale = np.sqrt(weights @ (exact - mean) ** 2 / weights.sum())
+    scale[scale < 1e-13 * np.abs(exact).max(axis=0)] = 1.0
+    scale[scale == 0.0] = 1.0
+    np.testing.assert_allclose([*design.x_scale, design.y_scale], scale.astype(float), rtol=1e-10)
+    error = np.array([*design.x_mean, design.y_mean]) - mean
+    assert (np.abs(error / scale) < 1e-9).all()
+    held = np.concatenate([chunk.columns for chunk in rows.store.chunks], axis=1)
+    np.testing.assert_array_equal(held, design.columns(X))
+
+
+def test_a_chunk_keeps_what_it_was_given_but_not_much_memory_beside_it():
+    table = np.random.default_rng(0).normal(size=(5000, 20))
+    part = _chunks.prepare(table[:, :15], table[:, 15], None)
+    assert np.shares_memory(part.X, table) and not np.shares_memory(part.y, table)
+    before = table.copy()
+    chunk = _chunks.standardise(part, None, Design(np.ones(15), np.full(15, 2.0), 1.0, 2.0, True))
+    np.testing.assert_array_equal(table, before)
+    assert chunk.weights is _chunks.unit_weights(5000)
+
+
 def test_labels_do_not_depend_on_chunks():
     rng = np.random.default_rng(0)
     n, K = 1000, 3
@@ -174,7 +218,8 @@ def test_labels_do_not_depend_on_chunks():
     np.testing.assert_allclose(sums(0, 123) + sums(123, 640) + sums(640, n), whole, rtol=1e-12)
 
 
-def test_where_nothing_exact_passes_the_draws_are_those_of_laplace(data, chunked):
+def test_where_nothing_exact_passes_the_draws_are_those_of_laplace(chunked, monkeypatch):
+    monkeypatch.setattr("skmixreg.solvers.laplace.LEAST_IMPORTANCE_ESS", 1e6)
     solver = Auto(laplace=Laplace(draws=200, max_rounds=1), gibbs=Gibbs(4, 0, 2, 1, jumps=False))
     model = BayesianMixtureRegressor(solver=solver, random_state=0)
     with pytest.warns(ConvergenceWarning, match="no exact solver passed"):
@@ -387,11 +432,11 @@ def test_more_rows_than_one_worker_has_memory():
     limit = 700 << 20
     n, p = 100_000, 7
     table = da.map_blocks(
-        lambda block_id=None: wide_block(block_id[0], n, p), chunks=((n,) * 110, (p + 1,)),
+        lambda block_id=None: wide_block(block_id[0], n, p), chunks=((n,) * 120, (p + 1,)),
         dtype=float, meta=np.empty((0, 0)),
     )  # fmt: skip
     X, y = table[:, :p], table[:, p]
-    assert X.nbytes + 2 * y.nbytes > limit  # as it is held
+    assert X.nbytes + y.nbytes > limit  # as it is held
     with cluster(memory_limit=limit):
         model = BayesianMixtureRegressor(solver="map", random_state=0).fit(X, y)
     np.testing.assert_allclose(np.sort(model.coef_[:, 0]), [-1.0, 3.0], atol=1e-3)
