@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from . import _chunks
 from ._blocks import Array
 from ._chunks import Summary
-from ._design import Design, Standardisation, check_size
+from ._design import Design, Standardisation
 from ._rows import HeldRows, Rows, spread_sample
 
 # Samples of so many rows are brought here, where searching them costs no messages.
@@ -64,7 +64,7 @@ class ChunkedData:
     store : Store
     summaries : list of Summary
     moments : ndarray of shape (C, 4, p + 1)
-        Of every chunk: `_chunks.moments_of`.
+        Of every chunk: `_moments.moments_of`.
     n_features : int
     """
 
@@ -109,19 +109,7 @@ class ChunkedData:
     ) -> tuple[Design, ChunkRows]:
         """The affine map of `Design.fit`, and the rows after it."""
         totals = np.array([chunk.total_weight for chunk in self.summaries])
-        largest = self.moments[:, 0].max(axis=0)
-        check_size("X", float(largest[:-1].max(initial=0.0)))
-        check_size("y", float(largest[-1]))
-        location = np.zeros(len(largest))
-        if fit_intercept:
-            location = _chunks.means(self.moments, totals)
-        given = given or Standardisation()
-        if given.x_location is not None:
-            location[:-1] = given.x_location
-        if given.y_location is not None:
-            location[-1] = given.y_location
-        spread = _chunks.root_mean_squares(self.moments, totals, location)
-        design = Design.from_moments(location, spread, largest, fit_intercept, given)
+        design = Design.from_moments(self.moments, totals, fit_intercept, given)
         rows = ChunkRows(self.store.transform(_chunks.standardise, design), self.summaries)
         self.store.close()
         return design, rows

@@ -7,9 +7,8 @@ know nothing of Dask.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
-from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +16,11 @@ from sklearn.utils import check_array, column_or_1d
 
 from ._blocks import Array
 from ._design import Design
+from ._moments import moments_of
 from ._rows import RowBlocks
 
-# Numbers that moments are computed from at a time: they stay in the second-level cache.
-BUFFER = 1 << 15
 # Times its own size that a view may hold in memory.
 LARGEST_SHARE = 4
-_ONES: WeakValueDictionary[int, Array] = WeakValueDictionary()
 
 
 class Chunk(NamedTuple):
@@ -165,86 +162,17 @@ def known(part: Part, each: None) -> tuple[Summary, Array]:
     return part.summary, part.moments
 
 
-def moments_of(X: Array, y: Array, weights: Array | None) -> Array:
-    """Moments of the columns and, last, the target, from which those of all chunks follow.
-
-    Returns
-    -------
-    ndarray of shape (4, p + 1)
-        The largest absolute value s, a reference a near the mean, and the weighted sums of
-        (v - a) / s and of ((v - a) / s)^2, which neither overflow nor cancel.
-    """
-    n, size = len(y), X.shape[1] + 1
-    largest = np.array(
-        [max(v.max(initial=0.0), -v.min(initial=0.0)) for v in (*X.T, y)], dtype=np.float64
-    )
-    unit = np.maximum(largest, np.finfo(float).tiny)[:, None]
-    rows = max(BUFFER // size, 512)
-    buffer, ones = np.empty((size, min(rows, n))), np.ones(min(rows, n))
-
-    def blocks(centre: Array) -> Iterator[tuple[Array, Array]]:
-        for start in range(0, n, rows):
-            at = slice(start, start + rows)
-            out = buffer[:, : len(y[at])]
-            out[:-1], out[-1] = X[at].T, y[at]
-            out -= centre[:, None]
-            out /= unit
-            yield out, ones[: out.shape[1]] if weights is None else weights[at]
-
-    # Values that are too large are rejected when those of all chunks are known.
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = max(float(n) if weights is None else float(weights.sum()), np.finfo(float).tiny)
-        reference = np.zeros(size)
-        for values, w in blocks(np.zeros(size)):
-            reference += values @ w
-        reference *= unit[:, 0] / total
-        first, second = np.zeros(size), np.zeros(size)
-        for values, w in blocks(reference):
-            first += values @ w
-            np.square(values, out=values)
-            second += values @ w
-    return np.stack([largest, reference, first, second])
-
-
-def means(moments: Array, totals: Array) -> Array:
-    """Weighted means of all rows, from `moments_of` of every chunk, (C, 4, p + 1)."""
-    size, reference, first = moments[:, 0], moments[:, 1], moments[:, 2]
-    shift = reference - reference[0]
-    out: Array = reference[0] + (totals[:, None] * shift + size * first).sum(axis=0) / totals.sum()
-    return out
-
-
-def root_mean_squares(moments: Array, totals: Array, location: Array) -> Array:
-    """Root mean squares of all rows around ``location``, without overflow."""
-    largest, first, second = moments[:, 0], moments[:, 2], moments[:, 3]
-    offset = moments[:, 1] - location
-    unit = np.maximum(largest, np.abs(offset)).max(axis=0)
-    unit = np.maximum(unit, np.finfo(float).tiny)
-    size, offset = np.maximum(largest, np.finfo(float).tiny) / unit, offset / unit
-    squares = size**2 * second + 2.0 * offset * size * first + totals[:, None] * offset**2
-    out: Array = unit * np.sqrt(np.maximum(squares.sum(axis=0), 0.0) / totals.sum())
-    return out
-
-
 def standardise(part: Part, each: None, design: Design) -> Chunk:
     """The chunk on the standardised scale."""
     n = len(part.y)
-    weights = unit_weights(n) if part.weights is None else np.array(part.weights, order="C")
+    weights = np.ones(n) if part.weights is None else np.array(part.weights, order="C")
     return Chunk(design.columns(part.X), design.target(part.y), weights)
-
-
-def unit_weights(n: int) -> Array:
-    """Weights of 1, the same memory for all chunks of so many rows in this process."""
-    found = _ONES.get(n)
-    if found is None:
-        found = _ONES[n] = np.ones(n)
-    return found
 
 
 def take(chunk: Chunk, each: NDArray[np.intp]) -> Chunk:
     """Some rows, with weights of 1."""
     columns, target = chunk.columns[:, each], chunk.target[each]
-    return Chunk(np.ascontiguousarray(columns), target, unit_weights(len(each)))
+    return Chunk(np.ascontiguousarray(columns), target, np.ones(len(each)))
 
 
 def find_by_weight(chunk: Chunk, each: Array) -> NDArray[np.intp]:

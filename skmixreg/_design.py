@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from ._blocks import Array, Components
-from ._rows import MOST_ROWS
+from ._moments import means, moments_of, root_mean_squares
 
 # Its square, a variance, is a floating point number still, and so is that of its inverse.
 LARGEST = 1e150
-
-
-def _weighted_sum(X: Array, weights: Array, of: Callable[[Array], Array]) -> Array:
-    """Weighted sums over rows of a function of them, without a copy of all rows: (p,)."""
-    total = np.zeros(X.shape[1])
-    for start in range(0, len(X), MOST_ROWS):
-        rows = slice(start, start + MOST_ROWS)
-        total += weights[rows] @ of(np.asarray(X[rows], dtype=np.float64))
-    return total
-
-
-def _largest(X: Array) -> Array:
-    """Largest absolute value of every column: (p,)."""
-    most, least = (np.asarray(of(axis=0, initial=0.0), np.float64) for of in (X.max, X.min))
-    return np.maximum(most, -least)
-
-
-def _scales(X: Array, mean: Array, largest: Array, weights: Array) -> Array:
-    """What columns are divided by: root mean squares around ``mean``, without overflow."""
-    size = np.maximum(largest + np.abs(mean), np.finfo(float).tiny)
-    squares = _weighted_sum(X, weights, lambda rows: ((rows - mean) / size) ** 2)
-    spread = size * np.sqrt(squares / weights.sum())
-    return np.array([_scale_of(*pair) for pair in zip(spread, largest, strict=True)])
 
 
 def _scale_of(spread: float, largest: float) -> float:
@@ -118,38 +94,28 @@ class Design:
         ValueError
             If slopes or intercepts could leave the range of floating point numbers.
         """
-        given = given or Standardisation()
-        Y = y[:, None]
-        x_largest, y_largest = _largest(X), _largest(Y)
-        check_size("X", float(x_largest.max(initial=0.0)))
-        check_size("y", float(y_largest[0]))
-        x_mean, y_mean = np.zeros(X.shape[1]), np.zeros(1)
-        if fit_intercept:
-            total = weights.sum()
-            x_mean = _weighted_sum(X, weights, lambda rows: rows) / total
-            y_mean = _weighted_sum(Y, weights, lambda rows: rows) / total
-        if given.x_location is not None:
-            x_mean = given.x_location
-        if given.y_location is not None:
-            y_mean = np.array([given.y_location])
-        x_scale, y_scale = given.x_scale, given.y_scale
-        if x_scale is None:
-            x_scale = _scales(X, x_mean, x_largest, weights)
-        if y_scale is None:
-            y_scale = float(_scales(Y, y_mean, y_largest, weights)[0])
-        _check_range(x_mean, x_scale, y_scale)
-        return cls(x_mean, x_scale, float(y_mean[0]), y_scale, fit_intercept)
+        moments = moments_of(X, y, weights)[None]
+        return cls.from_moments(moments, np.array([weights.sum()]), fit_intercept, given)
 
     @classmethod
     def from_moments(
         cls,
-        location: Array,
-        spread: Array,
-        largest: Array,
+        moments: Array,
+        totals: Array,
         fit_intercept: bool,
-        given: Standardisation,
+        given: Standardisation | None = None,
     ) -> Design:
-        """As `fit`, from root mean squares around locations; y comes last in each (p + 1,)."""
+        """As `fit`, from the moments (C, 4, p + 1) and total weights (C,) of C parts of rows."""
+        given = given or Standardisation()
+        largest = moments[:, 0].max(axis=0)
+        check_size("X", float(largest[:-1].max(initial=0.0)))
+        check_size("y", float(largest[-1]))
+        location = means(moments, totals) if fit_intercept else np.zeros(len(largest))
+        if given.x_location is not None:
+            location[:-1] = given.x_location
+        if given.y_location is not None:
+            location[-1] = given.y_location
+        spread = root_mean_squares(moments, totals, location)
         scale = np.array([_scale_of(*pair) for pair in zip(spread, largest, strict=True)])
         x_scale = scale[:-1] if given.x_scale is None else given.x_scale
         y_scale = float(scale[-1]) if given.y_scale is None else given.y_scale
