@@ -66,6 +66,19 @@ def build_model(
     return model
 
 
+def origin(model: Any) -> dict[str, Array]:
+    """Zeros for every value variable, as ``model.initial_point()`` has them, not compiled."""
+    zeros = {}
+    for value in model.value_vars:
+        dims = model.named_vars_to_dims.get(model.values_to_rvs[value].name, ())
+        shape = [
+            len(model.coords[dims[axis]]) if length is None else length
+            for axis, length in enumerate(value.type.shape)
+        ]
+        zeros[value.name] = np.zeros(shape)
+    return zeros
+
+
 def _priors(problem: Problem) -> tuple[Any, Any, Any, Any]:
     """Weights, intercept, coef and log dispersion, one per component, standardised."""
     import pymc as pm

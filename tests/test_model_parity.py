@@ -7,7 +7,7 @@ from pymc.blocking import DictToArrayBijection
 from pytensor.compile.mode import Mode
 
 from skmixreg._density import LogPosterior
-from skmixreg._model import build_model
+from skmixreg._model import build_model, origin
 from skmixreg._priors import Priors
 from skmixreg._problem import Problem
 from skmixreg.families import FAMILIES
@@ -47,9 +47,12 @@ def check_parity(problem, likelihood, compile_kwargs):
     function.set_extra_values({})
     density = LogPosterior(problem)
     rng = np.random.default_rng(1)
+    start = model.initial_point()
+    assert {k: v.shape for k, v in origin(model).items()} == {k: v.shape for k, v in start.items()}
+    assert list(origin(model)) == list(start)
     for _ in range(3):
         theta = rng.normal(scale=0.7, size=density.size)
-        point = to_values(theta, problem.blocks, model.initial_point())
+        point = to_values(theta, problem.blocks, start)
         value, gradient = function(DictToArrayBijection.map(point))
         expected, slope = density.value_and_gradient(theta)
         # The model is a density of y in the user's units and of PyMC's simplex coordinates.

@@ -241,7 +241,7 @@ def plain_model_in_jax(problem: Problem) -> tuple[Callable[[Any, Any], Any], lis
     from pytensor.graph.replace import clone_replace
     from pytensor.graph.traversal import graph_inputs
 
-    from .._model import build_model
+    from .._model import build_model, origin
 
     # Weights make another graph; beyond that, one row states the model as well as all of them.
     one_row = problem.subset(np.arange(1), np.array([2.0]) if _weighted(problem) else None)
@@ -256,7 +256,7 @@ def plain_model_in_jax(problem: Problem) -> tuple[Callable[[Any, Any], Any], lis
     # JAX cannot raise from compiled code, and the value variables are unconstrained.
     get_mode("JAX").including("local_remove_check_parameter").optimizer.rewrite(graph)
     compiled = _funcify(graph)
-    shapes = [value.shape for value in model.initial_point().values()]
+    shapes = [value.shape for value in origin(model).values()]
     sizes = [int(np.prod(shape)) for shape in shapes]
     stops = np.cumsum(sizes)
 

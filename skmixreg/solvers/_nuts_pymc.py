@@ -51,12 +51,12 @@ def pymc_chains(
     from pymc.blocking import DictToArrayBijection, RaveledVars
     from pymc.step_methods.hmc.quadpotential import QuadPotentialFull, QuadPotentialFullAdapt
 
-    from .._model import build_model
+    from .._model import build_model, origin
 
     # The model's variables do not depend on the rows, and the rows need no second copy in memory.
     model = build_model(target.density.problem.subset(np.arange(1)), "kernel")
-    origin = model.initial_point()
-    layout = DictToArrayBijection.map(origin).point_map_info
+    start = origin(model)
+    layout = DictToArrayBijection.map(start).point_map_info
     function = ModelDensity(target)
     # Ordering leaves the weights alone: the map from value variables to theta is its own as well.
     inverse = np.linalg.inv(value_map(target.blocks))
@@ -77,7 +77,7 @@ def pymc_chains(
             )
         return pm.NUTS(
             model=model,
-            initial_point=origin,
+            initial_point=start,
             logp_dlogp_func=function,
             potential=potential,
             step_scale=1.0,

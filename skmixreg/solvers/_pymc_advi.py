@@ -112,6 +112,8 @@ class CompiledADVI:
         import pymc as pm
         from pytensor.graph.replace import graph_replace
 
+        from .._model import origin
+
         model, values = self._model, self._values
         prior, likelihood = model.varlogp, model.datalogp
         if batched:
@@ -120,9 +122,9 @@ class CompiledADVI:
             z = pm.Flat("z", shape=(problem.blocks.size,))
             q = values["centre"] + values["scale"] @ z
             start, replacements = 0, {}
-            origin = model.initial_point()
+            zeros = origin(model)
             for variable in model.value_vars:
-                shape = origin[variable.name].shape
+                shape = zeros[variable.name].shape
                 stop = start + int(np.prod(shape))
                 replacements[variable] = q[start:stop].reshape(shape)
                 start = stop

@@ -131,7 +131,7 @@ def measure(settings: Settings) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         gradient = c_gradient(folder) if shutil.which("gcc") else None
         return {
-            "shapes": [
+            "runs": [
                 {"shape": list(shape), "ns": timed(shape, gradient, settings)}
                 for shape in settings.shapes
             ]
@@ -145,10 +145,10 @@ def over_limit(ns: dict[str, float]) -> float:
 
 def ratios(found: dict[str, Any]) -> list[tuple[str, str]]:
     """Worst of all shapes, and threads where rows are many."""
-    times = [record["ns"] for record in found["shapes"]]
+    times = [record["ns"] for record in found["runs"]]
     many = [
         record["ns"]["ours"] / record["ns"]["two threads"]
-        for record in found["shapes"]
+        for record in found["runs"]
         if record["shape"][0] >= 1_000_000
     ]
     lines = []
@@ -164,7 +164,7 @@ def ratios(found: dict[str, Any]) -> list[tuple[str, str]]:
 def details(found: dict[str, Any]) -> list[str]:
     """Table in Markdown."""
     rows = []
-    for record in found["shapes"]:
+    for record in found["runs"]:
         (n, K, p), ns = record["shape"], record["ns"]
         cells = [f"{ns[name]:.2f}" if name in ns else "-" for name in ("C", "reading", "ours")]
         cells += [f"{over_limit(ns):.2f}", f"{ns['two threads']:.2f}"]

@@ -1,0 +1,1 @@
+"""Seconds, memory and answers of this package beside its peers, and how they grow."""
