@@ -135,7 +135,7 @@ def test_the_page_has_ratios_before_details_and_names_what_was_not_measured(foun
     places = [text.index(piece) for piece in order]
     assert places == sorted(places)
     assert "no GPU here, skipped" in text
-    assert "Not measured: `flexmix`, `growth`, `kernel`, `warm`." in text
+    assert "Not measured: `flexmix`, `growth`, `large`, `kernel`, `warm`." in text
 
 
 def test_the_page_is_that_of_the_results():

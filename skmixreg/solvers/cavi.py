@@ -83,8 +83,8 @@ class CAVI(Solver):
     Parameters
     ----------
     draws : int, default=2000
-        Independent draws from q.  Their cost, rows x K x p times a few ns each, is that of k-hat,
-        and most of a fit.
+        Independent draws from q, at least 100.  Their cost, rows x K x p times a few ns each, is
+        that of k-hat, and most of a fit.
     tol : float, default=1e-12
         Coordinate ascent ends when the bound is expected to rise by less than ``tol`` times its
         size, extrapolated from the last two gains.  A rise of r nats moves the means by about

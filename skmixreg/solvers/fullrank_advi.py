@@ -24,7 +24,7 @@ class FullRankADVI(ADVI):
     Parameters
     ----------
     draws : int, default=2000
-        Independent draws from the fitted density; also what k-hat is estimated from.
+        Independent draws from the fitted density, at least 100; also what k-hat is estimated from.
     n_iterations : int, default=16384
         Iterations at most; powers of two suit the quasi-random noise.
     batch_size : int, optional

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from . import flexmix, gpu, growth, kernel, peers, peers_page, warm
+from . import flexmix, gpu, growth, kernel, large, peers, peers_page, warm
 
 Found = dict[str, Any]
 
@@ -61,6 +61,14 @@ PARTS: dict[str, Part] = {
         growth.TINY,
         growth.details,
         growth.ratios,
+    ),
+    "large": Part(
+        "Memory of fits to many rows",
+        large.measure,
+        large.Settings(),
+        large.TINY,
+        large.details,
+        large.ratios,
     ),
     "kernel": Part(
         "The kernel beside C and memory",
