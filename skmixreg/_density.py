@@ -154,7 +154,8 @@ class LogPosterior:
         return out
 
     def _sum(self, kernel, components: Components) -> Array:  # type: ignore[no-untyped-def]
-        arrays = (np.ascontiguousarray(a) for a in components)
+        # A read-only array, as of a shared dispersion, would have the kernel compiled once more.
+        arrays = (np.require(a, requirements=("C", "W")) for a in components)
         return self.problem.rows.sum(kernel, *arrays, self._settings)
 
     def _split(self, flat: Array) -> Components:

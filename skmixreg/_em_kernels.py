@@ -174,13 +174,13 @@ def run_em(
         Log posterior up to a constant, at the last E-step.
     iterations : int
     """
-    n = y.shape[0]
+    first, n = np.int64(0), y.shape[0]  # a literal 0 would have the kernel compiled once more
     previous = -np.inf
     objective = -np.inf
     done = 0
     for iteration in range(n_iterations):
         moments = weighted_moments(
-            0, n, X, y, w, log_weights, intercept, coef, log_dispersion, settings
+            first, n, X, y, w, log_weights, intercept, coef, log_dispersion, settings
         )
         objective = moments[0] + log_prior_kernel(
             log_weights, intercept, coef, log_dispersion, priors, fit_intercept, shared

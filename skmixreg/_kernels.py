@@ -112,7 +112,7 @@ def _add_gradient(x, w, r, d_eta, d_phi, out):
     K, p = d_eta.shape[0], x.shape[0]
     _add_scores(w, r, d_eta, d_phi, out)
     by_feature = out[1 + 2 * K : 1 + 2 * K + K * p].reshape((K, p))
-    add_products(d_eta, x, by_feature, 0)
+    add_products(d_eta, x, by_feature)
 
 
 @compiled

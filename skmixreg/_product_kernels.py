@@ -115,10 +115,10 @@ def _add_few_products(a, x, out, at):
 
 
 @compiled
-def add_products(a, x, out, at):
-    """``out[k, at + j] += sum of a[k] x[j]`` over the rows of the block."""
+def add_products(a, x, out):
+    """Add the sums of ``a[k] x[j]`` over the block to the last p columns of ``out``: (K, >= p)."""
     K, p = a.shape[0], x.shape[0]
-    few, odd = p % 4, K % 2
+    at, few, odd = out.shape[1] - p, p % 4, K % 2
     _add_few_products(a, x, out, at)
     for j in range(few, p, 4):
         if odd == 1:
@@ -132,7 +132,7 @@ def add_moments(a, x, out):
     """Add the sums of ``a[k] (1, x)`` to ``out`` of shape (K, 1 + p)."""
     for k in range(a.shape[0]):
         out[k, 0] += total(a[k], BLOCK)
-    add_products(a, x, out, 1)
+    add_products(a, x, out)
 
 
 @compiled(fastmath=EXACT)

@@ -177,7 +177,8 @@ def _sample_labels(
             for j in range(p):
                 _subtract_multiple(slope[k, j], X[j, lo : lo + n], a[k], n)
             _finish_log_joint(constant[k], a[k], n)
-        top[:] = a[0]
+        for i in range(n):
+            top[i] = a[0, i]
         for k in range(1, K):
             _raise_to_maximum(a[k], top, n)
         for k in range(K):
@@ -330,11 +331,15 @@ def _draw_parameters(
 def _keep(log_weights, intercept, coef, log_sigma, stats, row):
     """Write a state, and how many components hold a row."""
     K, p = coef.shape
-    row[:K] = log_weights
-    row[K : 2 * K] = intercept
-    row[2 * K : 2 * K + K * p] = coef.reshape(-1)
-    row[2 * K + K * p : 3 * K + K * p] = log_sigma
-    row[3 * K + K * p] = np.count_nonzero(stats[:, 0])
+    filled = 0
+    for k in range(K):
+        row[k] = log_weights[k]
+        row[K + k] = intercept[k]
+        for j in range(p):
+            row[2 * K + k * p + j] = coef[k, j]
+        row[2 * K + K * p + k] = log_sigma[k]
+        filled += stats[k, 0] != 0.0
+    row[3 * K + K * p] = filled
 
 
 @compiled
