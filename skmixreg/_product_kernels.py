@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from ._compile import compiled
+from ._stage_kernels import product
 from ._vector_kernels import BLOCK, EXACT, REDUCE, dot, total
 
 
@@ -135,12 +136,6 @@ def add_moments(a, x, out):
     add_products(a, x, out)
 
 
-@compiled(fastmath=EXACT)
-def _multiply(a, x, out):
-    for i in range(BLOCK):
-        out[i] = a[i] * x[i]
-
-
 @compiled
 def add_second_moments(weights, x, scratch, out):
     """Add the weighted sums of x x' to the upper triangle of ``out[1:, 1:]``, (1 + p, 1 + p).
@@ -150,14 +145,14 @@ def add_second_moments(weights, x, scratch, out):
     p = x.shape[0]
     a, b = scratch[0], scratch[1]
     if p % 2 == 1:
-        _multiply(weights, x[0], a)
+        product(weights, x[0], a)
         for q in range(p % 4):
             out[1, 1 + q] += dot(a, x[q], BLOCK)
         for q in range(p % 4, p, 4):
             _add_four_sums(a, x, q, out[1], 1 + q)
     for j in range(p % 2, p, 2):
-        _multiply(weights, x[j], a)
-        _multiply(weights, x[j + 1], b)
+        product(weights, x[j], a)
+        product(weights, x[j + 1], b)
         few = (p - j) % 4
         for q in range(j, j + few):
             out[1 + j, 1 + q] += dot(a, x[q], BLOCK)
@@ -176,8 +171,8 @@ def add_cross_products(w, r, x, y, v, scratch, lines, squares, yy):
     (2, BLOCK).
     """
     for k in range(r.shape[0]):
-        _multiply(w, r[k], v[0])
-        _multiply(v[0], y, v[1])
+        product(w, r[k], v[0])
+        product(v[0], y, v[1])
         add_moments(v, x, lines[k])
         add_second_moments(v[0], x, scratch, squares[k])
         yy[k] += dot(v[1], y, BLOCK)

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from typing import Any
 
+from ..comparison import cpu_seconds
 from ..measure import seed_problem
 from .contenders import CONTENDERS, Answer, effective_draws
 from .memory import PeakMemory
 from .process import say
-
-
-def cpu_seconds() -> float:
-    """CPU time of this process and of the ended children."""
-    return sum(os.times()[:4])
 
 
 def described(answer: Answer) -> dict[str, Any]:
