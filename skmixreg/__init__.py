@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from . import inspection, metrics, model_selection
-from ._exceptions import (
+from ._estimators.regressor import BayesianMixtureRegressor
+from ._estimators.regressor_cv import BayesianMixtureRegressorCV
+from ._model.priors import Priors
+from ._support.exceptions import (
     ClusterLostError,
     MissingPackageError,
     MultimodalPosteriorWarning,
     WeaklyIdentifiedWarning,
 )
-from ._priors import Priors
-from ._regressor import BayesianMixtureRegressor
-from ._regressor_cv import BayesianMixtureRegressorCV
 from .families import Gaussian
 
 __version__ = "0.1.0"

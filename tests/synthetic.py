@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from skmixreg._blocks import Components, ParameterBlocks
-from skmixreg._draws import Draws
-from skmixreg._mode_table import Mode, ModeTable
-from skmixreg._posterior import Posterior
-from skmixreg._priors import Priors
-from skmixreg._problem import Problem
+from skmixreg._draws.draws import Draws
+from skmixreg._model.blocks import Components, ParameterBlocks
+from skmixreg._model.priors import Priors
+from skmixreg._model.problem import Problem
+from skmixreg._posterior.posterior import Posterior
+from skmixreg._search.mode_table import Mode, ModeTable
 from skmixreg.families import Gaussian
 
 

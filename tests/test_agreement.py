@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from skmixreg import BayesianMixtureRegressor
-from skmixreg._exceptions import MultimodalPosteriorWarning
+from skmixreg._support.exceptions import MultimodalPosteriorWarning
 
 RUNS: dict[str, Any] = json.loads((REFERENCE / "long_runs" / "long_nuts.json").read_text())
 TWO_MODES = "tonedata-2"

@@ -112,7 +112,7 @@ def test_a_row_is_a_documented_class(table, base):
 def test_private_names_of_scikit_learn_are_in_one_file():
     private = re.compile(r"sklearn(\.\w+)*\._|from sklearn[\w.]* import [^#\n]*\b_\w")
     for path in FILES:
-        if path.name != "_validation.py":
+        if path.name != "validation.py":
             assert not private.search(path.read_text()), path
 
 

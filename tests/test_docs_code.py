@@ -29,7 +29,7 @@ SLOW = {
     "choosing-k.md",
     "pymc.md",
     "reading-the-diagnostics.md",
-    "skmixreg._fitted",
+    "skmixreg._estimators.fitted",
     "skmixreg.model_selection",
 }
 

@@ -19,11 +19,13 @@ from conftest import quick_solver, two_lines
 from sklearn.base import clone
 from threadpoolctl import threadpool_info
 
-from skmixreg import BayesianMixtureRegressor, BayesianMixtureRegressorCV, _modes, _prediction
-from skmixreg._density import LogPosterior
-from skmixreg._posterior import Posterior
-from skmixreg._progress import Stage
-from skmixreg._rows import RowBlocks
+from skmixreg import BayesianMixtureRegressor, BayesianMixtureRegressorCV
+from skmixreg._kernels.rows import RowBlocks
+from skmixreg._model.density import LogPosterior
+from skmixreg._posterior import prediction
+from skmixreg._posterior.posterior import Posterior
+from skmixreg._search import search
+from skmixreg._support.progress import Stage
 from skmixreg.solvers import CAVI, SOLVERS
 
 pytestmark = [
@@ -47,7 +49,7 @@ class Stopper:
     def __init__(self, monkeypatch: pytest.MonkeyPatch):
         self.calls, self.at = 0, -1
         for owner, name in (
-            (_modes._Search, "run"), (Stage, "advance"), (Stage, "__enter__"), (RowBlocks, "sum"),
+            (search._Search, "run"), (Stage, "advance"), (Stage, "__enter__"), (RowBlocks, "sum"),
             (RowBlocks, "map"), (LogPosterior, "values"), (Posterior, "from_draws"),
             (BayesianMixtureRegressor, "__setattr__"), (BayesianMixtureRegressorCV, "__setattr__"),
         ):  # fmt: skip
@@ -245,7 +247,7 @@ def out_of_memory(*_: Any, **__: Any) -> Any:
 def test_memory_errors_of_predictions_say_what_to_lower(ask, advice, monkeypatch):
     X, y = two_lines(100)
     model = BayesianMixtureRegressor(solver="laplace", random_state=0).fit(X, y)
-    monkeypatch.setattr(_prediction, "_flat", out_of_memory)
+    monkeypatch.setattr(prediction, "_flat", out_of_memory)
     with pytest.raises(MemoryError, match=f"Unable to allocate 8.00 GiB. .*{advice}"):
         ask(model, X, y)
 

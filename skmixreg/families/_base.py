@@ -8,8 +8,8 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from .._blocks import Array
-from .._priors import NumericPriors
+from .._model.blocks import Array
+from .._model.priors import NumericPriors
 
 
 class Family(BaseEstimator, ABC):

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import special, stats
 
-from .._blocks import Array
-from .._priors import NumericPriors
+from .._model.blocks import Array
+from .._model.priors import NumericPriors
 from ._base import Family
 
 

@@ -8,11 +8,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import _validation
-from .._blocks import Array
+from .._estimators import validation
+from .._model.blocks import Array
+from .._posterior.bands import component_bands
 from . import _style
 from ._features import chosen_rows, regressor_at, slice_over, take_rows, target_name
-from ._predictive import component_bands
 
 
 class ComponentLinesDisplay:
@@ -155,10 +155,10 @@ class ComponentLinesDisplay:
         solutions; see ``summary(by_mode=True)``.
         """
         _style.pyplot("ComponentLinesDisplay")
-        probability = _validation.check_coverage(probability, "probability")
+        probability = validation.check_coverage(probability, "probability")
         regressor, _ = regressor_at(estimator, X)
         slice_ = slice_over(estimator, X, feature, at, grid_resolution)
-        rows = _validation.validate_rows(regressor, regressor_at(estimator, slice_.rows)[1])
+        rows = validation.validate_rows(regressor, regressor_at(estimator, slice_.rows)[1])
         lines, lower, upper = component_bands(regressor.posterior_, rows, probability)
 
         label = target_name(y)

@@ -11,8 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from .._blocks import Array
-from .._validation import check_count, resolve_generator
+from .._estimators.validation import check_count, resolve_generator
+from .._model.blocks import Array
 
 
 def regressor_at(estimator: Any, X: Any) -> tuple[Any, Any]:

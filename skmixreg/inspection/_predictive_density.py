@@ -8,12 +8,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _validation
-from .._blocks import Array
+from .._estimators import validation
+from .._model.blocks import Array
+from .._posterior.bands import distribution_function
 from . import _style
 from ._features import chosen_rows, regressor_at, slice_over, take_rows, target_name
 from ._outlines import outlines
-from ._predictive import distribution_function
 
 
 class PredictiveDensityDisplay:
@@ -144,12 +144,12 @@ class PredictiveDensityDisplay:
             If matplotlib is not installed.
         """
         _style.pyplot("PredictiveDensityDisplay")
-        levels = sorted({_validation.check_coverage(c) for c in np.atleast_1d(coverage).tolist()})
-        y_resolution = _validation.check_count("y_resolution", y_resolution)
+        levels = sorted({validation.check_coverage(c) for c in np.atleast_1d(coverage).tolist()})
+        y_resolution = validation.check_count("y_resolution", y_resolution)
         regressor, _ = regressor_at(estimator, X)
         slice_ = slice_over(estimator, X, feature, at, grid_resolution)
         named = regressor_at(estimator, slice_.rows)[1]
-        rows = _validation.validate_rows(regressor, named)
+        rows = validation.validate_rows(regressor, named)
         regions = {level: regressor.predict_hdr(named, coverage=level) for level in levels}
 
         reach = [regressor.predict_interval(named, coverage=0.98).ravel()]

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betainc, betaincinv, ndtri
 
-from .. import _validation
-from .._blocks import Array
+from .._estimators import validation
+from .._model.blocks import Array
+from .._posterior.bands import distribution_function
 from . import _style
 from ._features import regressor_at
-from ._predictive import distribution_function
 
 Scale = Literal["normal", "uniform"]
 DRAWN = 200  # order statistics drawn of many rows, about
@@ -144,7 +144,7 @@ class ResidualQuantileDisplay:
         """
         _style.pyplot("ResidualQuantileDisplay")
         regressor, rows = regressor_at(estimator, X)
-        rows, target = _validation.validate_rows_and_target(regressor, rows, y)
+        rows, target = validation.validate_rows_and_target(regressor, rows, y)
         pit = distribution_function(
             regressor._predictive, rows, target[:, None], n_threads=regressor._threads()
         )
@@ -211,14 +211,14 @@ class ResidualQuantileDisplay:
         """
         _style.pyplot("ResidualQuantileDisplay")
         _check_scale(scale)
-        probability = _validation.check_coverage(probability, "probability")
+        probability = validation.check_coverage(probability, "probability")
         values = np.sort(np.asarray(pit, dtype=np.float64).ravel())
         if not len(values) or not ((values >= 0.0) & (values <= 1.0)).all():
             raise ValueError("pit must hold probabilities, numbers from 0 to 1, at least one.")
         n = len(values)
         ranks = drawn_ranks(n)
         lower, upper = simultaneous_band(
-            ranks, n, probability, _validation.resolve_generator(random_state)
+            ranks, n, probability, validation.resolve_generator(random_state)
         )
         return cls(
             theoretical=ranks / (n + 1.0),

@@ -8,8 +8,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _validation
-from .._blocks import Array
+from .._estimators import validation
+from .._model.blocks import Array
 from . import _style
 from ._features import regressor_at
 
@@ -73,7 +73,7 @@ class ResponsibilityDisplay:
         self.sample_weight = sample_weight
         self.threshold = threshold
         self.bins = bins
-        self.edges = np.linspace(0.0, 1.0, _validation.check_count("bins", bins) + 1)
+        self.edges = np.linspace(0.0, 1.0, validation.check_count("bins", bins) + 1)
         self.counts = self._count(np.ones(len(responsibilities), dtype=bool))
 
     def _count(self, rows: Array) -> Array:
@@ -140,7 +140,7 @@ class ResponsibilityDisplay:
         responsibilities = regressor.predict_proba(rows, y)
         weights = None
         if sample_weight is not None:
-            weights = _validation.check_weights(sample_weight, responsibilities)
+            weights = validation.check_weights(sample_weight, responsibilities)
         return cls(
             responsibilities, sample_weight=weights, threshold=threshold, bins=bins
         ).plot(ax, mark=mark, bar_kw=bar_kw)  # fmt: skip

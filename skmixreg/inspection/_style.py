@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .._blocks import Array
-from .._exceptions import import_optional
+from .._model.blocks import Array
+from .._support.exceptions import import_optional
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES: tuple[Any, ...] = (

@@ -9,12 +9,12 @@ from typing import ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from .._draws import Draws
-from .._mode_table import ModeTable
-from .._modes import find_modes
-from .._posterior import Posterior
-from .._problem import Problem
-from .._progress import SILENT, Progress
+from .._draws.draws import Draws
+from .._model.problem import Problem
+from .._posterior.posterior import Posterior
+from .._search.mode_table import ModeTable
+from .._search.search import find_modes
+from .._support.progress import SILENT, Progress
 
 
 class Solver(BaseEstimator, ABC):

@@ -9,16 +9,16 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.special import gammaln
 
-from .._blocks import Array
-from .._draws import Draws
-from .._mode_table import Mode, ModeTable
-from .._problem import Problem
-from .._progress import SILENT, Progress
-from ._approximation import FEWEST_DRAWS, draws_from, narrowness
+from .._draws.approximation import FEWEST_DRAWS, draws_from, narrowness
+from .._draws.draws import Draws
+from .._model.blocks import Array
+from .._model.problem import Problem
+from .._pymc.coordinates import value_map
+from .._search.mode_table import Mode, ModeTable
+from .._support.progress import SILENT, Progress
+from ._advi.compiled import Schedule, compiled_advi, mean_and_root
+from ._advi.window_means import WindowMeans
 from ._base import Solver
-from ._convert import value_map
-from ._pymc_advi import Schedule, compiled_advi, mean_and_root
-from ._window_means import WindowMeans
 
 LARGEST_NOISE_TABLE = 2**14
 

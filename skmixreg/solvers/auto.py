@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from .._draws import Draws
-from .._mode_table import ModeTable
-from .._problem import Problem
-from .._progress import SILENT, Progress
+from .._draws.draws import Draws
+from .._model.problem import Problem
+from .._search.mode_table import ModeTable
+from .._support.progress import SILENT, Progress
 from ._base import Solver
 from .gibbs import Gibbs
 from .laplace import Laplace

@@ -7,19 +7,19 @@ from numbers import Real
 
 import numpy as np
 
-from .._alignment import Pivot
-from .._blocks import Array
-from .._density import LogPosterior
-from .._draws import Draws
-from .._mode_table import ModeTable
-from .._posterior import Posterior
-from .._problem import Problem
-from .._progress import SILENT, UNWATCHED, Progress, Stage
-from . import _cavi_kernels as kernels
-from ._approximation import FEWEST_DRAWS, INSTEAD, draws_from, narrowness
+from .._draws.approximation import FEWEST_DRAWS, INSTEAD, draws_from, narrowness
+from .._draws.draws import Draws
+from .._model.blocks import Array
+from .._model.density import LogPosterior
+from .._model.problem import Problem
+from .._posterior.posterior import Posterior
+from .._search.alignment import Pivot
+from .._search.mode_table import ModeTable
+from .._support.progress import SILENT, UNWATCHED, Progress, Stage
 from ._base import Solver
-from ._stream import Stream
-from ._variational_state import JOINT_ROUNDS, MeanField
+from ._cavi import q_kernels as kernels
+from ._cavi.mean_field import JOINT_ROUNDS, MeanField
+from ._cavi.stream import Stream
 
 # Modes so many nats of mass below the best are starts too.
 START_NATS = 5.0

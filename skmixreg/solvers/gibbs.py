@@ -6,19 +6,19 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from .._blocks import Array, Components
-from .._bridge import Evidence
-from .._chains import judge_chains, start_points
-from .._density import LogPosterior
-from .._draws import Draws
-from .._mode_proposal import mixture_over_modes
-from .._mode_table import ModeTable
-from .._problem import Problem
-from .._progress import SILENT, UNWATCHED, Progress, Stage
+from .._draws.bridge import Evidence
+from .._draws.draws import Draws
+from .._draws.evidence import bridge_to_mixture, log_ratio, with_evidence
+from .._draws.judge import judge_chains, start_points
+from .._model.blocks import Array, Components
+from .._model.density import LogPosterior
+from .._model.problem import Problem
+from .._proposals.from_modes import mixture_over_modes
+from .._search.mode_table import ModeTable
+from .._support.progress import SILENT, UNWATCHED, Progress, Stage
 from ._base import Solver
-from ._evidence import bridge_to_mixture, log_ratio, with_evidence
-from ._gibbs_chunk_kernels import label_sums, parameter_draws
-from ._gibbs_kernels import sweeps
+from ._gibbs.chunk_kernels import label_sums, parameter_draws
+from ._gibbs.sweep_kernels import sweeps
 
 # Rounds of jumps while tuning and per run.  Where there are several modes every visit to one counts
 # little more than a single draw, so there must be many.

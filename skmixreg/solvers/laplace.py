@@ -7,17 +7,17 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from .._blocks import Array
-from .._density import LogPosterior
-from .._draws import Draws
-from .._mode_proposal import mixture_over_modes, with_missing_modes
-from .._mode_table import ModeTable
-from .._problem import Problem
-from .._progress import SILENT, Progress
-from .._proposal import SymmetrisedMixture
-from ._approximation import khat_threshold, pareto_smoothed
+from .._draws.approximation import khat_threshold, pareto_smoothed
+from .._draws.draws import Draws
+from .._model.blocks import Array
+from .._model.density import LogPosterior
+from .._model.problem import Problem
+from .._proposals.from_modes import mixture_over_modes, with_missing_modes
+from .._proposals.symmetrised import SymmetrisedMixture
+from .._search.mode_table import ModeTable
+from .._support.progress import SILENT, Progress
 from ._base import Solver
-from ._probe import probe, with_what_was_missed
+from ._gibbs.probe import probe, with_what_was_missed
 
 LEAST_IMPORTANCE_ESS = 400.0
 # Below it a sample that passes is followed by a larger one while there are draws left.

@@ -9,23 +9,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._blocks import Array
-from .._chains import NEGLIGIBLE_SHARE, RHAT_LIMIT, judge_chains, start_points
-from .._density import LogPosterior
-from .._draws import Draws
-from .._exceptions import import_optional
-from .._mode_table import ModeTable
-from .._problem import Problem
-from .._progress import SILENT, Progress
+from .._draws.draws import Draws
+from .._draws.evidence import with_evidence
+from .._draws.judge import NEGLIGIBLE_SHARE, RHAT_LIMIT, judge_chains, start_points
+from .._model.blocks import Array
+from .._model.density import LogPosterior
+from .._model.problem import Problem
+from .._search.mode_table import ModeTable
+from .._support.exceptions import import_optional
+from .._support.progress import SILENT, Progress
 from ._base import Solver
-from ._chain_runs import ChainPlan, ChainResult, Counter, run_chains
-from ._evidence import with_evidence
-from ._nuts_blackjax import blackjax_chains
-from ._nuts_numpyro import numpyro_chains
-from ._nuts_nutpie import nutpie_chains
-from ._nuts_pymc import pymc_chains
-from ._order_check import missed_share
-from ._sampling_density import OrderedDensity, SamplingDensity
+from ._nuts.blackjax_chains import blackjax_chains
+from ._nuts.chain_runs import ChainPlan, ChainResult, Counter, run_chains
+from ._nuts.numpyro_chains import numpyro_chains
+from ._nuts.nutpie_chains import nutpie_chains
+from ._nuts.order_check import missed_share
+from ._nuts.pymc_chains import pymc_chains
+from ._nuts.sampling_density import OrderedDensity, SamplingDensity
 
 # Above it a gradient spends long enough outside Python's lock for threads to gain.
 THREADED_TERMS = 20_000

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import logsumexp
 
-from .._blocks import Array
-from .._bridge import Evidence
-from .._chains import judge_chains
-from .._draws import Draws
-from .._mode_table import ModeTable
-from .._problem import Problem
-from .._progress import SILENT, Progress
+from .._draws.bridge import Evidence
+from .._draws.draws import Draws
+from .._draws.evidence import with_evidence
+from .._draws.judge import judge_chains
+from .._model.blocks import Array
+from .._model.problem import Problem
+from .._search.mode_table import ModeTable
+from .._support.progress import SILENT, Progress
 from ._base import Solver
-from ._evidence import with_evidence
 
 if TYPE_CHECKING:
-    from ._smc_kernel import Run
+    from ._smc.kernel import Run
 
 # Chains whose log evidences are not known better than this disagree on what holds mass.
 EVIDENCE_ERROR_LIMIT = 0.5
@@ -126,8 +126,8 @@ class SMC(Solver):
     ) -> Draws:
         import pymc as pm
 
-        from .._model import build_model
-        from ._smc_kernel import CHAIN_STEPS, ParticleKernel
+        from .._pymc.model import build_model
+        from ._smc.kernel import CHAIN_STEPS, ParticleKernel
 
         runs: list[Run] = []
         whole = CHAIN_STEPS * int(self.chains)

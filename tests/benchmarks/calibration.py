@@ -28,12 +28,12 @@ from scipy.stats import binom
 from threadpoolctl import threadpool_limits
 
 from skmixreg import Priors
-from skmixreg._blocks import Components, ParameterBlocks
-from skmixreg._density import LogPosterior
-from skmixreg._design import Design
-from skmixreg._posterior import Posterior
-from skmixreg._problem import Problem
-from skmixreg._rows import HeldRows
+from skmixreg._kernels.rows import HeldRows
+from skmixreg._model.blocks import Components, ParameterBlocks
+from skmixreg._model.density import LogPosterior
+from skmixreg._model.design import Design
+from skmixreg._model.problem import Problem
+from skmixreg._posterior.posterior import Posterior
 from skmixreg.families import Gaussian
 from skmixreg.solvers import NUTS, SOLVERS, Auto, Gibbs, Laplace
 from skmixreg.solvers.smc import SMC

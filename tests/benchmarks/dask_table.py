@@ -30,10 +30,10 @@ import psutil
 from distributed import Client, LocalCluster, wait
 
 from skmixreg import BayesianMixtureRegressor
-from skmixreg._dask_input import training_data
-from skmixreg._density import LogPosterior
-from skmixreg._priors import Priors
-from skmixreg._problem import Problem
+from skmixreg._dask.dask_input import training_data
+from skmixreg._model.density import LogPosterior
+from skmixreg._model.priors import Priors
+from skmixreg._model.problem import Problem
 from skmixreg.families import Gaussian
 from skmixreg.solvers import Gibbs, Laplace
 from skmixreg.solvers.gibbs import Chains

@@ -29,7 +29,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from conftest import load_reference  # noqa: E402
 
 from skmixreg import BayesianMixtureRegressor, Gaussian, Priors  # noqa: E402
-from skmixreg._problem import Problem  # noqa: E402
+from skmixreg._model.problem import Problem  # noqa: E402
 
 # Components that the data need.
 CASES = {"tonedata": 3, "npreg_yn": 2, "nodata_no_on_eq": 2, "s2_heterosced": 2}

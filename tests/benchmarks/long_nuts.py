@@ -36,15 +36,15 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from skmixreg import Priors
-from skmixreg._blocks import Components
-from skmixreg._density import LogPosterior
-from skmixreg._draws import Draws
-from skmixreg._model import build_model
-from skmixreg._modes import find_modes
-from skmixreg._posterior import Posterior
-from skmixreg._problem import Problem
+from skmixreg._draws.draws import Draws
+from skmixreg._model.blocks import Components
+from skmixreg._model.density import LogPosterior
+from skmixreg._model.problem import Problem
+from skmixreg._posterior.posterior import Posterior
+from skmixreg._pymc.coordinates import log_jacobian, value_map
+from skmixreg._pymc.model import build_model
+from skmixreg._search.search import find_modes
 from skmixreg.families import Gaussian
-from skmixreg.solvers._convert import log_jacobian, value_map
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from conftest import REFERENCE, load_reference

@@ -232,9 +232,9 @@ def measure_seed_problem(limit: int | None) -> tuple[list[Check], dict[str, Any]
 
 @row("gibbs-speed")
 def measure_gibbs_speed(limit: int | None) -> tuple[list[Check], dict[str, Any]]:
-    from skmixreg._modes import find_modes
-    from skmixreg._priors import Priors
-    from skmixreg._problem import Problem
+    from skmixreg._model.priors import Priors
+    from skmixreg._model.problem import Problem
+    from skmixreg._search.search import find_modes
     from skmixreg.families import Gaussian
     from skmixreg.solvers import Gibbs
 

@@ -12,13 +12,13 @@ from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
 
 from skmixreg import BayesianMixtureRegressor, Priors
-from skmixreg._density import LogPosterior
-from skmixreg._modes import find_modes
-from skmixreg._problem import Problem
+from skmixreg._model.density import LogPosterior
+from skmixreg._model.problem import Problem
+from skmixreg._pymc.coordinates import value_map
+from skmixreg._search.search import find_modes
 from skmixreg.families import Gaussian
-from skmixreg.solvers import _pymc_advi
-from skmixreg.solvers._convert import value_map
-from skmixreg.solvers._window_means import WindowMeans
+from skmixreg.solvers._advi import compiled as _pymc_advi
+from skmixreg.solvers._advi.window_means import WindowMeans
 from skmixreg.solvers.advi import ADVI, NormalApproximation
 from skmixreg.solvers.fullrank_advi import FullRankADVI
 from skmixreg.solvers.laplace import Laplace

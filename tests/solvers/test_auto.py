@@ -4,8 +4,8 @@ import numpy as np
 from conftest import load_reference, two_lines
 
 from skmixreg import Priors
-from skmixreg._modes import find_modes
-from skmixreg._problem import Problem
+from skmixreg._model.problem import Problem
+from skmixreg._search.search import find_modes
 from skmixreg.families import Gaussian
 from skmixreg.solvers import Auto, Gibbs, Laplace
 

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from scipy import integrate, special, stats
 
 from skmixreg import BayesianMixtureRegressor, Priors
-from skmixreg._density import LogPosterior
-from skmixreg._modes import find_modes
-from skmixreg._problem import Problem
+from skmixreg._model.density import LogPosterior
+from skmixreg._model.problem import Problem
+from skmixreg._search.search import find_modes
 from skmixreg.families import Gaussian
 from skmixreg.solvers import CAVI
-from skmixreg.solvers import _cavi_kernels as kernels
-from skmixreg.solvers._variational_state import MeanField
+from skmixreg.solvers._cavi import q_kernels as kernels
+from skmixreg.solvers._cavi.mean_field import MeanField
 from skmixreg.solvers.cavi import bound
 from skmixreg.solvers.laplace import Laplace
 

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from skmixreg._blocks import Components
-from skmixreg._chains import diagnose
-from skmixreg._density import LogPosterior
-from skmixreg._mode_mixture import ModeMixture
-from skmixreg._modes import find_modes
-from skmixreg._priors import NumericPriors, Priors
-from skmixreg._problem import Problem
+from skmixreg._draws.judge import diagnose
+from skmixreg._model.blocks import Components
+from skmixreg._model.density import LogPosterior
+from skmixreg._model.priors import NumericPriors, Priors
+from skmixreg._model.problem import Problem
+from skmixreg._proposals.one_labelling import ModeMixture
+from skmixreg._search.search import find_modes
 from skmixreg.families import Gaussian
-from skmixreg.solvers import _gibbs_kernels as kernels
+from skmixreg.solvers._gibbs import sweep_kernels as kernels
 from skmixreg.solvers.gibbs import Gibbs
 
 PRIORS = Priors().resolve()

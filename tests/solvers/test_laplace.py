@@ -8,11 +8,11 @@ from conftest import load_reference, two_lines
 from scipy.special import gammaln, logsumexp
 
 from skmixreg import Priors
-from skmixreg._density import LogPosterior
-from skmixreg._mode_proposal import mixture_over_modes
-from skmixreg._modes import find_modes
-from skmixreg._problem import Problem
-from skmixreg._proposal import EmptyPart, StudentPart, SymmetrisedMixture
+from skmixreg._model.density import LogPosterior
+from skmixreg._model.problem import Problem
+from skmixreg._proposals.from_modes import mixture_over_modes
+from skmixreg._proposals.symmetrised import EmptyPart, StudentPart, SymmetrisedMixture
+from skmixreg._search.search import find_modes
 from skmixreg.families import Gaussian
 from skmixreg.solvers.laplace import Laplace
 

@@ -11,14 +11,16 @@ import pytest
 from conftest import REFERENCE, load_reference
 from sklearn.exceptions import ConvergenceWarning
 
-from skmixreg import BayesianMixtureRegressor, _exceptions
-from skmixreg._density import LogPosterior
-from skmixreg._modes import find_modes
-from skmixreg._priors import Priors
-from skmixreg._problem import Problem
+from skmixreg import BayesianMixtureRegressor
+from skmixreg._model.density import LogPosterior
+from skmixreg._model.priors import Priors
+from skmixreg._model.problem import Problem
+from skmixreg._search.search import find_modes
+from skmixreg._support import exceptions
 from skmixreg.families import Gaussian
-from skmixreg.solvers import NUTS, _nuts_pymc
-from skmixreg.solvers._sampling_density import SamplingDensity
+from skmixreg.solvers import NUTS
+from skmixreg.solvers._nuts import pymc_chains
+from skmixreg.solvers._nuts.sampling_density import SamplingDensity
 from skmixreg.solvers.nuts import SAMPLERS
 
 RUNS = json.loads((REFERENCE / "long_runs" / "long_nuts.json").read_text())
@@ -155,7 +157,7 @@ def test_wrong_options(options, message):
 def test_a_missing_package_names_the_extra(monkeypatch, name):
     monkeypatch.setitem(sys.modules, SAMPLERS[name].package, None)
     with pytest.raises(
-        _exceptions.MissingPackageError, match=rf"skmixreg\[{SAMPLERS[name].extra}\]"
+        exceptions.MissingPackageError, match=rf"skmixreg\[{SAMPLERS[name].extra}\]"
     ):
         NUTS(sampler=name).check_options()
 
@@ -215,7 +217,7 @@ def test_what_pymc_reads_of_a_density(problem, modes, monkeypatch):
 
     class Watched:
         def __init__(self, target):
-            self.inner = _nuts_pymc.ModelDensity.__original__(target)
+            self.inner = pymc_chains.ModelDensity.__original__(target)
 
         def point(self, q):  # ours, not PyMC's
             return self.inner.point(q)
@@ -228,20 +230,20 @@ def test_what_pymc_reads_of_a_density(problem, modes, monkeypatch):
             read.add(name)
             return getattr(self.inner, name)
 
-    Watched.__original__ = _nuts_pymc.ModelDensity
-    monkeypatch.setattr(_nuts_pymc, "ModelDensity", Watched)
+    Watched.__original__ = pymc_chains.ModelDensity
+    monkeypatch.setattr(pymc_chains, "ModelDensity", Watched)
     assert np.isfinite(draw(problem, modes, draws=5, tune=5, chains=1).theta).all()
     assert read == known, f"PyMC no longer reads {known - read}: ModelDensity can do without"
 
 
 def test_a_sampler_that_moves_on_another_density_is_found_out(problem, modes, monkeypatch):
-    right = _nuts_pymc.ModelDensity.__call__
+    right = pymc_chains.ModelDensity.__call__
 
     def tempered(self, q):
         value, gradient = right(self, q)
         return 0.5 * value, 0.5 * gradient
 
-    monkeypatch.setattr(_nuts_pymc.ModelDensity, "__call__", tempered)
+    monkeypatch.setattr(pymc_chains.ModelDensity, "__call__", tempered)
     draws = draw(problem, modes, draws=5, tune=5, chains=2)
     assert any("off the posterior's" in text for text in draws.failures)
 
@@ -256,7 +258,7 @@ def test_samplers_agree_with_long_runs(sampler, key):
         run["n_components"], solver=NUTS(sampler=sampler, draws=2000), random_state=0
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", _exceptions.MultimodalPosteriorWarning)
+        warnings.simplefilter("ignore", exceptions.MultimodalPosteriorWarning)
         warnings.simplefilter("error", ConvergenceWarning)
         est.fit(case.X, case.y)
     narrow = est.posterior_["sigma"].min(axis=-1).ravel() < 0.012

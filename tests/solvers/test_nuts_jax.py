@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 from scipy.optimize import approx_fprime
 
-from skmixreg._density import LogPosterior
-from skmixreg._modes import find_modes
-from skmixreg._priors import Priors
-from skmixreg._problem import Problem
+from skmixreg._model.density import LogPosterior
+from skmixreg._model.priors import Priors
+from skmixreg._model.problem import Problem
+from skmixreg._pymc.coordinates import log_jacobian, value_map
+from skmixreg._search.search import find_modes
 from skmixreg.families import Gaussian
-from skmixreg.solvers import NUTS, _nuts_jax
-from skmixreg.solvers._convert import log_jacobian, value_map
-from skmixreg.solvers._sampling_density import OrderedDensity
+from skmixreg.solvers import NUTS
+from skmixreg.solvers._nuts import jax_chains
+from skmixreg.solvers._nuts.sampling_density import OrderedDensity
 
 jax = pytest.importorskip("jax")
 
@@ -52,8 +53,8 @@ def test_jax_sees_the_same_density_and_gradient(options):
     problem = make_problem(**options)
     density = LogPosterior(problem)
     M = value_map(problem.blocks)
-    function, names = _nuts_jax.plain_model_in_jax(problem)
-    rows = _nuts_jax._rows(problem, names)
+    function, names = jax_chains.plain_model_in_jax(problem)
+    rows = jax_chains._rows(problem, names)
     with jax.enable_x64(True):
         compiled = jax.jit(jax.value_and_grad(function))
         for seed in range(3):
@@ -72,8 +73,8 @@ def test_jax_orders_as_numpy_does():
     blocks = problem.blocks
     target = OrderedDensity(LogPosterior(problem), blocks.line_index[:, 1], modes.best)
     centre, scale = target.around(modes.best)
-    log_density, names = _nuts_jax._log_density(target)
-    rows = _nuts_jax._rows(problem, names)
+    log_density, names = jax_chains._log_density(target)
+    rows = jax_chains._rows(problem, names)
     z = np.random.default_rng(1).normal(size=target.size)
     with jax.enable_x64(True):
         value, gradient = jax.value_and_grad(log_density)(z, centre, scale, target.widths, rows)
@@ -87,7 +88,7 @@ def test_jax_orders_as_numpy_does():
 @pytest.mark.parametrize("sampler", JAX_SAMPLERS)
 def test_fits_of_one_shape_compile_once_and_keep_no_rows(sampler):
     pytest.importorskip(sampler)
-    before = set(_nuts_jax._compiled)
+    before = set(jax_chains._compiled)
     solver = NUTS(sampler=sampler, draws=60, tune=30, chains=3)
     found = []
     for seed in (0, 1):
@@ -99,8 +100,8 @@ def test_fits_of_one_shape_compile_once_and_keep_no_rows(sampler):
         np.testing.assert_allclose(draws.log_posterior.ravel(), prior + likelihood, rtol=1e-9)
         found.append(weakref.ref(problem.target))
         del problem, density, draws, modes
-    (key,) = set(_nuts_jax._compiled) - before
-    programs = _nuts_jax._compiled[key]
+    (key,) = set(jax_chains._compiled) - before
+    programs = jax_chains._compiled[key]
     assert programs.begin._cache_size() == programs.proceed._cache_size() == 1
     gc.collect()
     assert [ref() for ref in found] == [None, None]

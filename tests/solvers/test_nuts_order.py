@@ -5,14 +5,14 @@ import pytest
 from conftest import two_lines
 
 from skmixreg import BayesianMixtureRegressor
-from skmixreg._density import LogPosterior
-from skmixreg._modes import find_modes
-from skmixreg._priors import Priors
-from skmixreg._problem import Problem
+from skmixreg._model.density import LogPosterior
+from skmixreg._model.priors import Priors
+from skmixreg._model.problem import Problem
+from skmixreg._search.search import find_modes
 from skmixreg.families import Gaussian
 from skmixreg.solvers import NUTS
-from skmixreg.solvers._order_check import missed_share
-from skmixreg.solvers._sampling_density import OrderedDensity, SamplingDensity
+from skmixreg.solvers._nuts.order_check import missed_share
+from skmixreg.solvers._nuts.sampling_density import OrderedDensity, SamplingDensity
 from skmixreg.solvers.nuts import SAMPLERS
 
 

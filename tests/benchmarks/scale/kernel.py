@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skmixreg import _kernels
-from skmixreg._rows import HeldRows
+from skmixreg._kernels.rows import HeldRows
+from skmixreg._model import sum_kernels
 from skmixreg.families import Gaussian
 
 from .tables import table
@@ -105,14 +105,14 @@ def timed(
     single = HeldRows(data[0].astype(np.float32), *data[1:])
 
     def ours(rows: HeldRows) -> np.ndarray:
-        return rows.sum(_kernels.log_likelihood_gradient, *parameters, SETTINGS)
+        return rows.sum(sum_kernels.log_likelihood_gradient, *parameters, SETTINGS)
 
     calls: dict[str, Callable[[], Any]] = {
         "ours": lambda: ours(one),
         "two threads": lambda: ours(two),
         "reading": lambda: [array.sum() for array in data],
         "single precision": lambda: ours(single),
-        "a draw": lambda: one.sum(_kernels.log_likelihood_draws, *draws, SETTINGS),
+        "a draw": lambda: one.sum(sum_kernels.log_likelihood_draws, *draws, SETTINGS),
     }
     if gradient is not None:
         np.testing.assert_allclose(ours(one), gradient(*data, *parameters), rtol=1e-8, atol=1e-6)

@@ -10,7 +10,7 @@ import warnings
 from sklearn.model_selection import GridSearchCV
 
 from skmixreg import BayesianMixtureRegressor
-from skmixreg._compile import cache_folder
+from skmixreg._kernels.compile import cache_folder
 
 from ..measure import seed_problem
 from .process import say

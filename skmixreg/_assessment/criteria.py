@@ -1,0 +1,184 @@
+"""Criteria for the number of components, and how each chooses from its table."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from .._model.blocks import Array
+from .candidates import Candidate, draw_contenders, shares
+
+# Two log evidences nearer than so many Monte Carlo standard errors are not told apart.
+ERRORS_APART = 2.0
+
+
+class Criterion(ABC):
+    """One way to choose the number of components from a table with one row for each.
+
+    Attributes
+    ----------
+    name : str
+    column : str
+        Of the table.
+    leaves_out : bool
+        Whether it needs what `BayesianMixtureRegressor.loo` returns.
+    weighs : bool
+        Whether it gives every number a probability or weight.
+    """
+
+    name: ClassVar[str]
+    column: ClassVar[str]
+    leaves_out: ClassVar[bool] = False
+    weighs: ClassVar[bool] = True
+
+    def draw(self, candidates: Sequence[Candidate], solve: Callable[[Candidate], None]) -> None:
+        """Draw in full from those candidates for which the criterion needs it."""
+        return
+
+    def columns(self, fits: dict[int, Any]) -> dict[str, list[float]]:
+        """Columns of the table that are this criterion's own."""
+        return {}
+
+    @abstractmethod
+    def choose(self, table: pd.DataFrame, fits: dict[int, Any]) -> int:
+        """The number of components, a label of the index.
+
+        Parameters
+        ----------
+        table : DataFrame
+            Index ``n_components``, ascending.
+        fits : dict
+            Of each number, for criteria that leave rows out.
+        """
+
+    def weights(self, table: pd.DataFrame, fits: dict[int, Any]) -> Array:
+        """Probability or weight of every number; they sum to 1."""
+        raise NotImplementedError
+
+    def doubts(self, table: pd.DataFrame, chosen: int) -> list[str]:
+        """Why the choice is not resolved; empty if it is."""
+        column = table[self.column]
+        return [
+            f"n_components={K} has no {self.column}: its fit did not converge"
+            for K in table.index[column.isna()]
+        ]
+
+
+class Evidence(Criterion):
+    """Marginal likelihood: with equal prior odds, the posterior over the number."""
+
+    name = "evidence"
+    column = "log_evidence"
+
+    def draw(self, candidates: Sequence[Candidate], solve: Callable[[Candidate], None]) -> None:
+        draw_contenders(candidates, solve)
+
+    def choose(self, table: pd.DataFrame, fits: dict[int, Any]) -> int:
+        return _first(table[self.column], largest=True)
+
+    def weights(self, table: pd.DataFrame, fits: dict[int, Any]) -> Array:
+        return shares(table[self.column].to_numpy())
+
+    def doubts(self, table: pd.DataFrame, chosen: int) -> list[str]:
+        out = super().doubts(table, chosen)
+        best = table.index.get_loc(chosen)
+        gaps = table["log_evidence"].iloc[best] - table["log_evidence"]
+        error = table["log_evidence_error"]
+        errors = pd.Series(np.hypot(error, error.iloc[best]), index=table.index)
+        near = table["drawn"] & gaps.notna() & ~(gaps >= ERRORS_APART * errors)
+        for K in table.index[near & (table.index != chosen)]:
+            out.append(
+                f"the log evidence of n_components={K} lies {gaps[K]:.2f} below that of {chosen}, "
+                f"and the Monte Carlo standard error of the difference is {errors[K]:.2f}"
+            )
+        return out
+
+
+class LOO(Criterion):
+    """Leave-one-out predictive density: the smallest number within a standard error.
+
+    Spare components empty themselves and hardly predict worse, so that the expected log density
+    of larger numbers ties with the best within noise; the standard error is that of the
+    difference to the best, row by row.
+    """
+
+    name = "loo"
+    column = "elpd_loo"
+    leaves_out = True
+
+    def columns(self, fits: dict[int, Any]) -> dict[str, list[float]]:
+        out = {
+            "elpd_loo": [float(fit.elpd) for fit in fits.values()],
+            "elpd_loo_error": [float(fit.se) for fit in fits.values()],
+        }
+        if len(fits) > 1:
+            error = self._compare(fits)["dse"]
+            out["elpd_loo_difference_error"] = [float(error[str(K)]) for K in fits]
+        return out
+
+    def draw(self, candidates: Sequence[Candidate], solve: Callable[[Candidate], None]) -> None:
+        for candidate in candidates:
+            solve(candidate)
+
+    def choose(self, table: pd.DataFrame, fits: dict[int, Any]) -> int:
+        if len(fits) < 2:
+            return _first(table[self.column], largest=True)
+        compared = self._compare(fits)
+        near = -compared["elpd_diff"] <= compared["dse"]
+        return int(min(int(K) for K in compared.index[near]))
+
+    def weights(self, table: pd.DataFrame, fits: dict[int, Any]) -> Array:
+        if len(fits) < 2:
+            return np.asarray(table[self.column].notna(), dtype=np.float64)
+        weight = self._compare(fits)["weight"]
+        return np.array([weight.get(str(K), 0.0) for K in table.index], dtype=np.float64)
+
+    @staticmethod
+    def _compare(fits: dict[int, Any]) -> pd.DataFrame:
+        import arviz as az
+
+        return az.compare({str(K): fit for K, fit in fits.items()}, round_to="none")
+
+
+class BIC(Criterion):
+    """Schwarz's criterion; exp(-BIC / 2) for weights (Kass and Raftery 1995)."""
+
+    name = "bic"
+    column = "bic"
+
+    def choose(self, table: pd.DataFrame, fits: dict[int, Any]) -> int:
+        return _first(table[self.column], largest=False)
+
+    def weights(self, table: pd.DataFrame, fits: dict[int, Any]) -> Array:
+        return shares(-0.5 * table[self.column].to_numpy())
+
+
+class ICL(Criterion):
+    """Integrated completed likelihood: prefers components that do not overlap."""
+
+    name = "icl"
+    column = "icl"
+    weighs = False
+
+    def choose(self, table: pd.DataFrame, fits: dict[int, Any]) -> int:
+        return _first(table[self.column], largest=False)
+
+
+def _first(column: pd.Series, largest: bool) -> int:
+    """The best label, the smallest of those that tie; nan is never best."""
+    if column.isna().all():
+        raise ValueError(
+            f"No number of components has a finite {column.name}: check the data, or fit one "
+            "number with BayesianMixtureRegressor to see what is wrong."
+        )
+    best = column.argmax() if largest else column.argmin()
+    return int(np.asarray(column.index)[best])
+
+
+CRITERIA: dict[str, Criterion] = {
+    criterion.name: criterion for criterion in (Evidence(), LOO(), BIC(), ICL())
+}

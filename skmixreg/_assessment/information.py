@@ -1,0 +1,77 @@
+"""Information criteria of a fit.
+
+Weights are frequencies: a row of weight w stands for w copies, n is the sum of the weights, and
+every result is that of the repeated rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from .._model.blocks import Array, Components
+from .._posterior import prediction
+from .._posterior.posterior import Posterior
+
+
+class InformationCriteria(NamedTuple):
+    """Smaller is better."""
+
+    aic: float
+    bic: float
+    icl: float
+
+
+def information_criteria(
+    posterior: Posterior, X: Array, y: Array, weights: Array | None, *, n_threads: int = 1
+) -> InformationCriteria:
+    """AIC, BIC and ICL of the most probable mode, on the rows given."""
+    weights = np.ones(len(y)) if weights is None else weights
+    return from_sums(posterior, *log_sums(posterior, X, y, weights, n_threads=n_threads))
+
+
+def log_sums(
+    posterior: Posterior, X: Array, y: Array, weights: Array, *, n_threads: int = 1
+) -> Array:
+    """Weighted sums over rows: 1, log density and log of the largest responsibility: (3,)."""
+    at_mode = with_draws(posterior, most_probable_mode(posterior))
+    density = prediction.log_predictive_density(at_mode, X, y, n_threads=n_threads)
+    share = prediction.responsibilities(at_mode, X, y, n_threads=n_threads).max(axis=1)
+    return np.array([weights.sum(), weights @ density, weights @ np.log(share)])
+
+
+def from_sums(
+    posterior: Posterior, total: float, log_likelihood: float, log_share: float
+) -> InformationCriteria:
+    """The criteria from what `log_sums` returns of all rows."""
+    d = posterior.blocks.size
+    bic = d * float(np.log(total)) - 2.0 * float(log_likelihood)
+    return InformationCriteria(
+        aic=2.0 * d - 2.0 * float(log_likelihood), bic=bic, icl=bic - 2.0 * float(log_share)
+    )
+
+
+def most_probable_mode(posterior: Posterior) -> Components:
+    """Components at the most probable mode, (K,).
+
+    The modes of a stream are those of its first chunk.  There it is the mean of the unconstrained
+    parameters, which is the mode of the normal density that the draws come from.
+    """
+    if "log_likelihood" not in posterior:
+        blocks = posterior.blocks
+        return blocks.unpack(blocks.pack(posterior.components).mean(axis=(0, 1)))
+    best = int(np.argmax(posterior.modes["probability"].to_numpy()))
+    return Components(*(a[best] for a in posterior.mode_components))
+
+
+def with_draws(posterior: Posterior, components: Components) -> Posterior:
+    """The posterior with other draws, (K, ...) or (draws, K, ...), as one chain."""
+    if components.log_weights.ndim == 1:
+        components = Components(*(a[None] for a in components))
+    return replace(
+        posterior,
+        components=Components(*(a[None] for a in components)),
+        log_prior=np.zeros((1, len(components.log_weights))),
+    )

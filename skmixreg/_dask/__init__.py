@@ -1,0 +1,1 @@
+"""Rows in Dask collections: checked, and summed where they are."""

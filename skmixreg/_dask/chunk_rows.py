@@ -1,0 +1,207 @@
+"""Rows in chunks that stay where they are: on the workers of a cluster, or in this process.
+
+Parameters go out, flat sums come back.  All that is brought here are samples of bounded size for
+the search, and data so small that they are sorted and merged first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._kernels.rows import HeldRows, Rows, spread_sample
+from .._model.blocks import Array
+from .._model.design import Design, Standardisation
+from . import chunks
+from .chunks import Summary
+
+# Samples of so many rows are brought here, where searching them costs no messages.
+GATHERED_ROWS = 100_000
+
+
+class Store(Protocol):
+    """Where chunks are kept.
+
+    Functions are called as ``function(chunk, each, *common)``; ``each`` holds one argument per
+    chunk, and None where there is none.
+    """
+
+    def transform(
+        self, function: Callable[..., Any], *common: Any, each: Sequence[Any] | None = None
+    ) -> Store:
+        """Chunks made of these, one of each, kept where these are."""
+
+    def select(self, index: Sequence[int]) -> Store:
+        """Only some of the chunks."""
+
+    def collect(
+        self, function: Callable[..., Any], *common: Any, each: Sequence[Any] | None = None
+    ) -> list[Any]:
+        """Small results, one per chunk, in order."""
+
+    def sum(
+        self, function: Callable[..., Array], *common: Any, each: Sequence[Any] | None = None
+    ) -> Array:
+        """The sum of flat arrays, one per chunk."""
+
+    def sum_of_blocks(self, kernel: tuple[str, str], *parameters: Any) -> Array:
+        """The sum of a kernel over the blocks of all chunks."""
+
+    def close(self) -> None:
+        """Let go of the chunks."""
+
+
+@dataclass
+class ChunkedData:
+    """Checked rows in the user's units, in chunks.
+
+    Attributes
+    ----------
+    store : Store
+    summaries : list of Summary
+    moments : ndarray of shape (C, 4, p + 1)
+        Of every chunk: `_moments.moments_of`.
+    n_features : int
+    """
+
+    store: Store
+    summaries: list[Summary]
+    moments: Array
+    n_features: int
+
+    @classmethod
+    def of(cls, store: Store, n_features: int) -> Self:
+        """Chunks that hold rows."""
+        known = store.collect(chunks.known)
+        filled = [i for i, (chunk, _) in enumerate(known) if chunk.n_rows > 0]
+        if len(filled) < len(known):
+            store = store.select(filled)
+        moments = np.array([known[i][1] for i in filled]).reshape(-1, 4, n_features + 1)
+        return cls(store, [known[i][0] for i in filled], moments, n_features)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows of positive weight, and columns."""
+        return sum(chunk.n_rows for chunk in self.summaries), self.n_features
+
+    @property
+    def total_weight(self) -> float:
+        """Sum of the weights."""
+        return float(sum(chunk.total_weight for chunk in self.summaries))
+
+    def gathered(self) -> tuple[Array, Array, Array]:
+        """X, y and weights in memory."""
+        parts = self.store.collect(_whole)
+        self.store.close()
+        weights = [np.ones(len(p.y)) if p.weights is None else p.weights for p in parts]
+        return (
+            np.concatenate([part.X for part in parts], dtype=np.float64),
+            np.concatenate([part.y for part in parts]),
+            np.concatenate(weights),
+        )
+
+    def standardised(
+        self, fit_intercept: bool, given: Standardisation | None = None
+    ) -> tuple[Design, ChunkRows]:
+        """The affine map of `Design.fit`, and the rows after it."""
+        totals = np.array([chunk.total_weight for chunk in self.summaries])
+        design = Design.from_moments(self.moments, totals, fit_intercept, given)
+        rows = ChunkRows(self.store.transform(chunks.standardise, design), self.summaries)
+        self.store.close()
+        return design, rows
+
+
+def _whole(chunk: Any, each: None) -> Any:
+    return chunk
+
+
+class ChunkRows(Rows):
+    """Standardised rows in chunks.
+
+    Parameters
+    ----------
+    store : Store
+    summaries : list of Summary
+        Of the chunks, which all hold rows.
+    """
+
+    in_memory = False
+
+    def __init__(self, store: Store, summaries: Sequence[Summary]):
+        self.store = store
+        self.sizes = np.array([chunk.n_rows for chunk in summaries])
+        self.totals = np.array([chunk.total_weight for chunk in summaries])
+        self.firsts = np.concatenate([[0], np.cumsum(self.sizes)])
+        self._counts = all(chunk.counts for chunk in summaries)
+        self._least = min(chunk.least_weight for chunk in summaries)
+        self._largest = max(chunk.largest_weight for chunk in summaries)
+
+    @property
+    def n_rows(self) -> int:
+        return int(self.firsts[-1])
+
+    @property
+    def total_weight(self) -> float:
+        return float(self.totals.sum())
+
+    @property
+    def counts(self) -> bool:
+        return self._counts
+
+    @property
+    def repeated(self) -> bool:
+        return self._largest > 1.0
+
+    def sum(self, kernel: Callable[..., Array], *parameters: Any) -> Array:
+        return self.store.sum_of_blocks(chunks.name_of(kernel), *parameters)
+
+    def sum_of_parts(self, kernel: Callable[..., Array], *parameters: Any) -> Array:
+        firsts = [int(first) for first in self.firsts[:-1]]
+        return self.store.sum(chunks.sum_of_chunk, chunks.name_of(kernel), *parameters, each=firsts)
+
+    def sample(self, rng: np.random.Generator, size: int) -> NDArray[np.intp]:
+        if self._least == self._largest:
+            return spread_sample(rng, self.n_rows, size)
+        # As Generator.choice inverts the distribution function of the weights.
+        amounts = rng.random(size) * self.total_weight
+        ends = np.cumsum(self.totals)
+        owner = np.minimum(ends.searchsorted(amounts, side="right"), len(ends) - 1)
+        amounts -= (ends - self.totals)[owner]
+        where = [np.flatnonzero(owner == i) for i in range(len(ends))]
+        found = self.store.collect(chunks.find_by_weight, each=[amounts[at] for at in where])
+        out = np.empty(size, dtype=np.intp)
+        for at, rows, first in zip(where, found, self.firsts[:-1], strict=True):
+            out[at] = rows + first
+        return out
+
+    def subset(self, index: NDArray[np.intp], weights: Array | None = None) -> Rows:
+        owner = np.searchsorted(self.firsts, index, side="right") - 1
+        order = np.argsort(owner, kind="stable")
+        ends = np.cumsum(np.bincount(owner, minlength=len(self.sizes)))
+        where = np.split(order, ends[:-1])
+        chosen = [i for i, at in enumerate(where) if len(at)]
+        local = [index[where[i]] - self.firsts[i] for i in chosen]
+        store = self.store.select(chosen)
+        if len(index) > GATHERED_ROWS:
+            if weights is not None:
+                raise ValueError("A sample that stays in chunks has no weights of its own.")
+            # In order: that is how memory is read fastest, and the order of rows is no matter.
+            local = [np.sort(rows) for rows in local]
+            parts = store.transform(chunks.take, each=local)
+            return ChunkRows(
+                parts, [Summary(len(rows), float(len(rows)), 1.0, 1.0, True) for rows in local]
+            )
+        taken = store.collect(chunks.take, each=local)
+        columns = np.empty((len(taken[0].columns), len(index)))
+        target = np.empty(len(index))
+        for i, part in zip(chosen, taken, strict=True):
+            columns[:, where[i]] = part.columns
+            target[where[i]] = part.target
+        return HeldRows(columns, target, np.ones(len(index)) if weights is None else weights)
+
+    def close(self) -> None:
+        self.store.close()

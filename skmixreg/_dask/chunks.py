@@ -1,0 +1,215 @@
+"""One chunk of rows of a large data set: what happens to it where it lies.
+
+These functions run on the workers of a cluster, so that they take and return plain arrays, and
+know nothing of Dask.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_array, column_or_1d
+
+from .._kernels.rows import RowBlocks
+from .._model.blocks import Array
+from .._model.design import Design
+from .._model.moments import moments_of
+
+# Times its own size that a view may hold in memory.
+LARGEST_SHARE = 4
+
+
+class Chunk(NamedTuple):
+    """Rows of positive weight, feature-major as the kernels want them.
+
+    Attributes
+    ----------
+    columns : ndarray of shape (p, n)
+    target, weights : ndarray of shape (n,)
+    """
+
+    columns: Array
+    target: Array
+    weights: Array
+
+
+class Summary(NamedTuple):
+    """What is known of a chunk without looking at it.
+
+    Attributes
+    ----------
+    n_rows : int
+    total_weight, least_weight, largest_weight : float
+    counts : bool
+        Whether all weights are integers.
+    """
+
+    n_rows: int
+    total_weight: float
+    least_weight: float
+    largest_weight: float
+    counts: bool
+
+
+class Part(NamedTuple):
+    """Checked rows of positive weight in the user's units, as they were given where possible.
+
+    Nothing is copied that need not be: on a worker, memory touched for the first time costs more
+    than what is computed in it.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n, p), float64 or float32
+    y : ndarray of shape (n,)
+    weights : ndarray of shape (n,) or None
+        None where all are 1.
+    summary : Summary
+    moments : ndarray of shape (4, p + 1)
+        See `moments_of`.
+    """
+
+    X: Array
+    y: Array
+    weights: Array | None
+    summary: Summary
+    moments: Array
+
+
+def plain_rows(X: Any, y: Any, weights: Any) -> tuple[Array, Array, Array | None]:
+    """Checked arrays (n, p), (n,), (n,) of the parts of one chunk, zero weights dropped.
+
+    Returns
+    -------
+    X, y : ndarray
+        float64, or X float32; views of what was given where that is possible.
+    weights : ndarray or None
+
+    Raises
+    ------
+    ValueError
+        If something is not finite, negative where it may not be, or of another length.
+    """
+    if len(X) == 0:
+        return np.empty((0, X.shape[1])), np.empty(0), None
+    X = check_array(X, dtype=[np.float64, np.float32], ensure_min_features=0, input_name="X")
+    y = _vector(y, "y")
+    lengths = [len(X), len(y)]
+    if weights is not None:
+        weights = _vector(weights, "sample_weight")
+        lengths.append(len(weights))
+    if len(set(lengths)) > 1:
+        raise ValueError(
+            f"Found input variables with inconsistent numbers of samples in one chunk: {lengths}; "
+            "X, y and sample_weight must be split into chunks at the same rows."
+        )
+    if weights is None:
+        return X, y, None
+    if (weights < 0).any():
+        raise ValueError(
+            f"Negative sample_weight: {int((weights < 0).sum())} weights of a chunk are below "
+            f"zero, the least is {weights.min():g}; weights are frequencies of rows. Remove these "
+            "rows or give them weight 0."
+        )
+    if weights.all():
+        return X, y, weights
+    keep = weights > 0
+    return X[keep], y[keep], weights[keep]
+
+
+def _vector(values: Any, name: str) -> Array:
+    values = np.asarray(values)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    vector: Array = check_array(
+        column_or_1d(values), dtype=np.float64, ensure_2d=False, ensure_min_samples=0,
+        input_name=name,
+    )  # fmt: skip
+    return vector
+
+
+def prepare(X: Any, y: Any, weights: Any) -> Part:
+    """A chunk in the user's units, and all that its standardisation needs to know of it."""
+    X, y, weights = plain_rows(X, y, weights)
+    held = None if weights is None else _kept(weights)
+    return Part(_kept(X), _kept(y), held, _summary(len(y), weights), moments_of(X, y, weights))
+
+
+def _kept(values: Array) -> Array:
+    """The array itself, unless it is a small part of memory that would be held for its sake."""
+    base = values.base
+    if isinstance(base, np.ndarray) and base.nbytes > LARGEST_SHARE * values.nbytes:
+        return values.copy()
+    return values
+
+
+def _summary(n_rows: int, weights: Array | None) -> Summary:
+    """What the owner of all chunks has to know of this one."""
+    if weights is None:
+        one = 1.0 if n_rows else np.inf
+        return Summary(n_rows, float(n_rows), one, 1.0 if n_rows else 0.0, True)
+    return Summary(
+        n_rows, float(weights.sum()), float(weights.min(initial=np.inf)),
+        float(weights.max(initial=0.0)), bool((weights == np.rint(weights)).all()),
+    )  # fmt: skip
+
+
+def known(part: Part, each: None) -> tuple[Summary, Array]:
+    """The summary and the moments of a chunk."""
+    return part.summary, part.moments
+
+
+def standardise(part: Part, each: None, design: Design) -> Chunk:
+    """The chunk on the standardised scale."""
+    n = len(part.y)
+    weights = np.ones(n) if part.weights is None else np.array(part.weights, order="C")
+    return Chunk(design.columns(part.X), design.target(part.y), weights)
+
+
+def take(chunk: Chunk, each: NDArray[np.intp]) -> Chunk:
+    """Some rows, with weights of 1."""
+    columns, target = chunk.columns[:, each], chunk.target[each]
+    return Chunk(np.ascontiguousarray(columns), target, np.ones(len(each)))
+
+
+def find_by_weight(chunk: Chunk, each: Array) -> NDArray[np.intp]:
+    """Rows in which given amounts of weight, counted from the first row of the chunk, end."""
+    found = np.cumsum(chunk.weights).searchsorted(each, side="right")
+    return np.minimum(found, len(chunk.weights) - 1)
+
+
+def writeable(chunk: Chunk) -> Chunk:
+    """Arrays that came over the network or from disk may be read-only: kernels compile anew."""
+    return Chunk(*(a if a.flags.writeable else a.copy() for a in chunk))
+
+
+def own_parameters(parameters: Sequence[Any]) -> list[Any]:
+    """Parameters of kernels, writeable for the same reason."""
+    return [np.array(a, order="C") if isinstance(a, np.ndarray) else a for a in parameters]
+
+
+def name_of(kernel: Callable[..., Any]) -> tuple[str, str]:
+    """A kernel as it travels: compiled code does not."""
+    return kernel.__module__, kernel.__name__
+
+
+def kernel_named(name: tuple[str, str]) -> Callable[..., Any]:
+    """The kernel of this name, compiled or loaded where it is needed."""
+    kernel: Callable[..., Any] = getattr(importlib.import_module(name[0]), name[1])
+    return kernel
+
+
+def sum_of_blocks(chunk: Chunk, each: None, kernel: tuple[str, str], *parameters: Any) -> Array:
+    """Sums of a kernel over the rows of the chunk, block by block."""
+    chunk = writeable(chunk)
+    blocks = RowBlocks(len(chunk.target))
+    return blocks.sum(kernel_named(kernel), *chunk, *own_parameters(parameters))
+
+
+def sum_of_chunk(chunk: Chunk, each: int, kernel: tuple[str, str], *parameters: Any) -> Array:
+    """What a kernel returns that is called once per chunk, with the number of its first row."""
+    total: Array = kernel_named(kernel)(*writeable(chunk), each, *own_parameters(parameters))
+    return total

@@ -1,0 +1,1 @@
+"""Draws as solvers hand them back: judged, weighed, with their evidence."""

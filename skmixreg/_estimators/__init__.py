@@ -1,0 +1,1 @@
+"""The estimators: parameters, delegation, messages; no numerics."""

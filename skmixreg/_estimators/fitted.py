@@ -1,0 +1,409 @@
+"""What a fitted mixture can be asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.utils.validation import check_is_fitted
+
+from .. import metrics
+from .._dask import dask_input
+from .._model.blocks import Array
+from .._posterior import prediction
+from .._posterior.posterior import Posterior
+from . import lazy, validation
+from .lazy import per_row
+
+if TYPE_CHECKING:
+    import xarray
+
+    from ..solvers import Solver
+
+
+class FittedMixture(RegressorMixin, BaseEstimator):
+    """Questions to the posterior of a fit: predictions, memberships, tables.
+
+    Every answer but those of `sample_y` and the predictive draws of `to_datatree` is a closed
+    formula over the stored draws.
+    """
+
+    posterior_: Posterior
+    n_features_in_: int
+    n_jobs: int | None
+
+    def refit_as(
+        self,
+        solver: str | Solver,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Fit the same rows with another solver, starting from the modes found here.
+
+        Nothing is searched again, and components keep their order, so that the two fits can be
+        laid side by side: an approximation against an exact solver, say.
+
+        Parameters
+        ----------
+        solver : str or Solver
+            By name, or as an object such as ``NUTS(draws=2000)``.
+        X : array-like or DataFrame of shape (n, p)
+            The rows of this fit, which are not stored.
+        y : array-like of shape (n,)
+        sample_weight : array-like of shape (n,), default=None
+
+        Returns
+        -------
+        BayesianMixtureRegressor
+            A new estimator with the same parameters but for ``solver``, fitted.
+
+        Raises
+        ------
+        ValueError
+            If these are not the rows of this fit: there the posterior at its modes is another.
+
+        Examples
+        --------
+        >>> quick = BayesianMixtureRegressor(solver="cavi").fit(X, y)  # doctest: +SKIP
+        >>> exact = quick.refit_as("nuts", X, y)  # doctest: +SKIP
+        """
+        check_is_fitted(self)
+        model = clone(self).set_params(solver=solver)
+        return model._fit(X, y, sample_weight, self.posterior_)
+
+    def _fit(self, X: ArrayLike, y: ArrayLike, sample_weight: Any, known: Posterior | None) -> Self:
+        raise NotImplementedError
+
+    @per_row
+    def predict(self, X: ArrayLike, return_std: bool = False) -> Array | tuple[Array, Array]:
+        """Posterior predictive mean, over components and draws.
+
+        Where components part, few rows lie near their mean: see `predict_hdr`.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, p)
+        return_std : bool, default=False
+            Whether to return the standard deviation as well.
+
+        Returns
+        -------
+        mean : ndarray of shape (n,)
+            In units of y.
+        std : ndarray of shape (n,)
+            Posterior predictive standard deviation, by the law of total variance over components
+            and draws.  Only if ``return_std``.
+        """
+        X = validation.validate_rows(self, X)
+        mean = prediction.mean(self._predictive, X)
+        if return_std:
+            return mean, prediction.std(self._predictive, X)
+        return mean
+
+    @per_row
+    def predict_components(self, X: ArrayLike) -> Array:
+        """Posterior mean of every component's mean.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, p)
+
+        Returns
+        -------
+        ndarray of shape (n, K)
+            In units of y.
+        """
+        X = validation.validate_rows(self, X)
+        return prediction.component_means(self.posterior_, X)
+
+    @per_row
+    def predict_proba(self, X: ArrayLike, y: ArrayLike | None = None) -> Array:
+        """Probability of every component, averaged over the posterior.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, p)
+        y : array-like of shape (n,), default=None
+            Responses.  Without them these are the mixing weights, the same in every row.
+
+        Returns
+        -------
+        ndarray of shape (n, K)
+            Rows sum to 1.
+        """
+        if y is None:
+            X = validation.validate_rows(self, X)
+            return prediction.mixing_weights(self.posterior_, X)
+        X, y = validation.validate_rows_and_target(self, X, y)
+        return prediction.responsibilities(self.posterior_, X, y, n_threads=self._threads())
+
+    @per_row
+    def assign(self, X: ArrayLike, y: ArrayLike) -> NDArray[np.intp]:
+        """Most probable component of every row.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, p)
+        y : array-like of shape (n,)
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Integers from 0 to K - 1.
+        """
+        X, y = validation.validate_rows_and_target(self, X, y)
+        probability = prediction.responsibilities(self.posterior_, X, y, n_threads=self._threads())
+        return probability.argmax(axis=1)
+
+    @per_row
+    def predict_quantiles(self, X: ArrayLike, quantiles: ArrayLike = (0.05, 0.5, 0.95)) -> Array:
+        """Quantiles of the posterior predictive distribution.
+
+        Like `predict_interval` and `predict_hdr` they use an evenly thinned set of the draws.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, p)
+        quantiles : float or array-like of shape (q,), default=(0.05, 0.5, 0.95)
+            Levels, strictly between 0 and 1.
+
+        Returns
+        -------
+        ndarray of shape (n, q)
+            In units of y.
+        """
+        levels = validation.check_quantiles(quantiles)
+        X = validation.validate_rows(self, X)
+        return prediction.quantiles(self._predictive, X, levels, n_threads=self._threads())
+
+    @per_row
+    def predict_interval(self, X: ArrayLike, coverage: float = 0.9) -> Array:
+        """Equal-tailed interval of the posterior predictive distribution.
+
+        Where components part, it spans the gap between them, which holds no data: `predict_hdr`
+        is the honest answer there.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, p)
+        coverage : float, default=0.9
+            Probability of the interval, strictly between 0 and 1.
+
+        Returns
+        -------
+        ndarray of shape (n, 2)
+            Lower and upper end, in units of y.
+        """
+        coverage = validation.check_coverage(coverage)
+        X = validation.validate_rows(self, X)
+        return prediction.interval(self._predictive, X, coverage, n_threads=self._threads())
+
+    def predict_hdr(self, X: ArrayLike, coverage: float = 0.9) -> list[Array]:
+        """Highest-density region of the posterior predictive distribution.
+
+        The smallest set that holds a new y with the given probability: for two lines that are
+        apart, two intervals.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, p)
+        coverage : float, default=0.9
+            Probability of the region, strictly between 0 and 1.
+
+        Returns
+        -------
+        list of n ndarrays of shape (m, 2)
+            Disjoint intervals in ascending order, in units of y; m differs between rows.
+        """
+        coverage = validation.check_coverage(coverage)
+        X = validation.validate_rows(self, X)
+        return prediction.highest_density_regions(
+            self._predictive, X, coverage, n_threads=self._threads()
+        )
+
+    def sample_y(
+        self,
+        X: ArrayLike,
+        n_samples: int = 1,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+    ) -> Array:
+        """Draw responses from the posterior predictive distribution.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, p)
+        n_samples : int, default=1
+            Draws per row.  All rows of one column share one posterior draw.
+        random_state : int, RandomState, Generator or None, default=None
+            Pass an int for the same draws in every call.
+
+        Returns
+        -------
+        ndarray of shape (n, n_samples)
+            In units of y.
+        """
+        n_samples = validation.check_count("n_samples", n_samples)
+        X = validation.validate_rows(self, X)
+        generator = validation.resolve_generator(random_state)
+        return prediction.sample_y(self._predictive, X, n_samples, generator)
+
+    @per_row
+    def log_predictive_density(self, X: ArrayLike, y: ArrayLike) -> Array:
+        """Log of the posterior predictive density, averaged over draws, at given responses.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, p)
+        y : array-like of shape (n,)
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            In nats; of a density per unit of y.
+        """
+        X, y = validation.validate_rows_and_target(self, X, y)
+        return prediction.log_predictive_density(self._predictive, X, y, n_threads=self._threads())
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        r"""Generalised R^2, from the predictive density.
+
+        .. math::
+
+            1 - \exp\{-2 \, (\bar\ell - \bar\ell_0)\}
+
+        with the mean log predictive density of the rows and that of a single normal distribution
+        with the mean and variance of ``y``.  For one component it is nearly R^2.  It sees what R^2
+        of the mean cannot: on two crossing lines R^2 is about 0 for every K.
+
+        It is not ``r2_score(y, predict(X))``; it has no lower bound, and reaches 1 within rounding
+        about 18 nats above the normal.  Averages over folds need not order models as the mean log
+        density does: `skmixreg.metrics.mean_log_predictive_density_scorer` is that.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, p)
+        y : array-like of shape (n,)
+        sample_weight : array-like of shape (n,), default=None
+            Frequencies, in both terms.
+
+        Returns
+        -------
+        float
+            At most 1; 0.0 for a constant y; nan, with an UndefinedMetricWarning, for fewer than
+            two rows.
+        """
+        if dask_input.is_dask(X, y, sample_weight):
+            return lazy.score(self, X, y, sample_weight)
+        X, y = validation.validate_rows_and_target(self, X, y)
+        if sample_weight is not None:
+            sample_weight = validation.check_weights(sample_weight, X)
+        density = prediction.log_predictive_density(
+            self._predictive, X, y, n_threads=self._threads()
+        )
+        return metrics.generalised_r2(density, y, sample_weight)
+
+    def summary(self, by_mode: bool = False, probability: float = 0.9) -> pd.DataFrame:
+        """Posterior mean, sd, interval and diagnostics of every parameter.
+
+        Parameters
+        ----------
+        by_mode : bool, default=False
+            Whether to summarise the draws of every mode on their own.
+        probability : float, default=0.9
+            Probability of the equal-tailed intervals.
+
+        Returns
+        -------
+        DataFrame
+            One row per parameter, named by component and feature.
+        """
+        check_is_fitted(self)
+        probability = validation.check_coverage(probability, "probability")
+        return self.posterior_.summary(
+            self._feature_names(), by_mode=by_mode, probability=probability
+        )
+
+    def contrast(self, probability: float = 0.9) -> pd.DataFrame:
+        """Differences between components, per coefficient.
+
+        Parameters
+        ----------
+        probability : float, default=0.9
+            Probability of the equal-tailed intervals.
+
+        Returns
+        -------
+        DataFrame
+            One row per pair of components and coefficient, with the mean of the difference, its
+            sd and interval, and the posterior probability that it is positive.
+        """
+        check_is_fitted(self)
+        probability = validation.check_coverage(probability, "probability")
+        return self.posterior_.contrast(self._feature_names(), probability=probability)
+
+    def to_datatree(
+        self,
+        X: ArrayLike | None = None,
+        y: ArrayLike | None = None,
+        *,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+    ) -> xarray.DataTree:
+        """The posterior as ArviZ has it.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, p), default=None
+            Rows for a group ``posterior_predictive``.
+        y : array-like of shape (n,), default=None
+            Their responses, for ``log_likelihood`` and ``observed_data``.
+        random_state : int, RandomState, Generator or None, default=None
+            Source of the posterior predictive draws.
+
+        Returns
+        -------
+        xarray.DataTree
+            Group ``posterior`` with ``weights``, ``intercept``, ``coef`` and ``sigma`` over
+            ``chain``, ``draw``, ``component`` and ``feature``; ``sample_stats``; and what the
+            data allow.
+
+        Raises
+        ------
+        ValueError
+            If y is given without X.
+        """
+        check_is_fitted(self)
+        groups: dict[str, Array] = {}
+        if y is not None:
+            if X is None:
+                raise ValueError("to_datatree got y without X; pass both, or X alone.")
+            X, y = validation.validate_rows_and_target(self, X, y)
+            groups["observed"] = y
+            groups["log_likelihood"] = prediction.log_likelihood_draws(
+                self.posterior_, X, y, n_threads=self._threads()
+            )
+        elif X is not None:
+            X = validation.validate_rows(self, X)
+        if X is not None:
+            generator = validation.resolve_generator(random_state)
+            groups["posterior_predictive"] = prediction.sample_y_draws(
+                self.posterior_, X, generator
+            )
+        return self.posterior_.to_datatree(self._feature_names(), **groups)
+
+    @property
+    def _predictive(self) -> Posterior:
+        """The draws that predictions of y are averaged over."""
+        return self.posterior_
+
+    def _threads(self) -> int:
+        return validation.resolve_threads(self.n_jobs)
+
+    def _feature_names(self) -> list[str]:
+        names = getattr(self, "feature_names_in_", None)
+        if names is None:
+            return [f"x{j}" for j in range(self.n_features_in_)]
+        return [str(name) for name in names]

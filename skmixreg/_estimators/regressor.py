@@ -1,0 +1,442 @@
+"""The estimator: parameters, validation, delegation."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from sklearn.utils.metaestimators import available_if
+
+from .._assessment.complaints import complaints
+from .._dask import dask_input
+from .._model.blocks import Array
+from .._model.design import Standardisation
+from .._model.priors import NumericPriors, Priors
+from .._model.problem import Problem
+from .._posterior.known_modes import known_modes
+from .._posterior.posterior import Posterior
+from .._pymc.model import build_model
+from .._support.blas import one_blas_thread
+from .._support.failures import FIT_ADVICE, all_or_nothing, memory_advice
+from .._support.progress import CallbackSupportMixin, fit_progress, with_callbacks
+from ..families import FAMILIES, Family
+from ..solvers import SOLVERS, Solver
+from . import validation
+from .assessed import AssessedMixture
+
+if TYPE_CHECKING:
+    import pymc
+
+# Warnings point at the caller's line.
+PACKAGE = str(Path(__file__).parents[1])
+
+
+def _streams(model: BayesianMixtureRegressor) -> bool:
+    return validation.check_streams(model.solver, SOLVERS)
+
+
+class BayesianMixtureRegressor(CallbackSupportMixin, AssessedMixture):
+    r"""Bayesian mixture of K linear regressions.
+
+    Every row belongs to one of K components, each with its own line and its own noise, and nobody
+    says to which:
+
+    .. math::
+
+        z_i &\sim \mathrm{Categorical}(w_1, \dots, w_K) \\
+        y_i \mid z_i = k &\sim f(b_{0k} + x_i^\top b_k, \; \sigma_k) \\
+        w &\sim \mathrm{Dirichlet}(c, \dots, c), \quad
+        b_{0k} \sim N(0, s_0^2), \quad b_k \sim N(0, s_b^2 I)
+
+    with f normal for ``family="gaussian"`` and the prior of :math:`\sigma_k` given in
+    `Priors`.  Priors are stated on the standardised scale, so that neither the units nor the
+    location of the data matter.  The memberships :math:`z_i` are summed out exactly,
+
+    .. math::
+
+        p(y \mid \theta) = \prod_i \sum_k w_k \, f(y_i \mid b_{0k} + x_i^\top b_k, \sigma_k),
+
+    one sum per row.  A fit finds the modes of the posterior, draws from it, and gives every draw
+    the same labels.  The model in PyMC is `to_pymc`; every solver targets exactly this posterior.
+
+    Parameters
+    ----------
+    n_components : int, default=2
+        K >= 1.
+    family : str or Family, default="gaussian"
+        Distribution of y around each line, by name or as an object such as
+        ``Gaussian(shared_sigma=True)``.
+    solver : str or Solver, default="auto"
+        How to draw from the posterior, by name or as an object such as
+        ``NUTS(draws=2000)``.  ``"auto"`` takes the cheapest exact solver whose own diagnostics
+        pass: ``"laplace"``, then ``"gibbs"`` where the family is conjugate, then ``"nuts"``.
+    priors : Priors or None, default=None
+        Hyperparameters; None means ``Priors()``.
+    fit_intercept : bool, default=True
+        Whether every component has an intercept.
+    n_init : int, default=20
+        Independent starts of the search for modes.  More are added, up to a cap, until the best
+        mode was reached at least twice.
+    n_jobs : int or None, default=None
+        Threads over rows, and chains run side by side.  None means every core this process may
+        use, unlike elsewhere in scikit-learn; -1 the same, -2 all but one.  Within a worker of
+        joblib (cross-validation with ``n_jobs``) it is always 1.  Results do not depend on it.
+    random_state : int, RandomState, Generator or None, default=None
+        Source of the starts of the search and of the draws.  Pass an int for the same result in
+        every call.  Prediction draws nothing, except in `sample_y`.
+    verbose : bool or int, default=False
+        Whether the fit reports its progress: bars on a terminal or in a notebook, else lines.
+        ``set_callbacks(sklearn.callback.ProgressBar())`` shows bars too, also of fits in
+        parallel.  Neither changes the result; a callback cannot stop a fit early.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (K,)
+        Posterior mean of the mixing weights; they sum to 1.
+    coef_ : ndarray of shape (K, p)
+        Posterior mean of the slopes, in units of y per unit of each column.
+    intercept_ : ndarray of shape (K,)
+        Posterior mean of the intercepts, in units of y; zeros without an intercept.
+    sigma_ : ndarray of shape (K,)
+        Posterior mean of the residual standard deviations, in units of y.  The name is the
+        family's ``dispersion_name``.
+    posterior_ : Posterior
+        The draws, labels aligned, in units of the data.
+    modes_ : DataFrame of shape (n_modes, ...)
+        Every distinct mode found: ``log_posterior``, ``log_likelihood``, ``log_evidence``
+        (Laplace's, of the mode alone) and ``probability``, the share of the draws near it;
+        labellings of the same solution count as one.  Probabilities add up to less than 1 where
+        draws are near no mode, as with an empty component that wanders over its prior.
+    solver_ : Solver
+        The solver that was used, a clone of ``solver``; of ``"auto"``, ``solver_.chosen_`` and
+        ``solver_.why_`` say which one was taken and why.
+    family_ : Family
+        The family that was used, a clone of ``family``.
+    converged_ : bool
+        Whether every check passed: the mode is a mode, it was found more than once, the solver's
+        diagnostics are good and the masses of the modes are settled.
+    solver_report_ : dict
+        What the solver reports of itself, by name.
+    log_evidence_ : float
+        Log marginal likelihood of the data, in their units: of ``laplace`` by importance sampling,
+        of ``gibbs``, ``nuts`` and ``smc`` by bridge sampling.  nan where no estimate is to be
+        trusted: where the draws failed a check, and for ``map``, ``cavi``, ``advi`` and
+        ``fullrank_advi``, which look around one mode only.
+    log_evidence_error_ : float
+        Monte Carlo standard error of ``log_evidence_``, in nats; nan where that is nan.
+    n_features_in_ : int
+        Number p of columns seen in `fit`.
+    feature_names_in_ : ndarray of shape (p,)
+        Names of the columns, where X had string names.
+
+    Warns
+    -----
+    ConvergenceWarning
+        In `fit`, when ``converged_`` is False: it names each check that failed.
+    UserWarning
+        In `fit`, when the draws are good and ``log_evidence_`` is nan all the same.
+    MultimodalPosteriorWarning
+        In `fit`, when a second distinct solution holds more than 5% of the posterior: then
+        averages over both mean little; look at ``summary(by_mode=True)``.
+    WeaklyIdentifiedWarning
+        In `fit`, when components are more than the data fill or tell apart: one holds fewer rows
+        than it has parameters with probability over 0.1, or other labels would fit over a tenth
+        of the draws nearly as well.
+
+    Notes
+    -----
+    Components come in the order of the first of coefficients (in the order of columns),
+    intercept, dispersion and weight that separates them clearly; without any, of the first
+    coefficient.
+
+    ``cross_val_predict(est, X, y, method="predict_proba")`` does not work for any regressor, since
+    scikit-learn encodes y as class labels there; use
+    `skmixreg.model_selection.cross_val_responsibilities`.
+
+    A pipeline forwards only `predict` and `score`, and with metadata routing enabled
+    ``pipe.predict_proba(X, y=y)`` raises.  Use the last step on the transformed rows:
+    ``pipe[-1].predict_proba(pipe[:-1].transform(X), y)``; likewise for ``predict_quantiles`` and
+    the other methods that a pipeline does not know.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmixreg import BayesianMixtureRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.uniform(-1, 1, 1000)
+    >>> y = np.where(rng.random(1000) < 0.5, 3 * x, -x) + rng.normal(0, 0.1, 1000)
+    >>> model = BayesianMixtureRegressor(n_components=2, random_state=0).fit(x[:, None], y)
+    >>> model.coef_.round(1)
+    array([[-1.],
+           [ 3.]])
+    >>> model.sigma_.round(1)
+    array([0.1, 0.1])
+    """
+
+    def __init__(
+        self,
+        n_components: int = 2,
+        *,
+        family: str | Family = "gaussian",
+        solver: str | Solver = "auto",
+        priors: Priors | None = None,
+        fit_intercept: bool = True,
+        n_init: int = 20,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        verbose: bool | int = False,
+    ):
+        self.n_components = n_components
+        self.family = family
+        self.solver = solver
+        self.priors = priors
+        self.fit_intercept = fit_intercept
+        self.n_init = n_init
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, also of objects among them, as ``solver__draws=2000``.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values.
+
+        Returns
+        -------
+        BayesianMixtureRegressor
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown, or an option is set on something given by its name only.
+        """
+        validation.check_nested_parameters(self, params, {"solver": SOLVERS, "family": FAMILIES})
+        return super().set_params(**params)
+
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Find the modes of the posterior and draw from it.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, p)
+            Rows; finite numbers.
+        y : array-like of shape (n,)
+            Response; finite numbers.
+        sample_weight : array-like of shape (n,), default=None
+            Frequencies: a row of weight 3 counts as three rows, one of weight 0 is left out.
+            Fractional weights are powers of the row's likelihood.  They are not survey or
+            precision weights: the total of the weights is the number of observations.
+
+        Returns
+        -------
+        BayesianMixtureRegressor
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter or the data cannot be used; the message says what to do.
+        """
+        return self._fit(X, y, sample_weight)
+
+    def _fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: Any, known: Posterior | None = None
+    ) -> Self:
+        """As `fit`; with an earlier fit to the same rows ``known``, nothing is searched."""
+        self._learn(X, y, sample_weight, known)
+        self._warn()  # from inside it would point at a line of scikit-learn
+        return self
+
+    @all_or_nothing
+    @memory_advice(FIT_ADVICE)
+    @with_callbacks
+    def _learn(self, X: Any, y: Any, sample_weight: Any, known: Posterior | None) -> None:
+        with fit_progress(self, X, y, sample_weight) as progress:
+            family, solver, priors, n_threads = self._resolve()
+            dask_input.check_served(solver, SOLVERS, X, y, sample_weight)
+            X, y, weights = validation.validate_training_data(
+                self, X, y, sample_weight, self.n_components
+            )
+            # An overflow is a proposal far out, whose density is zero and its logarithm -inf.
+            with one_blas_thread(), np.errstate(over="ignore"):
+                problem = self._problem(X, y, weights, family, priors, n_threads)
+                with problem.rows:
+                    posterior = solver.solve(
+                        problem,
+                        validation.resolve_generator(self.random_state),
+                        n_init=self.n_init,
+                        n_threads=n_threads,
+                        progress=progress,
+                        modes=None if known is None else known_modes(problem, known),
+                    )
+            self._set_fitted(family, solver, posterior)
+
+    @available_if(_streams)
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Update the posterior with one more chunk of rows, which are not kept.
+
+        The first chunk is a `fit`: it fixes the standardisation, and so the priors, unless
+        `Priors` states it, and finds the components, so it should be large enough to show them
+        all.  Calling `fit` makes its rows the first chunk; what came before is forgotten.
+
+        Every further chunk moves the parameters by a natural-gradient step at a rate that falls as
+        one over the rows seen, so that all rows count the same.  Rows should come in random order:
+        a chunk that contradicts the rows before it makes ``converged_`` False.
+
+        All fitted attributes are those of the posterior of all rows seen, except ``modes_``, which
+        stays as the first chunk had it.  ``posterior_`` has no ``"log_likelihood"``; k-hat is
+        estimated from the curvature over all rows and the shape over the last chunk.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, p)
+        y : array-like of shape (n,)
+        sample_weight : array-like of shape (n,), default=None
+            Frequencies, as in `fit`.
+
+        Returns
+        -------
+        BayesianMixtureRegressor
+            The estimator itself.
+
+        Raises
+        ------
+        AttributeError
+            If the solver cannot stream.
+        ValueError, TypeError
+            If something cannot be used, or the model is not that of the first chunk.
+        """
+        stream = getattr(getattr(self, "solver_", None), "stream_", None)
+        if stream is None:
+            return self.fit(X, y, sample_weight)
+        self._learn_more(stream, X, y, sample_weight)
+        self._warn()
+        return self
+
+    @all_or_nothing
+    @memory_advice(FIT_ADVICE)
+    @with_callbacks
+    def _learn_more(self, stream: Any, X: Any, y: Any, sample_weight: Any) -> None:
+        with fit_progress(self, X, y, sample_weight, name="partial_fit") as progress:
+            family, solver, priors, n_threads = self._resolve()
+            X, y = validation.validate_rows_and_target(self, X, y)
+            weights = None if sample_weight is None else validation.check_weights(sample_weight, X)
+            with one_blas_thread(), np.errstate(over="ignore"):
+                scales = stream.design.standardisation
+                problem = self._problem(X, y, weights, family, priors, n_threads, scales)
+                with problem.rows:
+                    generator = validation.resolve_generator(self.random_state)
+                    posterior = solver.continue_stream(
+                        stream, problem, generator, progress=progress
+                    )
+            self._set_fitted(family, solver, posterior)
+
+    def _resolve(self) -> tuple[Family, Any, NumericPriors, int]:
+        """What the parameters stand for, checked: family, solver, priors and threads."""
+        validation.check_parameters(self)
+        return (
+            validation.resolve_named("family", self.family, FAMILIES, Family),
+            validation.resolve_named("solver", self.solver, SOLVERS, Solver),
+            validation.resolve_priors(self.priors),
+            validation.resolve_threads(self.n_jobs),
+        )
+
+    def _set_fitted(self, family: Family, solver: Solver, posterior: Posterior) -> None:
+        """Set all fitted attributes."""
+        self.family_ = family
+        self.solver_ = solver
+        self._set_posterior(posterior)
+
+    def _set_posterior(self, posterior: Posterior) -> None:
+        """Set the fitted attributes that are read off the posterior."""
+
+        def average(name: str) -> Array:
+            return np.asarray(posterior[name].mean(axis=(0, 1)))
+
+        self.posterior_ = posterior
+        self.modes_: pd.DataFrame = posterior.modes
+        self.weights_ = average("weights")
+        self.coef_ = average("coef")
+        self.intercept_ = average("intercept")
+        setattr(self, f"{self.family_.dispersion_name}_", average(self.family_.dispersion_name))
+        self.solver_report_ = dict(posterior.report)
+        value, error = posterior.log_evidence, posterior.log_evidence_error
+        self.log_evidence_ = np.nan if value is None else value
+        self.log_evidence_error_ = np.nan if error is None else error
+        self.converged_ = not posterior.failures
+
+    def _warn(self) -> None:
+        """Say what is wrong with the fit."""
+        priors = validation.resolve_priors(self.priors)
+        for message, category in complaints(self.posterior_, priors):
+            warnings.warn(message, category, skip_file_prefixes=(PACKAGE,))
+
+    def _problem(
+        self,
+        X: Array,
+        y: Array,
+        weights: Array | None,
+        family: Family,
+        priors: NumericPriors,
+        n_threads: int = 1,
+        standardisation: Standardisation | None = None,
+    ) -> Problem:
+        if standardisation is None:
+            standardisation = validation.resolve_standardisation(
+                self.priors, X.shape[1], bool(self.fit_intercept)
+            )
+        return Problem.from_data(
+            X,
+            y,
+            weights,
+            family=family,
+            n_components=self.n_components,
+            priors=priors,
+            fit_intercept=bool(self.fit_intercept),
+            n_threads=n_threads,
+            standardisation=standardisation,
+        )
+
+    def to_pymc(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> pymc.Model:
+        """The model of this fit in PyMC, to look at, sample or extend.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, p)
+            Rows of the fit, or others: the priors are those of the fit, on the scale of its data.
+        y : array-like of shape (n,)
+        sample_weight : array-like of shape (n,), default=None
+
+        Returns
+        -------
+        pymc.Model
+            With ``weights``, ``intercept``, ``coef`` and ``sigma`` in units of the data.
+        """
+        X, y = validation.validate_rows_and_target(self, X, y)
+        weights = None if sample_weight is None else validation.check_weights(sample_weight, X)
+        problem = self._problem(
+            X,
+            y,
+            weights,
+            self.family_,
+            validation.resolve_priors(self.priors),
+            standardisation=self.posterior_.design.standardisation,
+        )
+        return build_model(
+            problem,
+            likelihood="plain",
+            rows=(X, y, weights),
+            feature_names=self._feature_names(),
+        )

@@ -1,0 +1,1 @@
+"""Parts of compiled row loops that know nothing of a model, and how they are compiled."""

@@ -1,0 +1,147 @@
+"""Compilation of kernels, and the cache of compiled kernels on disk.
+
+numba's own cache knows of changes in the file of a function only, so that a kernel would keep
+running old versions of the functions it calls.  Here all kernels live in one folder whose name is
+a hash of the sources of all of them, and of the versions of numba and Python.  Sources
+are the files of the package that match ``*_kernels.py`` or that import from this module, and
+this file.  Old folders are left alone; deleting any of them is safe.
+
+The folder is in ``NUMBA_CACHE_DIR`` if that is set, else in the user's cache directory
+(``XDG_CACHE_HOME``).  A file holds one kernel for one signature and processor, and appears in one
+atomic step, so that processes may fill the cache at the same time.  Whatever goes wrong with the
+cache (folder not writable, file damaged, private parts of numba changed) only costs a compilation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import platform
+import sys
+import tempfile
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba import config, njit
+
+try:
+    from numba.core.caching import NullCache
+    from numba.core.compiler import CompileResult
+    from numba.core.serialize import dumps
+except ImportError:  # private names
+    NullCache = None
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def kernel_sources() -> list[Path]:
+    """Files that decide what compiled kernels do, in a fixed order."""
+    return [
+        path
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if path.name.endswith("_kernels.py")
+        or path == Path(__file__)
+        or b"compile import compiled" in path.read_bytes()
+    ]
+
+
+def user_cache_directory() -> Path:
+    """Where programs of this user keep what they can compute again."""
+    if os.environ.get("XDG_CACHE_HOME"):
+        return Path(os.environ["XDG_CACHE_HOME"])
+    if sys.platform == "win32" and os.environ.get("LOCALAPPDATA"):
+        return Path(os.environ["LOCALAPPDATA"])
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    return Path.home() / ".cache"
+
+
+@cache
+def cache_folder() -> Path:
+    """Folder of the kernels compiled from the present sources."""
+    key = hashlib.sha256()
+    versions = (numba.__version__, platform.python_implementation(), sys.version_info[:3])
+    key.update(repr((versions, config.OPT)).encode())
+    for path in kernel_sources():
+        source = path.read_bytes()
+        key.update(f"{path.relative_to(PACKAGE).as_posix()} {len(source)}\n".encode())
+        key.update(source)
+    if config.CACHE_DIR:
+        return Path(config.CACHE_DIR) / f"skmixreg-{key.hexdigest()[:20]}"
+    return user_cache_directory() / "skmixreg" / key.hexdigest()[:20]
+
+
+if NullCache is not None:
+
+    class KernelCache(NullCache):
+        """Cache of one function; the interface is numba's."""
+
+        def __init__(self, name: str, folder: Path):
+            self._name = name
+            self._folder = folder
+
+        @property
+        def cache_path(self) -> str:
+            return str(self._folder)
+
+        def _entry(self, signature: Any, codegen: Any) -> tuple[Path, str]:
+            # a NamedTuple prints without the names of its fields
+            arguments = getattr(signature, "args", signature)
+            fields = [getattr(argument, "fields", None) for argument in arguments]
+            key = repr((self._name, str(signature), fields, codegen.magic_tuple()))
+            digest = hashlib.sha256(key.encode()).hexdigest()[:20]
+            return self._folder / f"{self._name.rpartition('.')[2]}-{digest}.pickle", key
+
+        def load_overload(self, signature: Any, target_context: Any) -> Any:
+            with suppress(Exception):
+                target_context.refresh()
+                path, key = self._entry(signature, target_context.codegen())
+                stored_key, stored_signature, payload = pickle.loads(path.read_bytes())
+                if stored_key == key and stored_signature == signature:
+                    return CompileResult._rebuild(target_context, *payload)
+            return None
+
+        def save_overload(self, signature: Any, result: Any) -> None:
+            with suppress(Exception):
+                if result.library.has_dynamic_globals or result.lifted:
+                    return
+                path, key = self._entry(signature, result.codegen)
+                content = dumps((key, signature, result._reduce()))
+                self._folder.mkdir(parents=True, exist_ok=True)
+                descriptor, temporary = tempfile.mkstemp(dir=self._folder, suffix=".tmp")
+                try:
+                    with os.fdopen(descriptor, "wb") as file:
+                        file.write(content)
+                    os.replace(temporary, path)
+                except BaseException:
+                    os.unlink(temporary)
+                    raise
+
+
+def compiled(function: Callable[..., Any] | None = None, *, fastmath: Collection[str] = ()) -> Any:
+    """Compile a function on its first call, with numba; it releases the GIL.
+
+    Functions whose names begin with an underscore are parts of kernels: they are stored within
+    these and not by themselves.
+
+    Parameters
+    ----------
+    function : callable
+    fastmath : collection of str
+        Flags of LLVM, as in `numba.njit`.
+    """
+    if function is None:
+        return lambda function: compiled(function, fastmath=fastmath)
+    flags = set(fastmath) or False
+    dispatcher = njit(nogil=True, error_model="numpy", fastmath=flags)(function)
+    if NullCache is not None and not function.__name__.startswith("_"):
+        with suppress(Exception):
+            dispatcher._cache = KernelCache(
+                f"{function.__module__}.{function.__qualname__}", cache_folder()
+            )
+    return dispatcher

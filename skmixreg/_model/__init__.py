@@ -1,0 +1,1 @@
+"""The posterior: rows, parameters, priors, and the compiled log density."""

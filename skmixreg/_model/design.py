@@ -1,0 +1,154 @@
+"""Standardising the data, and the way back to the user's units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from .blocks import Array, Components
+from .moments import means, moments_of, root_mean_squares
+
+# Its square, a variance, is a floating point number still, and so is that of its inverse.
+LARGEST = 1e150
+
+
+def _scale_of(spread: float, largest: float) -> float:
+    """What a column of this spread and largest absolute value is divided by."""
+    # Rounding of large numbers is not small.
+    return max(spread, 1.0) if spread <= 1e-13 * largest else spread
+
+
+_RESCALE = f"Rescale X and y, so that their units and those of slopes are within {LARGEST:g}."
+
+
+def check_size(name: str, largest: float) -> None:
+    """Reject values, the largest of this size, whose squares are not finite."""
+    if not largest <= LARGEST:
+        raise ValueError(f"{name} has values of size {largest:.3g}. {_RESCALE}")
+
+
+def _check_range(x_mean: Array, x_scale: Array, y_scale: float) -> None:
+    if not 1.0 / LARGEST <= y_scale <= LARGEST:
+        raise ValueError(f"y has a standard deviation of {y_scale:.3g}. {_RESCALE}")
+    for j, (mean, scale) in enumerate(zip(x_mean.tolist(), x_scale.tolist(), strict=True)):
+        if not 1.0 / LARGEST <= scale <= LARGEST:
+            raise ValueError(f"Column {j} of X has a standard deviation of {scale:.3g}. {_RESCALE}")
+        # Logarithms, since the ratio itself may overflow.
+        slope = np.log10(y_scale) - np.log10(scale)
+        share = slope + np.log10(max(abs(mean), scale))
+        if max(abs(slope), share) > np.log10(LARGEST):
+            raise ValueError(
+                f"Column {j} of X has a standard deviation of {scale:.3g} and y one of "
+                f"{y_scale:.3g}. {_RESCALE}"
+            )
+
+
+class Standardisation(NamedTuple):
+    """Locations and scales that are given; None stands for those of the data.
+
+    Attributes
+    ----------
+    x_location, x_scale : ndarray of shape (p,) or None
+    y_location, y_scale : float or None
+    """
+
+    x_location: Array | None = None
+    x_scale: Array | None = None
+    y_location: float | None = None
+    y_scale: float | None = None
+
+
+@dataclass(frozen=True)
+class Design:
+    """Affine map between the user's units and the standardised ones.
+
+    Parameters
+    ----------
+    x_mean, x_scale : ndarray of shape (p,)
+    y_mean, y_scale : float
+        Means are 0 without an intercept.
+    fit_intercept : bool
+    """
+
+    x_mean: Array
+    x_scale: Array
+    y_mean: float
+    y_scale: float
+    fit_intercept: bool
+
+    @classmethod
+    def fit(
+        cls,
+        X: Array,
+        y: Array,
+        weights: Array,
+        fit_intercept: bool,
+        given: Standardisation | None = None,
+    ) -> Design:
+        """Weighted means and standard deviations (root mean squares without an intercept).
+
+        Raises
+        ------
+        ValueError
+            If slopes or intercepts could leave the range of floating point numbers.
+        """
+        moments = moments_of(X, y, weights)[None]
+        return cls.from_moments(moments, np.array([weights.sum()]), fit_intercept, given)
+
+    @classmethod
+    def from_moments(
+        cls,
+        moments: Array,
+        totals: Array,
+        fit_intercept: bool,
+        given: Standardisation | None = None,
+    ) -> Design:
+        """As `fit`, from the moments (C, 4, p + 1) and total weights (C,) of C parts of rows."""
+        given = given or Standardisation()
+        largest = moments[:, 0].max(axis=0)
+        check_size("X", float(largest[:-1].max(initial=0.0)))
+        check_size("y", float(largest[-1]))
+        location = means(moments, totals) if fit_intercept else np.zeros(len(largest))
+        if given.x_location is not None:
+            location[:-1] = given.x_location
+        if given.y_location is not None:
+            location[-1] = given.y_location
+        spread = root_mean_squares(moments, totals, location)
+        scale = np.array([_scale_of(*pair) for pair in zip(spread, largest, strict=True)])
+        x_scale = scale[:-1] if given.x_scale is None else given.x_scale
+        y_scale = float(scale[-1]) if given.y_scale is None else given.y_scale
+        _check_range(location[:-1], x_scale, y_scale)
+        return cls(location[:-1], x_scale, float(location[-1]), y_scale, fit_intercept)
+
+    @property
+    def standardisation(self) -> Standardisation:
+        """The same for other rows."""
+        return Standardisation(self.x_mean, self.x_scale, self.y_mean, self.y_scale)
+
+    def columns(self, X: Array) -> Array:
+        """Standardised columns, feature-major: (p, n), C-contiguous."""
+        out = np.ascontiguousarray(X.T, dtype=np.float64)
+        if np.shares_memory(out, X):
+            out = out.copy()
+        out -= self.x_mean[:, None]
+        out /= self.x_scale[:, None]
+        return out
+
+    def target(self, y: Array) -> Array:
+        """Standardised response."""
+        out = np.subtract(y, self.y_mean, dtype=np.float64)
+        out /= self.y_scale
+        return out
+
+    def to_user(self, components: Components) -> Components:
+        """Components in the user's units."""
+        coef = components.coef * (self.y_scale / self.x_scale)
+        intercept = self.y_mean + self.y_scale * components.intercept - coef @ self.x_mean
+        return Components(
+            components.log_weights,
+            intercept,
+            coef,
+            components.log_dispersion + np.log(self.y_scale),
+        )

@@ -1,0 +1,178 @@
+"""Priors: what the user states, on the standardised scale, and the numbers solvers see."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, clone
+
+from .blocks import Array
+from .design import Standardisation
+
+
+class NumericPriors(NamedTuple):
+    """Every number of the prior, resolved before a solver runs.  Standardised units."""
+
+    weight_concentration: float
+    coef_scale: float
+    intercept_scale: float
+    sigma_floor: float
+    sigma_ceiling: float
+
+
+class Priors(BaseEstimator):
+    r"""Hyperparameters of the prior, in units of the standardised data.
+
+    Columns of X and the response are centred and scaled to unit standard deviation (scaled only,
+    to unit root mean square, without an intercept); there
+
+    .. math::
+
+        w &\sim \mathrm{Dirichlet}(c, \dots, c) \\
+        b_{0k} &\sim N(0, s_0^2), \qquad b_k \sim N(0, s_b^2 I) \\
+        p(\log \sigma_k) &= \exp\{-(f/\sigma_k)^2/2 - (\sigma_k/u)^2/2\} \, / \, K_0(f/u)
+
+    The last line says that sigma_k^2 follows the generalised inverse Gaussian distribution
+    GIG(0, 1/u^2, f^2) (Jorgensen 1982, eq. 2.2): flat in log(sigma) between the floor f and the
+    ceiling u, with Gaussian walls outside.  It is conditionally conjugate to the normal
+    likelihood, keeps the density bounded when rows are tied or collinear, and has all moments.
+
+    Parameters
+    ----------
+    weight_concentration : float, default=1.0
+        c > 0.  With 1 every vector of weights is equally likely, and a spare component empties
+        itself (Rousseau and Mengersen 2011: c below half the parameters of a component).
+    coef_scale : float, default=2.5
+        s_b > 0, in standard deviations of y per standard deviation of a column.
+    intercept_scale : float, default=2.5
+        s_0 > 0, in standard deviations of y; the intercept is the one at the mean of X.
+    sigma_floor : float, default=0.003
+        f > 0, in standard deviations of y: residual sds far below it are not believed.
+    sigma_ceiling : float, default=1.5
+        u > f, in standard deviations of y.
+    x_location, x_scale : float or array-like of shape (p,), default=None
+        What is subtracted from the columns of X, and what they are divided by; None is their mean
+        and standard deviation in the data.  With given numbers the prior does not depend on the
+        data, so that fits to different rows have one and the same prior.  Without an intercept
+        locations are 0.
+    y_location, y_scale : float, default=None
+        The same for y.
+
+    References
+    ----------
+    Jorgensen, B. (1982). Statistical Properties of the Generalized Inverse Gaussian
+    Distribution. Springer.
+
+    Rousseau, J. and Mengersen, K. (2011). Asymptotic behaviour of the posterior distribution in
+    overfitted mixture models. JRSS B 73, 689-710.
+    """
+
+    def __init__(
+        self,
+        weight_concentration: float = 1.0,
+        coef_scale: float = 2.5,
+        intercept_scale: float = 2.5,
+        sigma_floor: float = 0.003,
+        sigma_ceiling: float = 1.5,
+        x_location: ArrayLike | None = None,
+        x_scale: ArrayLike | None = None,
+        y_location: float | None = None,
+        y_scale: float | None = None,
+    ):
+        self.weight_concentration = weight_concentration
+        self.coef_scale = coef_scale
+        self.intercept_scale = intercept_scale
+        self.sigma_floor = sigma_floor
+        self.sigma_ceiling = sigma_ceiling
+        self.x_location = x_location
+        self.x_scale = x_scale
+        self.y_location = y_location
+        self.y_scale = y_scale
+
+    def resolve(self) -> NumericPriors:
+        """The numbers, checked.
+
+        Raises
+        ------
+        ValueError
+            If a hyperparameter is not a positive finite number, or floor >= ceiling.
+        """
+        values = {}
+        for name in NumericPriors._fields:
+            value = getattr(self, name)
+            try:
+                number = float(value)
+            except (TypeError, ValueError):
+                number = float("nan")
+            if not 0.0 < number < float("inf"):
+                raise ValueError(
+                    f"Priors({name}=...) must be a positive finite number, got {value!r}."
+                )
+            values[name] = number
+        if values["sigma_floor"] >= values["sigma_ceiling"]:
+            raise ValueError(
+                "Priors(sigma_floor=...) must lie below sigma_ceiling, got "
+                f"{values['sigma_floor']} and {values['sigma_ceiling']}."
+            )
+        return NumericPriors(**values)
+
+    def standardised_as(self, model: Any) -> Self:
+        """These priors on the scale of another fit, whatever the data.
+
+        Parameters
+        ----------
+        model : BayesianMixtureRegressor
+            Fitted; its standardisation is taken over.
+
+        Returns
+        -------
+        Priors
+            A copy with the locations and scales given.
+
+        Examples
+        --------
+        >>> priors = Priors().standardised_as(streamed)  # doctest: +SKIP
+        >>> whole = BayesianMixtureRegressor(solver="cavi", priors=priors)  # doctest: +SKIP
+        """
+        given = model.posterior_.design.standardisation
+        return clone(self).set_params(**given._asdict())
+
+    def standardisation(self, n_features: int, fit_intercept: bool) -> Standardisation:
+        """The given locations and scales, checked.
+
+        Raises
+        ------
+        ValueError
+            If one is not a finite number, or not one per column, a scale is not positive, or a
+            location is not 0 although there is no intercept.
+        """
+        values: dict[str, Any] = {}
+        for name in Standardisation._fields:
+            value = getattr(self, name)
+            if value is None:
+                continue
+            shape = (n_features,) if name.startswith("x") else ()
+            numbers = _numbers(value, shape)
+            if name.endswith("scale"):
+                wanted, right = "positive finite", (numbers > 0) & (numbers < np.inf)
+            elif fit_intercept:
+                wanted, right = "finite", np.isfinite(numbers)
+            else:
+                wanted, right = "zero (there is no intercept)", numbers == 0.0
+            if not right.all():
+                each = f", or {n_features} of them, one per column" if shape else ""
+                raise ValueError(
+                    f"Priors({name}=...) must be a {wanted} number{each}, got {value!r}."
+                )
+            values[name] = numbers if shape else float(numbers)
+        return Standardisation(**values)
+
+
+def _numbers(value: Any, shape: tuple[int, ...]) -> Array:
+    """An array of this shape; nan where the value is something else."""
+    try:
+        return np.array(np.broadcast_to(np.asarray(value, dtype=np.float64), shape))
+    except (TypeError, ValueError):
+        return np.full(shape, np.nan)

@@ -1,0 +1,64 @@
+"""The posterior predictive distribution function, and lines over draws, for the displays."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .._kernels.rows import RowBlocks
+from .._model.blocks import Array
+from . import prediction
+from .posterior import Posterior
+from .row_mixtures import RowMixtures
+
+BLOCK_ROWS = 1024
+
+
+def distribution_function(posterior: Posterior, X: Array, Y: Array, *, n_threads: int = 1) -> Array:
+    """Posterior predictive P(y <= Y[i, j] | X[i]), over the draws that quantiles are from.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, p)
+    Y : ndarray of shape (n, q)
+
+    Returns
+    -------
+    ndarray of shape (n, q)
+    """
+    draws, design = prediction._thinned(posterior), posterior.design
+    targets = design.target(Y)
+    q = Y.shape[1]
+
+    def rows(start: int, stop: int) -> Array:
+        Z = (X[start:stop] - design.x_mean) / design.x_scale
+        mixtures = RowMixtures(posterior.family, draws, Z)
+        row = np.repeat(np.arange(stop - start), q)
+        return mixtures.cdf(targets[start:stop].ravel(), row)
+
+    with RowBlocks(len(X), n_threads, BLOCK_ROWS) as blocks:
+        parts = blocks.map(rows)
+    # Weights of the terms add up to 1 within rounding only.
+    return np.clip(np.concatenate([np.empty(0), *parts]), 0.0, 1.0).reshape(-1, q)
+
+
+def component_bands(
+    posterior: Posterior, X: Array, probability: float
+) -> tuple[Array, Array, Array]:
+    """Posterior mean of each component's mean, with equal-tailed credible bounds, pointwise.
+
+    Returns
+    -------
+    mean, lower, upper : ndarray of shape (n, K)
+    """
+    design, K = posterior.design, posterior.blocks.n_components
+    _, intercept, coef, dispersion = prediction._flat(posterior.components)
+    dispersion = np.broadcast_to(np.exp(dispersion), intercept.shape)
+    Z = (X - design.x_mean) / design.x_scale
+    tail = 0.5 * (1.0 - probability)
+    mean, lower, upper = np.empty((3, len(X), K))
+    for k in range(K):
+        eta = Z @ coef[:, k].T + intercept[:, k]
+        values = posterior.family.mean(eta, dispersion[:, k])
+        mean[:, k] = values.mean(axis=1)
+        lower[:, k], upper[:, k] = np.quantile(values, [tail, 1.0 - tail], axis=1)
+    return tuple(design.y_mean + design.y_scale * a for a in (mean, lower, upper))  # type: ignore[return-value]

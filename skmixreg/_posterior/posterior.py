@@ -1,0 +1,441 @@
+"""Posterior: aligned draws in the user's units, and what the solver reports of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+from scipy.special import chdtri
+
+from .._draws.draws import Draws
+from .._model.blocks import Array, Components, ParameterBlocks
+from .._model.design import Design
+from .._model.problem import Problem
+from .._search.alignment import (
+    AMBIGUITY,
+    Pivot,
+    component_order,
+    permuted_scale,
+    student_log_density,
+)
+from .._search.mode_table import ModeTable
+from ..families._base import Family
+
+if TYPE_CHECKING:
+    import xarray
+
+ELSEWHERE = -1  # the mode of draws that are near none
+NEGLIGIBLE_MODE = 12.0  # nats below the best: no draw is said to come from such a mode
+
+
+class Moments(NamedTuple):
+    r"""Posterior moments from which predictions follow without the draws.
+
+    With :math:`\tilde x = (1, x)`, x standardised, and b_k the intercept and slopes of component
+    k, the mean of y is :math:`E[\sum_k w_k b_k]^\top \tilde x`, and its variance
+    :math:`\tilde x^\top E[\sum_k w_k (b_k - \bar b)(b_k - \bar b)^\top] \tilde x +
+    E[\sum_k w_k \sigma_k^2]`: the law of total variance around the mean itself, in which nothing
+    cancels.  Exact for families whose mean is the linear predictor and whose variance does not
+    depend on it.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (K,)
+        E[w_k].
+    lines : ndarray of shape (K, p + 1)
+        E[b_k].
+    mean : ndarray of shape (p + 1,)
+        E[sum_k w_k b_k].
+    spread : ndarray of shape (p + 1, p + 1)
+        E[sum_k w_k (b_k - mean)(b_k - mean)'].
+    noise : float
+        E[sum_k w_k sigma_k^2].
+    """
+
+    weights: Array
+    lines: Array
+    mean: Array
+    spread: Array
+    noise: float
+
+    @classmethod
+    def of(cls, components: Components, family: Family) -> Moments:
+        """Moments over draws with any leading axes."""
+        lines = np.concatenate([components.intercept[..., None], components.coef], axis=-1)
+        K, width = lines.shape[-2:]
+        lines = lines.reshape(-1, K, width)
+        weights = np.exp(components.log_weights).reshape(-1, K)
+        dispersion = np.exp(components.log_dispersion).reshape(-1, K)
+        share = weights / weights.sum()
+        mean = np.einsum("sk,skj->j", share, lines)
+        deviation = ((lines - mean) * np.sqrt(share)[..., None]).reshape(-1, width)
+        variance = family.variance(lines[..., 0], dispersion)
+        return cls(
+            weights=weights.mean(axis=0),
+            lines=lines.mean(axis=0),
+            mean=mean,
+            spread=deviation.T @ deviation,
+            noise=float((share * variance).sum()),
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Posterior(Mapping[str, Array]):
+    """Equally weighted draws with aligned labels, in the user's units, by name.
+
+    ``posterior["weights"]`` has shape (chains, draws, K), ``"intercept"`` (chains, draws, K),
+    ``"coef"`` (chains, draws, K, p), the dispersion, ``"sigma"`` for the Gaussian family,
+    (chains, draws, K).  Per draw, of shape (chains, draws): ``"mode"``, the row of ``modes``
+    whose neighbourhood the draw lies in; ``"log_prior"``, the prior density of the
+    unconstrained, standardised parameters; ``"log_likelihood"``, unless the rows came in a stream;
+    ``"log_proposal"``, on the scale of ``"log_prior"``, if the solver had a proposal; and what
+    else the solver counts per draw.  A solver that gives a point has one chain with one draw.
+
+    Attributes
+    ----------
+    solver : str
+        Name of the solver that made the draws.
+    report : dict
+        What the solver reports of itself.
+    failures : list of str
+        Why the draws cannot be trusted; empty if they can.
+    search_failures : list of str
+        Those among them that concern the search for modes.
+    modes : DataFrame
+        The modes of the posterior, most massive first.
+    log_evidence, log_evidence_error : float or None
+        Log marginal likelihood of y in the user's units, and its Monte Carlo standard error; both
+        nan where the draws failed or nothing bounds the error, None where the solver has none.
+    ambiguous_share : float
+        Share of draws that would resemble the pivot nearly as much (within a factor of 20 in
+        density) with other labels.
+    independent : bool
+        Whether draws are independent rather than Markov chains.
+    family : Family
+    blocks : ParameterBlocks
+    design : Design
+        Between the user's units and the standardised ones.
+    components : Components
+        Draws in standardised units, leading axes (chains, draws).
+    mode_components : Components
+        The modes in standardised units, in the same order of components; leading axis (modes,).
+    draw_mode, log_prior : ndarray of shape (chains, draws)
+    per_draw : dict of ndarrays of shape (chains, draws)
+        Further numbers of every draw: log-likelihood, log proposal, what the solver counted.
+    moments : Moments
+        For predictions.
+    """
+
+    solver: str
+    report: dict[str, Any]
+    failures: list[str]
+    search_failures: list[str]
+    modes: pd.DataFrame
+    log_evidence: float | None
+    log_evidence_error: float | None
+    ambiguous_share: float
+    independent: bool
+    family: Family
+    blocks: ParameterBlocks
+    design: Design
+    components: Components
+    mode_components: Components
+    draw_mode: NDArray[np.intp]
+    log_prior: Array
+    per_draw: dict[str, Array]
+    moments: Moments
+
+    __hash__ = object.__hash__
+
+    @classmethod
+    def from_draws(cls, problem: Problem, modes: ModeTable, draws: Draws) -> Posterior:
+        """Align draws to the best mode and state them in the user's units.
+
+        Parameters
+        ----------
+        problem : Problem
+        modes : ModeTable
+        draws : Draws
+            Labelled as they came, standardised.
+
+        Returns
+        -------
+        Posterior
+        """
+        blocks, shift = problem.blocks, problem.log_scale
+        K = blocks.n_components
+        best = modes.best
+        order = component_order(blocks, best.theta, best.scale)
+        pivot = Pivot.from_mode(
+            blocks, blocks.permute(best.theta, order), permuted_scale(blocks, best.scale, order)
+        )
+        shape = draws.theta.shape[:2]
+        raw = blocks.unpack(draws.theta.reshape(-1, blocks.size))
+        mode_thetas = np.stack([mode.theta for mode in modes.modes])
+        mode_raw = blocks.unpack(mode_thetas)
+        if draws.ordered_by is None:
+            orders, margin = pivot.align(raw)
+            mode_orders, _ = pivot.align(mode_raw)
+        else:
+            orders = np.broadcast_to(np.arange(K), raw.log_weights.shape)
+            margin = np.full(len(orders), np.inf)
+            mode_orders = np.argsort(mode_thetas[:, draws.ordered_by], axis=1)
+        aligned = raw.permuted(orders)
+        evidence, evidence_error = _trusted_evidence(draws)
+        draw_mode = _nearest_mode(blocks, modes, aligned)
+        table = modes.to_frame(problem)
+        if draws.weighs_modes:
+            # Shares of the draws, which are exact where the draws are; Laplace's masses are not.
+            visits = np.bincount(draw_mode[draw_mode >= 0], minlength=len(table))
+            table["probability"] = visits / len(draw_mode)
+        per_draw = dict(draws.per_draw)
+        if draws.log_likelihood is not None:
+            per_draw["log_likelihood"] = draws.log_likelihood - shift
+        if draws.log_proposal is not None:
+            per_draw["log_proposal"] = draws.log_proposal
+        components = Components(*(a.reshape(*shape, *a.shape[1:]) for a in aligned))
+        return cls(
+            solver=draws.solver,
+            report=dict(draws.report),
+            failures=[*modes.failures, *draws.failures],
+            search_failures=list(modes.failures),
+            modes=table,
+            log_evidence=None if evidence is None else float(evidence - shift),
+            log_evidence_error=evidence_error,
+            ambiguous_share=float(np.mean(margin < AMBIGUITY)) if K > 1 else 0.0,
+            independent=draws.independent,
+            family=problem.family,
+            blocks=blocks,
+            design=problem.design,
+            components=components,
+            mode_components=mode_raw.permuted(mode_orders),
+            draw_mode=draw_mode.reshape(shape),
+            log_prior=np.array(draws.log_prior, dtype=np.float64),
+            per_draw=per_draw,
+            moments=Moments.of(components, problem.family),
+        )
+
+    # ------------------------------------------------------------- mapping of named blocks
+
+    def _names(self) -> list[str]:
+        names = ["weights", "intercept", "coef", self.family.dispersion_name]
+        return [*names, "mode", "log_prior", *self.per_draw]
+
+    def __getitem__(self, name: str) -> Array:
+        per_draw: dict[str, Any] = {
+            "mode": self.draw_mode, "log_prior": self.log_prior, **self.per_draw,
+        }  # fmt: skip
+        if name in per_draw:
+            return np.asarray(per_draw[name])
+        return self._named(self.design.to_user(self.components))[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names())
+
+    def __len__(self) -> int:
+        return len(self._names())
+
+    def __repr__(self) -> str:
+        chains, draws = self.log_prior.shape
+        return (
+            f"Posterior(solver={self.solver!r}, n_components={self.blocks.n_components}, "
+            f"n_features={self.blocks.n_features}, chains={chains}, draws={draws})"
+        )
+
+    @property
+    def mode_parameters(self) -> dict[str, Array]:
+        """Parameters of every mode in the user's units, by name; leading axis (modes,)."""
+        return self._named(self.design.to_user(self.mode_components))
+
+    def _named(self, components: Components) -> dict[str, Array]:
+        return {
+            "weights": np.exp(components.log_weights),
+            "intercept": components.intercept,
+            "coef": components.coef,
+            self.family.dispersion_name: np.exp(components.log_dispersion),
+        }
+
+    # ---------------------------------------------------------------------------- tables
+
+    def summary(
+        self, feature_names: Sequence[str], by_mode: bool = False, probability: float = 0.9
+    ) -> pd.DataFrame:
+        """Posterior mean, sd, equal-tailed interval and diagnostics of every parameter.
+
+        Parameters
+        ----------
+        feature_names : sequence of str of length p
+        by_mode : bool, default=False
+            One block of rows per mode, over the draws near that mode only, without diagnostics
+            (which concern whole chains).  Modes with fewer than two draws are left out.
+        probability : float, default=0.9
+            Mass of the intervals.
+
+        Returns
+        -------
+        pandas.DataFrame
+            As ``arviz.summary`` writes it.  Rows ``weights[0]``, ``coef[0, x1]``, ...; with
+            ``by_mode`` a first index level ``mode``.
+        """
+        import arviz as az
+
+        names = ["weights", "intercept", "coef", self.family.dispersion_name]
+        if not self.blocks.fit_intercept:
+            names.remove("intercept")
+        options = {
+            "ci_prob": probability, "ci_kind": "eti", "var_names": names, "round_to": "none",
+        }  # fmt: skip
+        if not by_mode:
+            # The weight of a single component does not vary: its diagnostics are nan.
+            with np.errstate(invalid="ignore", divide="ignore"):
+                return az.summary(self.to_datatree(feature_names), **options)
+        labels, counts = np.unique(self.draw_mode, return_counts=True)
+        values = {name: self[name] for name in names}
+        tables = {}
+        for label in labels[counts >= 2]:
+            near = {name: a[self.draw_mode == label][None] for name, a in values.items()}
+            tree = self._datatree({"posterior": near}, feature_names)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                tables[int(label)] = az.summary(tree, kind="stats", **options)
+        return pd.concat(tables, names=["mode", None])
+
+    def contrast(self, feature_names: Sequence[str], probability: float = 0.9) -> pd.DataFrame:
+        """Differences between components, coefficient by coefficient.
+
+        Parameters
+        ----------
+        feature_names : sequence of str of length p
+        probability : float, default=0.9
+            Mass of the equal-tailed intervals.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``mean``, ``sd``, ``lower``, ``upper`` and ``P(> 0)`` of the difference
+            ``component`` minus ``reference``, in the user's units.  Index levels ``parameter``
+            (``intercept``, ``coef[x1]``, ...), ``component``, ``reference``; one row per pair.
+        """
+        tail = 0.5 * (1.0 - probability)
+        K = self.blocks.n_components
+        columns: dict[str, Array] = {}
+        if self.blocks.fit_intercept:
+            columns["intercept"] = self["intercept"].reshape(-1, K)
+        coef = self["coef"].reshape(-1, K, self.blocks.n_features)
+        for j, name in enumerate(feature_names):
+            columns[f"coef[{name}]"] = coef[:, :, j]
+        index, rows = [], []
+        for parameter, values in columns.items():
+            for reference in range(K):
+                for component in range(reference + 1, K):
+                    difference = values[:, component] - values[:, reference]
+                    sd = difference.std(ddof=1) if len(difference) > 1 else np.nan
+                    lower, upper = np.quantile(difference, [tail, 1.0 - tail])
+                    index.append((parameter, component, reference))
+                    rows.append((difference.mean(), sd, lower, upper, np.mean(difference > 0)))
+        levels = ["parameter", "component", "reference"]
+        if rows:
+            labels = pd.MultiIndex.from_tuples(index, names=levels)
+        else:
+            labels = pd.MultiIndex.from_arrays([[], [], []], names=levels)
+        names = ["mean", "sd", "lower", "upper", "P(> 0)"]
+        return pd.DataFrame(rows, index=labels, columns=names, dtype=np.float64)
+
+    def to_datatree(
+        self,
+        feature_names: Sequence[str],
+        *,
+        observed: Array | None = None,
+        log_likelihood: Array | None = None,
+        posterior_predictive: Array | None = None,
+    ) -> xarray.DataTree:
+        """The draws as ArviZ wants them.
+
+        Parameters
+        ----------
+        feature_names : sequence of str of length p
+        observed : ndarray of shape (n,), optional
+            y, for the group ``observed_data``.
+        log_likelihood : ndarray of shape (chains, draws, n), optional
+            See `_prediction.log_likelihood_draws`.
+        posterior_predictive : ndarray of shape (chains, draws, n), optional
+            See `_prediction.sample_y_draws`.
+
+        Returns
+        -------
+        xarray.DataTree
+            Group ``posterior`` with ``weights``, ``intercept``, ``coef`` and the dispersion, dims
+            ``component`` and ``feature``; group ``sample_stats`` with ``lp`` and the arrays of
+            one number per draw; groups for the data given, dim ``observation``.
+        """
+        parameters = self._named(self.design.to_user(self.components))
+        stats = {name: self[name] for name in self if name not in parameters}
+        if "log_likelihood" in self:
+            stats["lp"] = self.log_prior + self["log_likelihood"]
+        groups = {"posterior": parameters, "sample_stats": stats}
+        data = {
+            "log_likelihood": log_likelihood,
+            "posterior_predictive": posterior_predictive,
+            "observed_data": observed,
+        }
+        groups |= {name: {"y": values} for name, values in data.items() if values is not None}
+        return self._datatree(groups, feature_names)
+
+    def _datatree(
+        self, groups: dict[str, dict[str, Array]], feature_names: Sequence[str]
+    ) -> xarray.DataTree:
+        import arviz as az
+
+        coords: dict[str, Any] = {
+            "component": np.arange(self.blocks.n_components),
+            "feature": [str(name) for name in feature_names],
+        }
+        dims = {name: ["component"] for name in ("weights", "intercept")}
+        dims[self.family.dispersion_name] = ["component"]
+        dims |= {"coef": ["component", "feature"], "y": ["observation"]}
+        for variables in groups.values():
+            if "y" in variables:
+                coords["observation"] = np.arange(variables["y"].shape[-1])
+        return az.from_dict(groups, coords=coords, dims=dims)
+
+
+def _trusted_evidence(draws: Draws) -> tuple[float | None, float | None]:
+    """The evidence and its error, both nan where either cannot be trusted."""
+    value, error = draws.log_evidence, draws.log_evidence_error
+    if value is None:
+        return None, None
+    if draws.failures or error is None or not np.isfinite([value, error]).all():
+        return np.nan, np.nan
+    return value, error
+
+
+def _nearest_mode(
+    blocks: ParameterBlocks, modes: ModeTable, components: Components
+) -> NDArray[np.intp]:
+    """The mode each draw belongs to, or `ELSEWHERE`: (S, ...) -> (S,).
+
+    The one with the highest mass times a multivariate t density around it, draws labelled as
+    that mode.  Modes of negligible mass are not considered, and draws further from all modes
+    than a normal distribution goes (an empty component wandering over its prior) are elsewhere.
+    """
+    S, d = len(components.log_weights), blocks.size
+    relevant = np.flatnonzero(modes.log_masses >= modes.log_masses.max() - NEGLIGIBLE_MODE)
+    score, distance = np.empty((2, S, len(relevant)))
+    for column, index in enumerate(relevant):
+        mode = modes.modes[index]
+        orders, _ = Pivot.from_mode(blocks, mode.theta, mode.scale).align(components)
+        theta = blocks.pack(components.permuted(orders))
+        white = solve_triangular(mode.scale, (theta - mode.theta).T, lower=True)
+        log_volume = float(np.log(np.diagonal(mode.scale)).sum())
+        distance[:, column] = np.einsum("ds,ds->s", white, white)
+        score[:, column] = modes.log_masses[index] + student_log_density(
+            distance[:, column], log_volume, d
+        )
+    nearest = np.argmax(score, axis=1)
+    # Twice the 0.9999 quantile, since posteriors of few rows are wider than Laplace's.
+    far = distance[np.arange(S), nearest] > 2.0 * chdtri(d, 1e-4)
+    return np.where(far, ELSEWHERE, relevant[nearest])

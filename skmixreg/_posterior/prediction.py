@@ -1,0 +1,359 @@
+"""Formulas over stored draws.
+
+Everywhere ``X`` has shape (n, p) and ``y`` shape (n,), float64, in the user's units, and so have
+the results.  Inside, rows are standardised block by block, so that memory stays bounded and
+an offset in X or y cancels nothing.  Only `sample_y` and `sample_y_draws` are random.  No row's
+result depends on the other rows.
+
+Mean, standard deviation and component means come from `Posterior.moments`; responsibilities and
+densities average over all draws.  Quantiles, intervals and highest-density regions are those of
+the mixture over `THINNED_DRAWS` draws, evenly spaced in the order of the draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .._kernels.rows import RowBlocks
+from .._model import sum_kernels
+from .._model.blocks import Array, Components
+from .._support.failures import memory_advice
+from . import row_mixtures
+from .posterior import Posterior
+from .row_mixtures import RowMixtures
+
+THINNED_DRAWS = 200
+BLOCK_NUMBERS = 65_536  # numbers per block of rows in closed formulas
+KERNEL_NUMBERS = 1 << 20  # standardised copies of rows, numbers per block
+MIXTURE_NUMBERS = 1 << 20  # terms of mixtures held per block of rows
+
+
+# ------------------------------------------------------------------------- closed formulas
+
+
+def mean(posterior: Posterior, X: Array) -> Array:
+    """Posterior predictive mean.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+    """
+    design, moments = posterior.design, posterior.moments
+    out = _linear(posterior, X, moments.mean[1:])
+    out += design.y_mean + design.y_scale * moments.mean[0]
+    return out
+
+
+def component_means(posterior: Posterior, X: Array) -> Array:
+    """Posterior mean of the mean of every component.
+
+    Returns
+    -------
+    ndarray of shape (n, K)
+    """
+    design, moments = posterior.design, posterior.moments
+    out = _linear(posterior, X, moments.lines[:, 1:].T)
+    out += design.y_mean + design.y_scale * moments.lines[:, 0]
+    return out
+
+
+def _linear(posterior: Posterior, X: Array, slopes: Array) -> Array:
+    """Centred X times standardised slopes (p,) or (p, K), in the user's units of y."""
+    design = posterior.design
+    scale = design.y_scale / design.x_scale
+    slopes = np.ascontiguousarray(slopes * (scale if slopes.ndim == 1 else scale[:, None]))
+    n, p = X.shape
+    out = np.empty((n, *slopes.shape[1:]))
+    rows = max(1, BLOCK_NUMBERS // max(p, 1))
+    centred = np.empty((min(rows, n), p))
+    for start in range(0, n, rows):
+        block = X[start : start + rows]
+        np.subtract(block, design.x_mean, out=centred[: len(block)])
+        np.dot(centred[: len(block)], slopes, out=out[start : start + rows])
+    return out
+
+
+def std(posterior: Posterior, X: Array) -> Array:
+    """Posterior predictive standard deviation, by the law of total variance.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+    """
+    design, moments = posterior.design, posterior.moments
+    n, p = X.shape
+    out = np.empty(n)
+    rows = max(1, BLOCK_NUMBERS // (p + 1))
+    for start in range(0, n, rows):
+        block = X[start : start + rows]
+        lifted = np.empty((len(block), p + 1))
+        lifted[:, 0] = 1.0
+        np.subtract(block, design.x_mean, out=lifted[:, 1:])
+        lifted[:, 1:] /= design.x_scale
+        spread = np.einsum("ij,ij->i", lifted @ moments.spread, lifted)
+        out[start : start + rows] = np.sqrt(np.maximum(spread, 0.0) + moments.noise)
+    out *= design.y_scale
+    return out
+
+
+def mixing_weights(posterior: Posterior, X: Array) -> Array:
+    """Posterior mean of the mixing weights, the same for every row.
+
+    Returns
+    -------
+    ndarray of shape (n, K)
+    """
+    return np.tile(posterior.moments.weights, (len(X), 1))
+
+
+# ------------------------------------------------------------------- averages over all draws
+
+
+def log_predictive_density(
+    posterior: Posterior, X: Array, y: Array, *, n_threads: int = 1
+) -> Array:
+    """Log posterior predictive density: the log of the density averaged over all draws.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+    """
+    draws = _flat(posterior.components)
+    parts = _map_rows(posterior, sum_kernels.pointwise_log_predictive, draws, X, y, n_threads)
+    return np.concatenate([np.empty(0), *parts]) - np.log(posterior.design.y_scale)
+
+
+def responsibilities(posterior: Posterior, X: Array, y: Array, *, n_threads: int = 1) -> Array:
+    """Probability of each component given x and y, averaged over all draws.
+
+    Returns
+    -------
+    ndarray of shape (n, K)
+    """
+    draws = _flat(posterior.components)
+    parts = _map_rows(posterior, sum_kernels.pointwise_responsibilities, draws, X, y, n_threads)
+    return np.concatenate([np.empty(0), *parts]).reshape(len(X), posterior.blocks.n_components)
+
+
+@memory_advice(
+    "One log-likelihood is needed per row and draw: pass fewer rows, or lower the solver's draws; "
+    "loo(X, y) needs no such array."
+)
+def log_likelihood_draws(posterior: Posterior, X: Array, y: Array, *, n_threads: int = 1) -> Array:
+    """Log-likelihood of every row at every draw.
+
+    Returns
+    -------
+    ndarray of shape (chains, draws, n)
+    """
+    draws = _flat(posterior.components)
+    out = np.empty((len(draws.log_weights), len(X)))
+    with RowBlocks(len(X), n_threads, _kernel_rows(X)) as blocks:
+
+        def rows(start: int, stop: int) -> None:
+            columns = posterior.design.columns(X[start:stop])
+            target = posterior.design.target(y[start:stop])
+            settings = posterior.family.kernel_settings()
+            for s, arrays in enumerate(zip(*draws, strict=True)):
+                out[s, start:stop] = sum_kernels.log_likelihood_rows(
+                    0, stop - start, columns, target, *arrays, settings
+                )
+
+        blocks.map(rows)
+    out -= np.log(posterior.design.y_scale)
+    return out.reshape(*posterior.log_prior.shape, len(X))
+
+
+def _kernel_rows(X: Array) -> int:
+    return max(256, min(8192, KERNEL_NUMBERS // max(X.shape[1], 1)))
+
+
+def _map_rows(
+    posterior: Posterior,
+    kernel: Callable[..., Array],
+    draws: Components,
+    X: Array,
+    y: Array,
+    n_threads: int,
+) -> list[Array]:
+    """What a kernel over (rows, draws) returns for every block of standardised rows."""
+    settings = posterior.family.kernel_settings()
+
+    def rows(start: int, stop: int) -> Array:
+        columns = posterior.design.columns(X[start:stop])
+        target = posterior.design.target(y[start:stop])
+        return kernel(0, stop - start, columns, target, *draws, settings)
+
+    with RowBlocks(len(X), n_threads, _kernel_rows(X)) as blocks:
+        return blocks.map(rows)
+
+
+def _flat(components: Components) -> Components:
+    """One axis of draws, C-contiguous, as the kernels take it."""
+    logs, intercept, coef, dispersion = components
+    S = logs.shape[0] * logs.shape[1]
+    return Components(
+        np.ascontiguousarray(logs.reshape(S, -1)),
+        np.ascontiguousarray(intercept.reshape(S, -1)),
+        np.ascontiguousarray(coef.reshape(S, *coef.shape[2:])),
+        np.ascontiguousarray(dispersion.reshape(S, -1)),
+    )
+
+
+# ---------------------------------------------------------------------- random predictions
+
+
+@memory_advice(
+    "One number is needed per row and sample: lower n_samples or pass fewer rows at once."
+)
+def sample_y(posterior: Posterior, X: Array, n_samples: int, rng: np.random.Generator) -> Array:
+    """Draws from the posterior predictive distribution.
+
+    Every column is one data set: all its rows share one draw of the parameters, so that columns
+    show how uncertain lines move rows together.  Draws are not repeated before all were used.
+
+    Parameters
+    ----------
+    n_samples : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray of shape (n, n_samples)
+    """
+    draws = _flat(posterior.components)
+    S = len(draws.log_weights)
+    chosen = np.concatenate([rng.permutation(S) for _ in range(-(-n_samples // S))])[:n_samples]
+    out = np.empty((len(X), n_samples))
+    for column, s in enumerate(chosen):
+        out[:, column] = _sample_rows(posterior, draws, s, X, rng)
+    return out
+
+
+@memory_advice(
+    "One number is needed per row and posterior draw: pass fewer rows, or lower the solver's draws."
+)
+def sample_y_draws(posterior: Posterior, X: Array, rng: np.random.Generator) -> Array:
+    """One predictive data set for every posterior draw.
+
+    Returns
+    -------
+    ndarray of shape (chains, draws, n)
+    """
+    draws = _flat(posterior.components)
+    out = np.empty((len(draws.log_weights), len(X)))
+    for s, row in enumerate(out):
+        row[:] = _sample_rows(posterior, draws, s, X, rng)
+    return out.reshape(*posterior.log_prior.shape, len(X))
+
+
+def _sample_rows(
+    posterior: Posterior, draws: Components, s: int, X: Array, rng: np.random.Generator
+) -> Array:
+    design = posterior.design
+    out = np.empty(len(X))
+    cumulative = np.cumsum(np.exp(draws.log_weights[s]))[:-1]
+    rows = max(1, KERNEL_NUMBERS // (X.shape[1] + posterior.blocks.n_components))
+    for start in range(0, len(X), rows):
+        part = slice(start, start + rows)
+        Z = (X[part] - design.x_mean) / design.x_scale
+        z = np.searchsorted(cumulative, rng.random(len(Z)))
+        eta = (Z @ draws.coef[s].T + draws.intercept[s])[np.arange(len(Z)), z]
+        out[part] = posterior.family.sample(eta, np.exp(draws.log_dispersion[s])[z], rng)
+    return design.y_mean + design.y_scale * out
+
+
+# -------------------------------------------------- the predictive distribution at each row
+
+
+def quantiles(posterior: Posterior, X: Array, levels: Array, *, n_threads: int = 1) -> Array:
+    """Posterior predictive quantiles, roots of the distribution function.
+
+    Parameters
+    ----------
+    levels : ndarray of shape (q,)
+        Probabilities inside (0, 1).
+
+    Returns
+    -------
+    ndarray of shape (n, q)
+    """
+    levels = np.asarray(levels, dtype=np.float64)
+    parts = _map_mixtures(
+        posterior, lambda mixtures: row_mixtures.quantiles(mixtures, levels), X, n_threads
+    )
+    out = np.concatenate([np.empty((0, len(levels))), *parts])
+    return posterior.design.y_mean + posterior.design.y_scale * out
+
+
+def interval(posterior: Posterior, X: Array, coverage: float, *, n_threads: int = 1) -> Array:
+    """Equal-tailed posterior predictive interval.
+
+    Parameters
+    ----------
+    coverage : float
+        Inside (0, 1).
+
+    Returns
+    -------
+    ndarray of shape (n, 2)
+    """
+    tail = 0.5 * (1.0 - coverage)
+    return quantiles(posterior, X, np.array([tail, 1.0 - tail]), n_threads=n_threads)
+
+
+def highest_density_regions(
+    posterior: Posterior, X: Array, coverage: float, *, n_threads: int = 1
+) -> list[Array]:
+    """Highest-density region of the posterior predictive distribution at every row.
+
+    The smallest set of probability ``coverage``; for separate lines it is several intervals.
+
+    Parameters
+    ----------
+    coverage : float
+        Inside (0, 1).
+
+    Returns
+    -------
+    list of n ndarrays of shape (m, 2)
+        Disjoint intervals, ascending; m differs between rows.
+    """
+
+    def rows(mixtures: RowMixtures) -> list[Array]:
+        return row_mixtures.highest_density_regions(mixtures, coverage)
+
+    parts = _map_mixtures(posterior, rows, X, n_threads, most_rows=128)
+    design = posterior.design
+    return [design.y_mean + design.y_scale * region for part in parts for region in part]
+
+
+def _thinned(posterior: Posterior) -> Components:
+    draws = _flat(posterior.components)
+    S = len(draws.log_weights)
+    if S <= THINNED_DRAWS:
+        return draws
+    chosen = np.round((np.arange(THINNED_DRAWS) + 0.5) * S / THINNED_DRAWS - 0.5).astype(np.intp)
+    return Components(*(a[chosen] for a in draws))
+
+
+def _map_mixtures(
+    posterior: Posterior,
+    function: Callable[[RowMixtures], Any],
+    X: Array,
+    n_threads: int,
+    most_rows: int = 8192,
+) -> list[Any]:
+    draws, design = _thinned(posterior), posterior.design
+    per_block = min(most_rows, max(1, MIXTURE_NUMBERS // draws.log_weights.size))
+
+    def rows(start: int, stop: int) -> Any:
+        return function(
+            RowMixtures(posterior.family, draws, (X[start:stop] - design.x_mean) / design.x_scale)
+        )
+
+    with RowBlocks(len(X), n_threads, per_block) as blocks:
+        return blocks.map(rows)

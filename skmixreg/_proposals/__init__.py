@@ -1,0 +1,1 @@
+"""Proposals that know about labels."""

@@ -1,0 +1,160 @@
+"""The proposal built from a mode table, and its adaptation to weighted draws."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import gammaln
+
+from .._model.blocks import Array
+from .._model.density import LogPosterior
+from .._model.problem import Problem
+from .._search.mode_metric import matching
+from .._search.mode_table import ModeTable
+from .._search.newton import polish
+from .._search.search import find_smaller_modes, log_empty_share
+from .split import SplitProposal
+from .symmetrised import EmptyPart, Part, StudentPart, SymmetrisedMixture
+
+START_DF = 30.0
+# Modes this much less massive than the best change no number that is reported.
+RELEVANT_NATS = 12.0
+MOST_PARTS = 24
+# A draw with this share of all weight shows a mode that the proposal lacks.
+OUTSTANDING_WEIGHT = 0.003
+MOST_NEW_PARTS = 6
+# Of the draws, to begin with, and how many spare components at most lie beside others.
+SPLIT_SHARE = 0.25
+DEEPEST_SPLIT = 1
+
+
+def mixture_over_modes(
+    problem: Problem, modes: ModeTable, rng: np.random.Generator
+) -> SymmetrisedMixture:
+    """One t part per mode that matters, and parts with one or more empty components.
+
+    Where a component may be empty it may also lie beside another one.
+    """
+    return _mixture(problem, modes, rng, DEEPEST_SPLIT)
+
+
+def _mixture(
+    problem: Problem, modes: ModeTable, rng: np.random.Generator, splits: int
+) -> SymmetrisedMixture:
+    if not modes.knows_smaller:
+        modes.smaller = find_smaller_modes(problem, modes, rng)
+        modes.knows_smaller = True
+    parts, masses = _parts(problem, modes)
+    log_masses = np.array(masses)
+    keep = np.argsort(-log_masses)[:MOST_PARTS]
+    keep = keep[log_masses[keep] > log_masses.max() - RELEVANT_NATS]
+    relative = np.exp(log_masses[keep] - log_masses.max())
+    # A floor, since these masses are rough.
+    probabilities = 0.8 * relative / relative.sum() + 0.2 / len(keep)
+    mixture = SymmetrisedMixture(problem.blocks, [parts[i] for i in keep], probabilities)
+    smaller = modes.smaller
+    if smaller is None or splits == 0 or problem.blocks.shared_dispersion:
+        return mixture
+    inner = _mixture(
+        problem.with_components(problem.blocks.n_components - 1), smaller, rng, splits - 1
+    )
+    mixture.split, mixture.split_share = SplitProposal(problem, inner), SPLIT_SHARE
+    return mixture
+
+
+def _parts(problem: Problem, modes: ModeTable) -> tuple[list[Part], list[float]]:
+    """Parts and their log masses.
+
+    The mass of a part with an empty component is not that of any mode: it is the mass of the
+    smaller fit times the prior probability that the component stays empty.
+    """
+    full, masses = _full_parts(problem, modes)
+    parts: list[Part] = [*full]
+    if modes.smaller is not None:
+        inner_problem = problem.with_components(problem.blocks.n_components - 1)
+        inner, inner_masses = _parts(inner_problem, modes.smaller)
+        share = log_empty_share(problem)
+        parts += [EmptyPart(problem, part) for part in inner]
+        masses += [mass + share for mass in inner_masses]
+    return parts, masses
+
+
+def with_missing_modes(
+    proposal: SymmetrisedMixture,
+    problem: Problem,
+    thetas: Array,
+    weights: Array,
+    log_evidence: float,
+) -> SymmetrisedMixture:
+    """The proposal with t parts at the modes near draws of outstanding weight.
+
+    Such a draw lies where the proposal is far below the posterior: at a mode that the search did
+    not list, because it is narrow or a collapse.
+
+    Parameters
+    ----------
+    proposal : SymmetrisedMixture
+    problem : Problem
+    thetas : ndarray of shape (S, d)
+    weights : ndarray of shape (S,)
+        Normalised importance weights.
+    log_evidence : float
+        Estimate of the log evidence, for the shares of the new parts.
+    """
+    K = problem.blocks.n_components
+    density = LogPosterior(problem)
+    parts, shares = list(proposal.parts), list(proposal.probabilities)
+    students = [part for part in parts if isinstance(part, StudentPart)]
+    made_for = [part.mode for part in students if part.mode is not None]
+    for i in np.argsort(-weights)[:MOST_NEW_PARTS]:
+        if weights[i] < OUTSTANDING_WEIGHT:
+            break
+        found = polish(density, thetas[i])
+        known = any(np.allclose(mode, found.theta, atol=1e-4) for mode in made_for)
+        if found.definite and not known:
+            made_for.append(found.theta)
+            counts = density.weighted_moments(found.theta)[1 : 1 + K]
+            parts.append(_student(problem, found.theta, found.scale, counts))
+            log_volume = 0.5 * problem.blocks.size * np.log(2.0 * np.pi)
+            log_volume += np.log(np.diagonal(found.scale)).sum()
+            mass = found.log_prior + found.log_likelihood + log_volume + gammaln(K + 1.0)
+            shares.append(float(np.clip(np.exp(min(mass - log_evidence, 0.0)), 0.02, 0.3)))
+    return proposal.with_parts(parts, np.array(shares))
+
+
+def _student(problem: Problem, mode: Array, scale: Array, counts: Array) -> StudentPart:
+    centre, scale = mode.copy(), scale.copy()
+    _spread_sigma(problem, centre, scale, counts)
+    return StudentPart(problem, centre, scale, START_DF, funnel=True, mode=mode)
+
+
+def _full_parts(problem: Problem, modes: ModeTable) -> tuple[list[StudentPart], list[float]]:
+    top = modes.log_masses.max()
+    parts: list[StudentPart] = []
+    masses: list[float] = []
+    for mode, mass in zip(modes.modes, modes.log_masses, strict=True):
+        if mass > top - RELEVANT_NATS:
+            # One labelling for all, so that few relabelled terms count.
+            order = matching(problem, mode.theta, modes.best)
+            rotation = problem.blocks.permute(np.eye(problem.blocks.size), order)
+            centre = problem.blocks.permute(mode.theta, order)
+            scale = np.linalg.cholesky(rotation.T @ mode.scale @ mode.scale.T @ rotation)
+            parts.append(_student(problem, centre, scale, mode.counts[order]))
+            masses.append(float(mass))
+    return parts, masses
+
+
+def _spread_sigma(problem: Problem, centre: Array, scale: Array, counts: Array) -> None:
+    """Move log(sigma) from the joint mode to about its marginal mean, in place.
+
+    Integrating out the P coefficients of a line leaves n - P degrees of freedom of n.
+    """
+    blocks = problem.blocks
+    n_lines = blocks.line_index.shape[1]
+    if blocks.shared_dispersion:
+        counts = counts.sum(keepdims=True)
+        n_lines *= blocks.n_components
+    at = np.arange(blocks.size)[blocks.table["dispersion"].where]
+    for i, n in zip(at, counts, strict=True):
+        left = max(n - n_lines, 0.5 * n, 1.0)
+        centre[i] += 0.5 * np.log(max(n, 1.0) / left)
+        scale[i] *= np.sqrt(max(n, 1.0) / left)

@@ -1,0 +1,384 @@
+"""Proposals that know about labels: mixtures over modes, averaged over relabellings.
+
+For a proposal q in one labelling, the importance weight of a draw is ``p / qbar`` with
+
+    qbar(theta) = (1 / K!) sum over permutations P of q(P theta).
+
+The target is symmetric, so E_q[p / qbar] = integral of p: the mean weight is the evidence, however
+the labels of the draws fell, and no factor K! appears anywhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betaln, gammaln
+
+from .._model.blocks import Array, Components, ParameterBlocks, log_sum_exp
+from .._model.problem import Problem
+from .split import SplitProposal
+from .symmetrised_kernels import symmetrised_log_density
+
+# Relabelled terms are left out where an upper bound lies this far below those in hand.
+NEGLIGIBLE_NATS = 18.0
+
+
+def _finite_exp(x: Array) -> Array:
+    """Exponential, clipped so that dividing and multiplying by it stay inverse to each other."""
+    return np.asarray(np.exp(np.clip(x, -300.0, 300.0)))
+
+
+@dataclass
+class StudentPart:
+    """Multivariate t around one mode, on the coordinates of all components.
+
+    With ``funnel`` the t distribution is that of bent coordinates, in which the distance of
+    intercept and coefficients from the centre is divided by sigma_k / sigma_k(centre): given
+    sigma, a line is the less certain the larger sigma is, as in the normal-inverse-gamma family.
+
+    Attributes
+    ----------
+    centre : ndarray of shape (d,)
+    scale : ndarray of shape (d, d)
+        Lower triangular.
+    df : float
+    funnel : bool
+    mode : ndarray of shape (d,), optional
+        The mode that the part was made for.
+    """
+
+    problem: Problem
+    centre: Array
+    scale: Array
+    df: float
+    funnel: bool = False
+    mode: Array | None = None
+
+    def sample(self, rng: np.random.Generator, n: int) -> Array:
+        """Draws in the labelling of the centre: (n, d)."""
+        z = rng.standard_normal((n, len(self.centre)))
+        z /= np.sqrt(rng.chisquare(self.df, n) / self.df)[:, None]
+        thetas = self.centre + z @ self.scale.T
+        if self.funnel:
+            lines, stretch = self._stretch(thetas)
+            thetas[:, lines] = (
+                self.centre[lines] + (thetas[:, lines] - self.centre[lines]) * stretch
+            )
+        return thetas
+
+    def log_density(self, thetas: Array) -> Array:
+        """Density in the labelling of the centre: (S, d) -> (S,)."""
+        bent, log_jacobian = self._bend(thetas)
+        return self._log_kernel(self._squares(bent)) + log_jacobian
+
+    def _stretch(self, thetas: Array) -> tuple[NDArray[np.intp], Array]:
+        """Positions of intercepts and coefficients, and sigma_k / sigma_k(centre) for each."""
+        blocks = self.problem.blocks
+        at = blocks.table["dispersion"].where
+        ratio = _finite_exp(thetas[:, at] - self.centre[at])
+        lines = blocks.line_index
+        per_component = np.broadcast_to(ratio, (len(thetas), blocks.n_components))
+        return lines.ravel(), np.repeat(per_component, lines.shape[1], axis=1)
+
+    def _bend(self, thetas: Array) -> tuple[Array, Array]:
+        """Coordinates in which the part is a t distribution, and the log Jacobian."""
+        if not self.funnel:
+            return thetas, np.zeros(len(thetas))
+        lines, stretch = self._stretch(thetas)
+        bent = thetas.copy()
+        bent[:, lines] = self.centre[lines] + (thetas[:, lines] - self.centre[lines]) / stretch
+        return bent, -np.log(stretch).sum(axis=1)
+
+    def _squares(self, bent: Array) -> Array:
+        """Squared distances from the centre in units of the scale: (S, d) -> (S,)."""
+        z = (bent - self.centre) @ self.whitener.T
+        return np.einsum("ij,ij->i", z, z)
+
+    @cached_property
+    def whitener(self) -> Array:
+        """Inverse of the scale, lower triangular."""
+        return np.asarray(np.linalg.inv(self.scale))
+
+    @property
+    def log_constant(self) -> float:
+        """Log density at the centre."""
+        d, df = len(self.centre), self.df
+        constant = gammaln(0.5 * (df + d)) - gammaln(0.5 * df) - 0.5 * d * np.log(np.pi * df)
+        return float(constant - np.log(np.abs(np.diagonal(self.scale))).sum())
+
+    def _log_kernel(self, squares: Array) -> Array:
+        d, df = len(self.centre), self.df
+        return self.log_constant - 0.5 * (df + d) * np.log1p(squares / df)
+
+    def adapted(self, thetas: Array, weights: Array) -> StudentPart:
+        """The t distribution with weighted moments of these draws, shrunk to the old ones."""
+        n_effective = 1.0 / max(float((weights**2).sum()), 1e-300) if len(weights) else 0.0
+        d = len(self.centre)
+        if n_effective < 20.0:
+            return self
+        trust = n_effective / (n_effective + 2.0 * d)
+        bent, _ = self._bend(thetas)
+        mean = weights @ bent
+        gap = bent - mean
+        covariance = (gap * weights[:, None]).T @ gap
+        old = self.scale @ self.scale.T
+        # Draws were in the scale's units: its covariance is df / (df - 2) times the scale.
+        centre = trust * mean + (1.0 - trust) * self.centre
+        scale = np.linalg.cholesky(trust * covariance + (1.0 - trust) * old)
+        shape = replace(self, centre=centre, scale=scale)
+        # The centre moved, and with it the bend.
+        squares = shape._squares(shape._bend(thetas)[0])
+        best, best_fit = self, -np.inf
+        for df in (3.0, 5.0, 8.0, 15.0, 40.0):
+            for size in (0.7, 0.85, 1.0, 1.2, 1.5):
+                trial = replace(shape, scale=scale * size, df=df)
+                fit = float(weights @ trial._log_kernel(squares / size**2))
+                if fit > best_fit:
+                    best, best_fit = trial, fit
+        return best
+
+
+@dataclass
+class EmptyPart:
+    """A part with one component fewer, times the prior of the empty one, which comes last.
+
+    The weight of the empty component follows the Beta distribution that it has when no row
+    belongs to it.  The part with fewer components may have an empty one itself.
+    """
+
+    problem: Problem
+    active: Part
+
+    @property
+    def _beta(self) -> tuple[float, float]:
+        """Counts of the empty component and of all others in the distribution of its weight."""
+        c, K = self.problem.priors.weight_concentration, self.problem.blocks.n_components
+        return c, self.problem.total_weight + (K - 1) * c
+
+    def sample(self, rng: np.random.Generator, n: int) -> Array:
+        """Draws with the empty component last: (n, d)."""
+        problem, blocks = self.problem, self.problem.blocks
+        priors = problem.priors
+        inner = self.active.problem.blocks.unpack(self.active.sample(rng, n))
+        # Logs of Gamma draws: the empty component's weight underflows for small concentrations.
+        shape = np.array(self._beta)
+        gamma = np.log(rng.standard_gamma(shape + 1.0, size=(n, 2)))
+        gamma += np.log(rng.random((n, 2))) / shape
+        split = gamma - log_sum_exp(gamma)
+        intercept = np.zeros((n, 1))
+        if blocks.fit_intercept:
+            intercept = priors.intercept_scale * rng.standard_normal((n, 1))
+        coef = priors.coef_scale * rng.standard_normal((n, 1, blocks.n_features))
+        if blocks.shared_dispersion:
+            dispersion = inner.log_dispersion[:, :1]
+        else:
+            dispersion = problem.family.sample_log_dispersion_prior((n, 1), priors, rng)
+        return blocks.pack(
+            Components(
+                np.concatenate([inner.log_weights + split[:, 1:], split[:, :1]], axis=1),
+                np.concatenate([inner.intercept, intercept], axis=1),
+                np.concatenate([inner.coef, coef], axis=1),
+                np.concatenate([inner.log_dispersion, dispersion], axis=1),
+            )
+        )
+
+    def log_density(self, thetas: Array) -> Array:
+        """Density with the empty component last: (S, d) -> (S,)."""
+        components = self.problem.blocks.unpack(thetas)
+        rest = log_prior_of_components(self.problem, components)[:, -1]
+        empty, full = components.log_weights[:, -1], log_sum_exp(components.log_weights[:, :-1])
+        rest += self._log_split(empty, full[:, 0])
+        return self.active.log_density(self._inner(components)) + rest
+
+    def adapted(self, thetas: Array, weights: Array) -> EmptyPart:
+        """The part with fewer components adapted; the prior of the empty one stays."""
+        if not len(thetas):
+            return self
+        inner = self._inner(self.problem.blocks.unpack(thetas))
+        return replace(self, active=self.active.adapted(inner, weights))
+
+    def _inner(self, components: Components) -> Array:
+        """Coordinates of the part with fewer components."""
+        return self.active.problem.blocks.pack(
+            Components(
+                components.log_weights[:, :-1],
+                components.intercept[:, :-1],
+                components.coef[:, :-1],
+                components.log_dispersion[:, :-1],
+            )
+        )
+
+    def _log_split(self, empty: Array, full: Array) -> Array:
+        """Log density of the contrasts given the inner ones, from the logs of v and 1 - v.
+
+        A Beta density times |d v / d contrast| = sqrt(K / (K - 1)) v (1 - v).
+        """
+        K = self.problem.blocks.n_components
+        c, rest = self._beta
+        return 0.5 * np.log(K / (K - 1.0)) - betaln(c, rest) + c * empty + rest * full
+
+
+Part = StudentPart | EmptyPart
+
+
+def log_prior_of_components(problem: Problem, components: Components) -> Array:
+    """Log prior of line and own dispersion of every component: (S, K)."""
+    priors = problem.priors
+    total = np.zeros(components.log_weights.shape)
+    if problem.blocks.fit_intercept:
+        total += _log_normal(components.intercept, priors.intercept_scale)
+    total += _log_normal(components.coef, priors.coef_scale).sum(axis=-1)
+    if not problem.blocks.shared_dispersion:
+        total += problem.family.log_dispersion_prior(components.log_dispersion, priors)[0]
+    return total
+
+
+def _log_normal(values: Array, scale: float) -> Array:
+    return -0.5 * ((values / scale) ** 2 + np.log(2.0 * np.pi)) - np.log(scale)
+
+
+class SymmetrisedMixture:
+    """Mixture of parts, symmetrised over labels.
+
+    Parameters
+    ----------
+    blocks : ParameterBlocks
+    parts : list of StudentPart or EmptyPart
+    probabilities : ndarray of shape (n_parts,)
+    split : SplitProposal, optional
+        A density beside the parts, averaged over labels itself.
+    split_share : float, default=0.0
+        Its probability.
+    """
+
+    def __init__(
+        self,
+        blocks: ParameterBlocks,
+        parts: list[Part],
+        probabilities: Array,
+        split: SplitProposal | None = None,
+        split_share: float = 0.0,
+    ):
+        self.blocks = blocks
+        self.parts = parts
+        self.probabilities = probabilities / probabilities.sum()
+        self.split = split
+        self.split_share = 0.0 if split is None else split_share
+
+    def with_parts(self, parts: list[Part], probabilities: Array) -> SymmetrisedMixture:
+        """Other parts, and the same split."""
+        return SymmetrisedMixture(self.blocks, parts, probabilities, self.split, self.split_share)
+
+    def sample(self, rng: np.random.Generator, n: int) -> tuple[Array, NDArray[np.intp]]:
+        """Draws, each in its part's labelling, and their parts; the split counts as the last.
+
+        Parts get their share of the draws, rounded at random (systematic sampling).
+        """
+        sources: list[Any] = [*self.parts]
+        shares = self.probabilities
+        if self.split is not None:
+            sources.append(self.split)
+            shares = np.append((1.0 - self.split_share) * shares, self.split_share)
+        edges = np.concatenate([[0.0], np.cumsum(shares)])
+        edges[-1] = 1.0
+        counts = np.diff(np.floor(edges * n + rng.random()).astype(int))
+        thetas = [
+            source.sample(rng, int(count))
+            for source, count in zip(sources, counts, strict=True)
+            if count
+        ]
+        return np.concatenate(thetas), np.repeat(np.arange(len(sources)), counts)
+
+    def log_density(self, thetas: Array) -> Array:
+        """Symmetrised log density: (S, d) -> (S,).
+
+        Relabelled terms are summed unless an upper bound of theirs lies `NEGLIGIBLE_NATS` below
+        the sum of the others: the relative error is at most n_parts K! exp(-18).
+        """
+        components = self.blocks.unpack(thetas)
+        lines = components.coef
+        if self.blocks.fit_intercept:
+            lines = np.concatenate([components.intercept[..., None], lines], axis=-1)
+        total = symmetrised_log_density(
+            components.log_weights,
+            np.ascontiguousarray(lines),
+            np.ascontiguousarray(components.log_dispersion),
+            log_prior_of_components(self.parts[0].problem, components),
+            self.blocks.shared_dispersion,
+            int(self.blocks.fit_intercept),
+            *self._arguments,
+            NEGLIGIBLE_NATS,
+        )
+        total = np.asarray(total - gammaln(self.blocks.n_components + 1.0))
+        if self.split is None:
+            return total
+        return np.logaddexp(
+            np.log1p(-self.split_share) + total,
+            np.log(self.split_share) + self.split.log_density(thetas),
+        )
+
+    @cached_property
+    def _arguments(self) -> tuple[Any, ...]:
+        """What the kernel needs to know of the parts."""
+        problem = self.parts[0].problem
+        K, M, d = self.blocks.n_components, len(self.parts), self.blocks.size
+        c, n = problem.priors.weight_concentration, problem.total_weight
+        q = self.blocks.component_index.shape[1]
+        roles, sizes = np.empty((2, M), dtype=np.int64)
+        df, constants = np.empty((2, M))
+        funnel = np.empty(M, dtype=bool)
+        centres, whiteners = np.zeros((M, d)), np.zeros((M, d, d))
+        sigmas = np.zeros((M, K))
+        locations, role_whiteners = np.zeros((M, K, q)), np.zeros((M, K, q, q))
+        with np.errstate(divide="ignore"):
+            shares = np.log(self.probabilities)
+        for m, part in enumerate(self.parts):
+            empty = 0
+            while isinstance(part, EmptyPart):
+                part, empty = part.active, empty + 1
+            blocks, size = part.problem.blocks, len(part.centre)
+            R = blocks.n_components
+            index = blocks.component_index
+            roles[m], sizes[m], df[m], funnel[m] = R, size, part.df, part.funnel
+            more = np.arange(R + 1, K + 1)
+            constants[m] = shares[m] + part.log_constant + gammaln(empty + 1.0)
+            splits = 0.5 * np.log(more / (more - 1.0)) - betaln(c, n + (more - 1) * c)
+            constants[m] += splits.sum()
+            centres[m, :size] = part.centre
+            whiteners[m, :size, :size] = part.whitener
+            sigmas[m, :R] = part.centre[blocks.table["dispersion"].where]
+            locations[m, :R] = part.centre[index]
+            covariance = part.scale @ part.scale.T
+            marginal = covariance[index[:, :, None], index[:, None, :]]
+            role_whiteners[m, :R] = np.linalg.inv(np.linalg.cholesky(marginal))
+        bases = np.zeros((K + 1, K, K))
+        for R in range(2, K + 1):
+            bases[R, :R, : R - 1] = replace(self.blocks, n_components=R).gating_basis
+        return (
+            c, n, roles, sizes, df, funnel, constants, centres, sigmas, whiteners, locations,
+            role_whiteners, bases,
+        )  # fmt: skip
+
+    def adapted(self, thetas: Array, part: NDArray[np.intp], weights: Array) -> SymmetrisedMixture:
+        """The mixture fitted to weighted draws: shares, centres, scales and tails.
+
+        Every part is fitted to the draws it proposed itself, which carry its labels; parts with
+        few effective draws keep what they have.
+        """
+        parts, shares = [], np.empty(len(self.parts))
+        for m, old in enumerate(self.parts):
+            mine = part == m
+            w = weights[mine]
+            shares[m] = w.sum()
+            parts.append(old.adapted(thetas[mine], w / max(w.sum(), 1e-300)))
+        split_share = self.split_share
+        if self.split is not None:
+            split_share = 0.1 + 0.8 * (1.0 - shares.sum())
+        shares = shares / max(shares.sum(), 1e-300)
+        return SymmetrisedMixture(
+            self.blocks, parts, 0.9 * shares + 0.1 / len(shares), self.split, split_share
+        )

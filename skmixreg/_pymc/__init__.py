@@ -1,0 +1,1 @@
+"""The model in PyMC; the only room beside solvers that imports it."""

@@ -1,0 +1,186 @@
+"""The model, stated in PyMC: the definition that the compiled kernels are held to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from .._model.blocks import Array
+from .._model.problem import Problem
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+
+def build_model(
+    problem: Problem,
+    likelihood: Literal["kernel", "plain"] = "kernel",
+    *,
+    rows: tuple[Array, Array, Array | None] | None = None,
+    feature_names: Sequence[str] | None = None,
+) -> pm.Model:
+    """State the posterior of a problem as a PyMC model.
+
+    Priors are on standardised parameters, whose names end in ``_std``; ``weights``,
+    ``intercept``, ``coef`` and the dispersion (``sigma``) are in the user's units.  The component
+    of each row is summed out.  Components have no order: relabelling leaves the density unchanged.
+
+    Parameters
+    ----------
+    problem : Problem
+    likelihood : {"kernel", "plain"}
+        "plain" writes the likelihood as `pm.Mixture`, to look at, sample or extend.  "kernel"
+        has the same density through the compiled kernels: faster, but without the observed
+        variable ``y`` and without second derivatives.
+    rows : tuple of (X, y, weights), optional
+        Rows as the user wrote them, in the user's units, for "plain"; ``weights`` may be None.
+        By default the rows of the problem, which may be sorted and merged.
+    feature_names : sequence of str, optional
+        ``x0``, ``x1``, ... by default.
+
+    Returns
+    -------
+    pymc.Model
+        Data are `pm.Data`: `pm.set_data` replaces ``X`` (and ``y``) without recompiling.
+    """
+    import pymc as pm
+
+    if likelihood not in ("kernel", "plain"):
+        raise ValueError(f"likelihood must be 'kernel' or 'plain', got {likelihood!r}.")
+    if feature_names is None:
+        feature_names = [f"x{j}" for j in range(problem.blocks.n_features)]
+    coords = {
+        "component": np.arange(problem.blocks.n_components),
+        "feature": np.asarray(feature_names, dtype=object),
+    }
+    # Not a part of a model in whose context this may be called.
+    with pm.Model(coords=coords, model=None) as model:
+        standardised = _priors(problem)
+        in_user_units = _to_user_units(problem, *standardised)
+        if likelihood == "plain":
+            _plain_likelihood(problem, rows, *in_user_units)
+        else:
+            _kernel_likelihood(problem, *standardised)
+    return model
+
+
+def origin(model: Any) -> dict[str, Array]:
+    """Zeros for every value variable, as ``model.initial_point()`` has them, not compiled."""
+    zeros = {}
+    for value in model.value_vars:
+        dims = model.named_vars_to_dims.get(model.values_to_rvs[value].name, ())
+        shape = [
+            len(model.coords[dims[axis]]) if length is None else length
+            for axis, length in enumerate(value.type.shape)
+        ]
+        zeros[value.name] = np.zeros(shape)
+    return zeros
+
+
+def _priors(problem: Problem) -> tuple[Any, Any, Any, Any]:
+    """Weights, intercept, coef and log dispersion, one per component, standardised."""
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    priors, blocks, family = problem.priors, problem.blocks, problem.family
+    K = blocks.n_components
+
+    # PyTensor stores a Python 2.5 in single precision, and takes its logarithm there: hence the
+    # explicit np.float64 scales.
+    if K > 1:
+        weights = pm.Dirichlet(
+            "weights", a=np.full(K, priors.weight_concentration), dims="component"
+        )
+    else:
+        weights = pm.Deterministic("weights", pt.ones(1), dims="component")
+
+    if blocks.fit_intercept:
+        intercept = pm.Normal(
+            "intercept_std", 0.0, np.float64(priors.intercept_scale), dims="component"
+        )
+    else:
+        intercept = pt.zeros(K)
+    coef = pm.Normal("coef_std", 0.0, np.float64(priors.coef_scale), dims=("component", "feature"))
+
+    shape = () if blocks.shared_dispersion else (K,)
+    log_dispersion = family.pymc_log_dispersion_prior(
+        f"log_{family.dispersion_name}_std", priors, shape
+    )
+    return weights, intercept, coef, pt.broadcast_to(log_dispersion, (K,))
+
+
+def _to_user_units(
+    problem: Problem, weights: Any, intercept: Any, coef: Any, log_dispersion: Any
+) -> tuple[Any, Any, Any, Any]:
+    """The same in the user's units, as named deterministics; see `Design.to_user`."""
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    design = problem.design
+    x_mean = pm.Data("x_mean", design.x_mean, dims="feature")
+    x_scale = pm.Data("x_scale", design.x_scale, dims="feature")
+    y_mean = pm.Data("y_mean", np.float64(design.y_mean))
+    y_scale = pm.Data("y_scale", np.float64(design.y_scale))
+
+    coef = pm.Deterministic("coef", y_scale * coef / x_scale, dims=("component", "feature"))
+    intercept = pm.Deterministic(
+        "intercept", y_mean + y_scale * intercept - coef @ x_mean, dims="component"
+    )
+    dispersion = pm.Deterministic(
+        problem.family.dispersion_name, y_scale * pt.exp(log_dispersion), dims="component"
+    )
+    return weights, intercept, coef, dispersion
+
+
+def _plain_likelihood(
+    problem: Problem,
+    rows: tuple[Array, Array, Array | None] | None,
+    weights: Any,
+    intercept: Any,
+    coef: Any,
+    dispersion: Any,
+) -> None:
+    import pymc as pm
+
+    X_values, y_values, row_weights = _user_rows(problem) if rows is None else rows
+    X = pm.Data("X", X_values, dims=("row", "feature"))
+    eta = intercept + X @ coef.T
+    component = problem.family.pymc_distribution(eta, dispersion)
+
+    if row_weights is None or np.all(row_weights == 1.0):
+        y = pm.Data("y_observed", y_values, dims="row")
+        pm.Mixture("y", w=weights, comp_dists=component, observed=y, dims="row")
+    else:
+        # An observed variable counts every row once: powers of the likelihood need a potential.
+        y = pm.Data("y_observed", y_values, dims="row")
+        powers = pm.Data("row_weights", row_weights, dims="row")
+        mixture = pm.Mixture.dist(w=weights, comp_dists=component)
+        pm.Potential("y_log_likelihood", (powers * pm.logp(mixture, y)).sum())
+
+
+def _kernel_likelihood(
+    problem: Problem, weights: Any, intercept: Any, coef: Any, log_dispersion: Any
+) -> None:
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    from .likelihood_op import MixtureLogLikelihood
+
+    X = pm.Data("X_std", problem.mean_design)
+    y = pm.Data("y_std", problem.target)
+    powers = pm.Data("row_weights", problem.weights)
+    log_scale = pm.Data("log_scale", np.float64(problem.log_scale))
+    log_likelihood, *_ = MixtureLogLikelihood(problem.family.kernel_settings())(
+        pt.log(weights), intercept, coef, log_dispersion, X, y, powers
+    )
+    # A density of y in the user's units, as in the plain form.
+    pm.Potential("y_log_likelihood", log_likelihood - log_scale)
+
+
+def _user_rows(problem: Problem) -> tuple[Array, Array, Array]:
+    """Rows of the problem in the user's units."""
+    design = problem.design
+    X = problem.mean_design.T * design.x_scale + design.x_mean
+    return X, problem.target * design.y_scale + design.y_mean, problem.weights

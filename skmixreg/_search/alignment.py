@@ -1,0 +1,259 @@
+"""Labels of components: one order for the pivot, one metric for draws, modes and fits.
+
+A mixture posterior is the same under all K! relabellings.  The best mode serves as pivot: its
+components are put in order once (`component_order`), and every draw is given the labels under
+which it resembles the pivot most (`Pivot.align`).
+
+The cost of calling a draw's component k the pivot's component l is minus the log of a
+multivariate t density (5 degrees of freedom) at the coordinates of k: log weight, intercept,
+coefficients, log dispersion.  Its location is component l of the pivot and its scale matrix the
+covariance of these coordinates at the pivot.  With the scale in the cost, tight components are
+told apart by small differences; with the heavy tail and the normalising constant, an empty
+component, whose covariance is that of the prior, does not swallow draws that are merely a few
+standard deviations off.
+Assigning by minimum total cost is the relabelling of Stephens (2000) with a fixed reference.
+
+References
+----------
+Stephens, M. (2000). Dealing with label switching in mixture models. JRSS B 62, 795-809.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+from scipy.optimize import linear_sum_assignment
+
+from .._model.blocks import Array, Components, ParameterBlocks
+
+DEGREES_OF_FREEDOM = 5.0
+CLEAR_GAP = 3.0  # posterior standard deviations between neighbours for a key to set the order
+AMBIGUITY = float(np.log(20.0))  # a label is ambiguous if another order is this close
+ENUMERATED_COMPONENTS = 6  # all permutations up to here, linear assignment beyond
+DRAWS_PER_BLOCK = 2048
+
+Order = NDArray[np.intp]
+
+
+def student_log_density(squared_distance: Array, log_volume: Array | float, size: int) -> Array:
+    """Log density of a multivariate t, up to a constant that depends on ``size`` only.
+
+    Parameters
+    ----------
+    squared_distance : ndarray
+        Squared Mahalanobis distances.
+    log_volume : float or ndarray
+        Half the log determinant of the scale matrix.
+    size : int
+        Dimension.
+    """
+    half = 0.5 * (DEGREES_OF_FREEDOM + size)
+    return -half * np.log1p(squared_distance / DEGREES_OF_FREEDOM) - log_volume
+
+
+def best_orders(cost: Array) -> tuple[Order, Array]:
+    """Assignments of minimum total cost.
+
+    Parameters
+    ----------
+    cost : ndarray of shape (S, K, K)
+        ``cost[s, k, l]``: cost of calling component k of draw s component l.
+
+    Returns
+    -------
+    orders : ndarray of shape (S, K)
+        ``orders[s, l]`` is the component of draw s that becomes component l.
+    margin : ndarray of shape (S,)
+        Total cost of the second best assignment minus that of the best; infinite for K = 1.
+    """
+    S, K = cost.shape[:2]
+    if K == 1:
+        return np.zeros((S, 1), dtype=np.intp), np.full(S, np.inf)
+    if K > ENUMERATED_COMPONENTS:
+        pairs = [_linear_assignment(matrix) for matrix in cost]
+        orders = np.array([order for order, _ in pairs], dtype=np.intp).reshape(S, K)
+        return orders, np.array([margin for _, margin in pairs], dtype=np.float64)
+    candidates = np.array(list(permutations(range(K))), dtype=np.intp)
+    orders = np.empty((S, K), dtype=np.intp)
+    margin = np.empty(S)
+    for start in range(0, S, DRAWS_PER_BLOCK):
+        part = slice(start, start + DRAWS_PER_BLOCK)
+        total = np.zeros((len(cost[part]), len(candidates)))
+        for label in range(K):
+            total += cost[part, candidates[:, label], label]
+        two = np.partition(total, 1, axis=1)
+        # The first of those that tie but for rounding.
+        tied = total <= two[:, :1] + 1e-9
+        orders[part] = candidates[np.argmax(tied, axis=1)]
+        margin[part] = two[:, 1] - two[:, 0]
+    return orders, margin
+
+
+def _linear_assignment(cost: Array) -> tuple[Order, float]:
+    """Best assignment of one draw, and how much the second best costs more."""
+    rows, columns = linear_sum_assignment(cost)
+    best = cost[rows, columns].sum()
+    order = rows[np.argsort(columns)]
+    second = np.inf
+    # The second best differs from the best in at least one pair: forbid each pair in turn.
+    forbidden = 1e3 * (1.0 + np.ptp(cost)) * len(cost) + cost.max()
+    for k, label in zip(rows, columns, strict=True):
+        changed = cost.copy()
+        changed[k, label] = forbidden
+        second = min(second, changed[linear_sum_assignment(changed)].sum())
+    return order, float(second - best)
+
+
+@dataclass(frozen=True)
+class Pivot:
+    """What draws are compared with.
+
+    Attributes
+    ----------
+    location : ndarray of shape (K, m)
+        Coordinates of the components: log weight, intercept, coefficients, log dispersion.
+    whitener : ndarray of shape (K, m, m)
+        Inverses of the lower Cholesky factors of their covariances.
+    log_volume : ndarray of shape (K,)
+        Half the log determinants of their covariances.
+    blocks : ParameterBlocks
+    """
+
+    location: Array
+    whitener: Array
+    log_volume: Array
+    blocks: ParameterBlocks
+
+    @classmethod
+    def from_mode(cls, blocks: ParameterBlocks, theta: Array, scale: Array) -> Pivot:
+        """Pivot at a mode.
+
+        Parameters
+        ----------
+        blocks : ParameterBlocks
+        theta : ndarray of shape (d,)
+        scale : ndarray of shape (d, d)
+            A square root of the covariance: ``scale @ scale.T``.
+        """
+        whitener, log_volume = [], []
+        for rows in _coordinate_gradients(blocks, theta):
+            # R from QR of the transpose is a Cholesky factor, and never fails to exist.
+            factor = np.linalg.qr((rows @ scale).T, mode="r").T
+            diagonal = np.abs(np.diagonal(factor))
+            floor = 1e-12 * max(float(np.abs(factor).max()), np.finfo(float).tiny)
+            factor = factor + np.diag(np.where(diagonal < floor, floor, 0.0))
+            identity = np.eye(len(factor))
+            whitener.append(solve_triangular(factor, identity, lower=True))
+            log_volume.append(np.log(np.maximum(diagonal, floor)).sum())
+        location = coordinates(blocks, blocks.unpack(theta))
+        return cls(location, np.array(whitener), np.array(log_volume), blocks)
+
+    def cost(self, points: Array) -> Array:
+        """Minus log density of components under the pivot's: (S, K, m) -> (S, K, K)."""
+        S, K, size = points.shape
+        out = np.empty((S, K, K))
+        for label in range(K):
+            white = (points - self.location[label]) @ self.whitener[label].T
+            distance = np.einsum("ski,ski->sk", white, white)
+            out[:, :, label] = -student_log_density(distance, self.log_volume[label], size)
+        return out
+
+    def align(self, components: Components) -> tuple[Order, Array]:
+        """Labels under which draws resemble the pivot most.
+
+        Parameters
+        ----------
+        components : Components
+            Draws, with one leading axis of length S.
+
+        Returns
+        -------
+        orders : ndarray of shape (S, K)
+            For `Components.permuted`.
+        margin : ndarray of shape (S,)
+            Log density lost by the second best labels; below `AMBIGUITY` labels are ambiguous.
+        """
+        points = coordinates(self.blocks, components)
+        # Start from an order of the draw's own, so that ties do not depend on how it came.
+        canonical = np.lexsort(np.moveaxis(points, -1, 0), axis=-1)
+        points = np.take_along_axis(points, canonical[..., None], axis=1)
+        orders, margin = best_orders(self.cost(points))
+        return np.take_along_axis(canonical, orders, axis=1), margin
+
+
+def coordinates(blocks: ParameterBlocks, components: Components) -> Array:
+    """Coordinates of each component by which it is recognised: (..., K, m)."""
+    parts = [components.log_weights[..., None]] if blocks.n_components > 1 else []
+    if blocks.fit_intercept:
+        parts.append(components.intercept[..., None])
+    parts.append(components.coef)
+    if not blocks.shared_dispersion:
+        parts.append(components.log_dispersion[..., None])
+    return np.concatenate(parts, axis=-1)
+
+
+def _coordinate_gradients(blocks: ParameterBlocks, theta: Array) -> Array:
+    """Derivatives of `coordinates` with respect to theta: (K, m, d)."""
+    identity = np.eye(blocks.size)
+    rows = identity[blocks.component_index]
+    if blocks.n_components == 1:
+        return rows
+    weights = np.exp(blocks.unpack(theta).log_weights)
+    gating = np.zeros((blocks.n_components, 1, blocks.size))
+    gating[:, 0, blocks.table["gating"].where] = blocks.gating_basis - weights @ blocks.gating_basis
+    return np.concatenate([gating, rows], axis=1)
+
+
+def component_order(blocks: ParameterBlocks, theta: Array, scale: Array) -> Order:
+    """The order of components, read off one mode.
+
+    Components ascend in the first key whose adjacent gaps all exceed 3 posterior standard
+    deviations of the gap.  Keys are the coefficients in column order, the intercept (that at the
+    mean of X, so that moving the origin of X relabels nothing), the dispersion, the weight.  If
+    no key is that clear, they ascend in the first coefficient in which no two components agree.
+
+    Parameters
+    ----------
+    blocks : ParameterBlocks
+    theta : ndarray of shape (d,)
+    scale : ndarray of shape (d, d)
+        A square root of the posterior covariance at ``theta``.
+
+    Returns
+    -------
+    ndarray of shape (K,)
+        Component ``order[l]`` of ``theta`` becomes component l.
+    """
+    K = blocks.n_components
+    if K == 1:
+        return np.zeros(1, dtype=np.intp)
+    values = coordinates(blocks, blocks.unpack(theta))
+    gradients = _coordinate_gradients(blocks, theta)
+    p = blocks.n_features
+    first = 1 + int(blocks.fit_intercept)
+    keys = list(range(first, first + p))
+    keys += [1] if blocks.fit_intercept else []
+    keys += [] if blocks.shared_dispersion else [first + p]
+    keys += [0]
+    orders, clearest = [], []
+    for key in keys:
+        order = np.argsort(values[:, key], kind="stable")
+        gaps = np.diff(values[order, key])
+        sds = np.linalg.norm(np.diff(gradients[order, key], axis=0) @ scale, axis=1)
+        orders.append(order)
+        clearest.append(np.min(gaps / np.maximum(sds, np.finfo(float).tiny)))
+    for threshold in (CLEAR_GAP, 1e-6):
+        for order, gap in zip(orders, clearest, strict=True):
+            if gap > threshold:
+                return order
+    return orders[0]
+
+
+def permuted_scale(blocks: ParameterBlocks, scale: Array, order: Order) -> Array:
+    """A square root of the covariance after relabelling; not triangular."""
+    # Relabelling is linear: the images of the unit vectors are its columns.
+    return blocks.permute(np.eye(blocks.size), order).T @ scale

@@ -1,0 +1,447 @@
+"""The search for modes: many cheap starts, local moves, exact polish, merging.
+
+Starts (`_starts`) run a short annealed EM on at most `SEARCH_ROWS` rows; their ends are climbed by
+Newton's method, on more and more rows, to exact modes and merged up to relabelling.  Components of
+the best modes are then taken out one at a time and put back elsewhere (split and merge, Ueda et
+al. 2000), which finds narrow modes that random starts rarely see.  Starts are doubled until two
+independent ones have led to the best mode.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import betaln
+
+from .._model.blocks import Array, Components
+from .._model.density import LogPosterior
+from .._model.problem import Problem
+from .._support.progress import SILENT, UNWATCHED, Progress, Stage
+from . import em_kernels
+from . import starts as _starts
+from .mode_metric import collapsed, whitened_distance, window
+from .mode_table import Mode, ModeTable
+from .newton import GRADIENT_TOLERANCE, Polished, polish
+
+SEARCH_ROWS = 2000
+# Modes of a subsample are climbed on so many times its rows next: few are left for all rows.
+MORE_ROWS = 7
+# From a sample of more rows, Newton's method needs no fewer steps on all of them.
+LARGEST_SAMPLE = 1_000_000
+ANNEALING_ITERATIONS = 10
+TOLERANCE = 1e-4
+# Iterations of a short run: many where they are cheap.
+ITERATION_WORK = 200_000
+ITERATION_RANGE = (60, 600)
+LARGEST_DOUBLING = 8
+# (Rows x components + d^2) x starts spent on more starts than asked for, where rows are few.
+EXTRA_WORK = 40_000
+MOST_EXTRA_STARTS = 120
+MODES_TO_MOVE = 2
+NEIGHBOUR_START = -1  # the independent start that modes with fewer components count as
+# So much more massive, an empty component makes the modes of all components irrelevant.
+DOMINANT_NATS = 4.0
+# Starts go on while the modes found once hold more of the mass.
+LEAST_UNSEEN = 0.01
+MOST_LIFTED = 8
+# Newton runs per round of starts, by the same measure; further candidates are dropped.
+POLISH_WORK = 100_000
+POLISH_RANGE = (10, 40)
+# Above it the Newton run ended in a plateau, not at a mode.
+LOOSE_GRADIENT = 1e-3
+
+
+@dataclass
+class _Candidate:
+    components: Components
+    objective: float  # log posterior up to a constant, at the end of a short run
+    start: int  # the independent start it came from
+
+
+class EmptyComponent(NamedTuple):
+    """What a component without rows contributes to the posterior.
+
+    Attributes
+    ----------
+    log_mass : float
+        Log mass of the parameters at which a component is empty, in one labelling.
+    settled : bool
+        Whether two independent ways led to the best fit of the others.
+    """
+
+    log_mass: float
+    settled: bool
+
+
+class _Search:
+    """Modes of one problem with few rows, and which independent starts led to each."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        rng: np.random.Generator,
+        n_threads: int,
+        neighbour: ModeTable | None = None,
+    ):
+        self.problem = problem
+        self.neighbour = neighbour
+        self.rng = rng
+        self.n_threads = n_threads
+        self.stage: Stage = UNWATCHED
+        self.density = LogPosterior(problem)
+        self.window = window(problem)
+        self.modes: list[Mode] = []
+        self.hit_by: list[set[int]] = []
+        self.n_starts = 0
+        self.smaller: ModeTable | None = None
+        self.empty: EmptyComponent | None = None
+        work = problem.n_rows * problem.blocks.n_components
+        self.most_polished = int(
+            np.clip(POLISH_WORK / (work + problem.blocks.size**2), *POLISH_RANGE)
+        )
+        self.iterations = int(np.clip(ITERATION_WORK / work, *ITERATION_RANGE))
+        # The short runs leave constants of the prior out.
+        theta = np.zeros(problem.blocks.size)
+        self._constant = float(self.density.log_prior(theta)) - em_kernels.log_prior_kernel(
+            *(np.array(a, order="C") for a in problem.blocks.unpack(theta)), tuple(problem.priors),
+            problem.blocks.fit_intercept, problem.blocks.shared_dispersion,
+        )  # fmt: skip
+
+    @cached_property
+    def design(self) -> Array:
+        """Rows as starts want them: (n, P), a copy that is not made where there are no starts."""
+        return _starts.with_ones(self.problem)
+
+    def run(self, n_init: int) -> bool:
+        """Search; whether two independent starts reached the best mode."""
+        K = self.problem.blocks.n_components
+        if K == 1:
+            wanted = 2
+        else:
+            work = self.problem.n_rows * K + self.problem.blocks.size**2
+            wanted = n_init + min(EXTRA_WORK // work, MOST_EXTRA_STARTS)
+        most = wanted * LARGEST_DOUBLING
+        while True:
+            self.take(self.starts(wanted - self.n_starts) + self.additions())
+            if K > 1 and self.modes:
+                self.take(self.moves())
+                if self.empty is None:
+                    self.smaller = find_smaller_modes(self.problem, self.best_modes(), self.rng)
+                    self.empty = empty_component(self.problem, self.smaller)
+            settled = self.settled()
+            complete = settled and self.unseen_mass() < LEAST_UNSEEN
+            if complete or self.n_starts >= (most // 2 if settled else most):
+                break
+            wanted = min(2 * wanted, most)
+        if not self.modes:
+            top = max(self.starts(len(_starts.RECIPES)), key=lambda c: c.objective)
+            theta = self.problem.blocks.pack(top.components)
+            self.merge(polish(self.density, theta), force=True)
+            self.hit_by[0].add(top.start)
+        return settled
+
+    def settled(self) -> bool:
+        """Whether two starts reached the best mode, or the fit that an empty component leaves."""
+        if not self.modes:
+            return False
+        best = self.modes[self.best].log_evidence
+        if self.empty is not None and self.empty.log_mass > best + DOMINANT_NATS:
+            return self.empty.settled
+        return len(self.hit_by[self.best]) >= 2
+
+    def unseen_mass(self) -> float:
+        """Estimate of the posterior mass of modes not found: that of modes found just once.
+
+        Good and Turing's estimate (Good 1953), with masses for counts.
+        """
+        masses = np.array([mode.log_evidence for mode in self.modes])
+        top = max(masses.max(), -np.inf if self.empty is None else self.empty.log_mass)
+        shares = np.exp(masses - top)
+        once = np.array([len(hits) < 2 for hits in self.hit_by])
+        empty = 0.0 if self.empty is None else np.exp(self.empty.log_mass - top)
+        return float(shares[once].sum() / (shares.sum() + empty))
+
+    def best_modes(self) -> ModeTable:
+        """The modes from which components are taken out."""
+        masses = np.array([mode.log_evidence for mode in self.modes])
+        order = np.argsort(-masses)[:MODES_TO_MOVE]
+        return ModeTable([self.modes[i] for i in order], masses[order])
+
+    @property
+    def best(self) -> int:
+        """Index of the most massive mode."""
+        return int(np.argmax([mode.log_evidence for mode in self.modes]))
+
+    def starts(self, count: int) -> list[_Candidate]:
+        """Ends of short runs from fresh starts."""
+        jobs = []
+        for _ in range(count):
+            recipe = _starts.RECIPES[self.n_starts % len(_starts.RECIPES)]
+            components, anneal = recipe(self.problem, self.design, self.rng)
+            jobs.append((components, anneal, self.n_starts))
+            self.n_starts += 1
+        return self.run_short(jobs)
+
+    def additions(self) -> list[_Candidate]:
+        """Ends of short runs from modes with one component fewer and one put in."""
+        if self.neighbour is None:
+            return []
+        smaller = self.problem.with_components(self.problem.blocks.n_components - 1).blocks
+        jobs = []
+        for m, mode in enumerate(self.neighbour.modes[:MODES_TO_MOVE]):
+            components = smaller.unpack(mode.theta)
+            for added in _starts.additions(self.problem, self.design, components, self.rng):
+                jobs.append((added, 0.0, NEIGHBOUR_START - m))
+        return self.run_short(jobs)
+
+    def moves(self) -> list[_Candidate]:
+        """Ends of short runs from the best modes with one component put elsewhere."""
+        jobs = []
+        for m in np.argsort([-mode.log_evidence for mode in self.modes])[:MODES_TO_MOVE]:
+            components = self.problem.blocks.unpack(self.modes[m].theta)
+            start = min(self.hit_by[m])
+            for moved in _starts.relocations(self.problem, self.design, components, self.rng):
+                jobs.append((moved, 0.0, start))
+        return self.run_short(jobs)
+
+    def run_short(self, jobs: list[tuple[Components, float, int]]) -> list[_Candidate]:
+        """Ends of short EM runs from (components, annealing sigma, independent start)."""
+        problem, blocks = self.problem, self.problem.blocks
+
+        def run(job: tuple[Components, float, int]) -> _Candidate:
+            components = Components(*(np.array(a, order="C") for a in job[0]))
+            objective, _ = em_kernels.run_em(
+                problem.mean_design, problem.target, problem.weights, *components,
+                problem.family.kernel_settings(), tuple(problem.priors), blocks.fit_intercept,
+                blocks.shared_dispersion, self.iterations, TOLERANCE, job[1],
+                ANNEALING_ITERATIONS,
+            )  # fmt: skip
+            self.stage.advance()
+            return _Candidate(components, objective + self._constant, job[2])
+
+        if self.n_threads == 1 or len(jobs) < 2:
+            return [run(job) for job in jobs]
+        with ThreadPoolExecutor(self.n_threads) as pool:
+            return list(pool.map(run, jobs))
+
+    def take(self, candidates: list[_Candidate]) -> None:
+        """Polish the candidates that may matter and merge them into the modes."""
+        candidates = [c for c in candidates if np.isfinite(c.objective)]
+        # Ends of runs in other labels tie to rounding, which must not decide on labels.
+        candidates.sort(key=lambda c: -round(c.objective, 6))
+        polished = 0
+        for candidate in candidates:
+            # A lower mode may be wider and so more massive, hence the margin.
+            low = candidate.objective < candidates[0].objective - 15.0 - self.window
+            if low or polished == self.most_polished:
+                break
+            theta = self.problem.blocks.pack(candidate.components)
+            known = self._basin(theta, candidate.objective)
+            if known is None:
+                polished += 1
+                known = self.merge(polish(self.density, theta))
+            if known is not None:
+                self.hit_by[known].add(candidate.start)
+
+    def _basin(self, theta: Array, objective: float) -> int | None:
+        """The mode near enough for its quadratic to explain the objective, if there is one."""
+        for m, mode in enumerate(self.modes):
+            lost = mode.log_posterior - objective
+            if -0.1 < lost < 2.0:
+                square = whitened_distance(self.problem, theta, mode)
+                if square < 4.0 and abs(lost - 0.5 * square) < 0.05 + 0.5 * lost:
+                    return m
+        return None
+
+    def merge(self, found: Polished, force: bool = False) -> int | None:
+        """Index of the mode, added if it is new; None for what is no mode, unless forced."""
+        self.stage.advance()
+        proper = found.definite and found.gradient_norm < LOOSE_GRADIENT
+        if not (proper or force):
+            return None
+        K = self.problem.blocks.n_components
+        counts = self.density.weighted_moments(found.theta)[1 : 1 + K]
+        mode = Mode(
+            found.theta, found.log_prior, found.log_likelihood, found.scale,
+            found.gradient_norm, 0, counts,
+        )  # fmt: skip
+        for m, other in enumerate(self.modes):
+            near = abs(other.log_posterior - mode.log_posterior) < 1e-2
+            if near and whitened_distance(self.problem, mode.theta, other) < 0.05:
+                return m
+        if collapsed(self.problem, mode) and not force:
+            return None
+        self.modes.append(mode)
+        self.hit_by.append(set())
+        return len(self.modes) - 1
+
+
+def find_modes(
+    problem: Problem,
+    rng: np.random.Generator,
+    *,
+    n_init: int,
+    n_threads: int = 1,
+    neighbour: ModeTable | None = None,
+    progress: Progress = SILENT,
+) -> ModeTable:
+    """Distinct modes within max(10, d) nats of evidence of the best.
+
+    Parameters
+    ----------
+    problem : Problem
+    rng : numpy.random.Generator
+        Draws the starts and the subsample.
+    n_init : int
+        Starts at least; more where rows are few, and doubled (up to 8 times) until two
+        independent starts have reached the best mode.
+    n_threads : int
+    neighbour : ModeTable, optional
+        Modes of the same rows with one component fewer, to start from as well.
+    progress : Progress
+
+    Returns
+    -------
+    ModeTable
+    """
+    small = problem
+    if problem.n_rows > SEARCH_ROWS:
+        small = problem.subset(problem.rows.sample(rng, SEARCH_ROWS))
+    search = _Search(small, rng, n_threads, neighbour)
+    with progress.stage("search for modes") as search.stage:
+        settled = search.run(n_init)
+        smaller = search.smaller
+        if small is not problem:
+            search = _lift(search, problem)
+        if smaller is not None and neighbour is None:
+            smaller = find_smaller_modes(problem, search.best_modes(), rng)
+    if neighbour is not None:
+        likelihood = search.modes[search.best].log_likelihood
+        smaller = None if _rules_out(problem, likelihood, neighbour.modes) else neighbour
+    table = _table(search, settled)
+    table.smaller, table.knows_smaller = smaller, True
+    return table
+
+
+def find_smaller_modes(
+    problem: Problem, modes: ModeTable, rng: np.random.Generator
+) -> ModeTable | None:
+    """Modes with one component fewer, where an empty component may carry posterior mass.
+
+    Starts are the best modes with two components merged or one left out.  The table knows its
+    own smaller modes.
+
+    Returns
+    -------
+    ModeTable or None
+        None where the data rule an empty component out: its absence costs more log-likelihood
+        than the prior of a component can.
+    """
+    K = problem.blocks.n_components
+    if K == 1:
+        return None
+    smaller = problem.with_components(K - 1)
+    small, rows = smaller, 1.0
+    if problem.n_rows > SEARCH_ROWS:
+        small = smaller.subset(problem.rows.sample(rng, SEARCH_ROWS))
+        rows = problem.total_weight / small.total_weight
+    search = _Search(small, rng, 1)
+    jobs: list[tuple[Components, float, int]] = []
+    for mode in modes.modes[:MODES_TO_MOVE]:
+        for merged in _starts.reductions(problem.blocks.unpack(mode.theta)):
+            jobs.append((merged, 0.0, len(jobs)))
+    search.take(search.run_short(jobs))
+    if not search.modes:
+        return None
+    _, likelihood = LogPosterior(small.with_components(K)).values(modes.best.theta[None])
+    if _rules_out(problem, float(likelihood[0]), search.modes, rows):
+        return None
+    if small is not smaller:
+        search = _lift(search, smaller)
+    if not search.modes:
+        return None
+    table = _table(search, True)
+    table.smaller, table.knows_smaller = find_smaller_modes(smaller, table, rng), True
+    return table
+
+
+def _rules_out(
+    problem: Problem, log_likelihood: float, smaller: list[Mode], rows: float = 1.0
+) -> bool:
+    """Whether the log-likelihood that ``smaller`` modes lose is more than a component is worth.
+
+    ``rows`` is how many rows each one at hand stands for.
+    """
+    m = len(problem.blocks.component_index[0]) + 1
+    worth = 12.0 + m * (2.0 + 0.5 * np.log(problem.total_weight))
+    return (log_likelihood - max(mode.log_likelihood for mode in smaller)) * rows > worth
+
+
+def log_empty_share(problem: Problem) -> float:
+    """Log prior mass of a component staying empty, relative to the smaller model.
+
+    E[(1 - v)^n] for v ~ Beta(c, (K - 1) c), in one labelling.
+    """
+    c, K = problem.priors.weight_concentration, problem.blocks.n_components
+    n = problem.total_weight
+    return float(betaln(c, n + (K - 1) * c) - betaln(c, (K - 1) * c))
+
+
+def empty_component(problem: Problem, smaller: ModeTable | None) -> EmptyComponent:
+    """The posterior mass of one or more empty components, given the modes without one."""
+    if smaller is None:
+        return EmptyComponent(-np.inf, False)
+    inner = problem.with_components(problem.blocks.n_components - 1)
+    deeper = empty_component(inner, smaller.smaller)
+    own = float(np.logaddexp.reduce(smaller.log_masses))
+    settled = deeper.settled if deeper.log_mass > own + DOMINANT_NATS else smaller.best.hits >= 2
+    return EmptyComponent(
+        log_empty_share(problem) + float(np.logaddexp(own, deeper.log_mass)), settled
+    )
+
+
+def _lift(small: _Search, problem: Problem) -> _Search:
+    """Climb from the modes of a subsample to those of all rows, by way of larger subsamples.
+
+    Runs that start apart take many steps and then meet: that should not happen on all rows.
+    """
+    size = MORE_ROWS * small.problem.n_rows
+    if 2 * size < problem.n_rows and size <= LARGEST_SAMPLE:
+        larger = problem.subset(problem.rows.sample(small.rng, size))
+        small = _lift(small, larger)
+        return _lift(small, problem)
+    search = _Search(problem, small.rng, small.n_threads)
+    search.n_starts, search.stage = small.n_starts, small.stage
+    order = np.argsort([-mode.log_evidence for mode in small.modes])
+    for m in order[:MOST_LIFTED]:
+        if small.modes[m].log_evidence < small.modes[order[0]].log_evidence - small.window:
+            break
+        known = search.merge(
+            polish(search.density, small.modes[m].theta), force=m == order[-1] and not search.modes
+        )
+        if known is not None:
+            search.hit_by[known] |= small.hit_by[m]
+    return search
+
+
+def _table(search: _Search, settled: bool) -> ModeTable:
+    masses = np.array([mode.log_evidence for mode in search.modes])
+    order = np.array([i for i in np.argsort(-masses) if masses[i] > masses.max() - search.window])
+    for i in order:
+        search.modes[i].hits = len(search.hit_by[i])
+    best = search.modes[order[0]]
+    failures = []
+    if best.gradient_norm > GRADIENT_TOLERANCE:
+        failures.append(
+            f"the whitened gradient at the best mode is {best.gradient_norm:.1e}, not under "
+            f"{GRADIENT_TOLERANCE:.0e}; check for columns of wildly different scales"
+        )
+    if not settled:
+        failures.append(
+            f"fewer than two of {search.n_starts} starts reached the best mode; raise n_init"
+        )
+    return ModeTable([search.modes[i] for i in order], masses[order], failures)

@@ -1,0 +1,1 @@
+"""Compiled block functions, one file per family."""

@@ -1,0 +1,93 @@
+"""Block functions of the Gaussian family."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from numba import types
+from numba.extending import overload
+
+from ..._kernels.compile import compiled
+from ..._kernels.vector_kernels import BLOCK, EXACT
+from ..gaussian import GaussianSettings
+from .base_kernels import block_gradient, block_hessian, block_log_density
+
+HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
+
+
+def _is_gaussian(settings: Any) -> bool:
+    return (
+        isinstance(settings, types.BaseNamedTuple) and settings.instance_class is GaussianSettings
+    )
+
+
+@compiled(fastmath=EXACT)
+def _log_density(y, eta, log_dispersion, log_density):
+    """Standardised residuals in place of ``eta``, and log densities."""
+    for k in range(log_dispersion.shape[0]):
+        scale = math.exp(-log_dispersion[k])
+        constant = -HALF_LOG_2PI - log_dispersion[k]
+        for i in range(BLOCK):
+            z = (y[i] - eta[k, i]) * scale
+            eta[k, i] = z
+            log_density[k, i] = constant - 0.5 * (z * z)
+
+
+@compiled(fastmath=EXACT)
+def _first(z, log_dispersion, d_eta, d_phi):
+    for k in range(log_dispersion.shape[0]):
+        scale = math.exp(-log_dispersion[k])
+        for i in range(BLOCK):
+            d_eta[k, i] = z[k, i] * scale
+            d_phi[k, i] = z[k, i] * z[k, i] - 1.0
+
+
+@compiled(fastmath=EXACT)
+def _second(z, log_dispersion, d_eta2, d_eta_phi, d_phi2):
+    for k in range(log_dispersion.shape[0]):
+        scale = math.exp(-log_dispersion[k])
+        for i in range(BLOCK):
+            d_eta2[k, i] = -(scale * scale)
+            d_eta_phi[k, i] = -2.0 * (z[k, i] * scale)
+            d_phi2[k, i] = -2.0 * (z[k, i] * z[k, i])
+
+
+@overload(block_log_density)
+def _gaussian_log_density(y, eta, log_dispersion, settings, log_density):
+    if not _is_gaussian(settings):
+        return None
+
+    def block(y, eta, log_dispersion, settings, log_density):
+        _log_density(y, eta, log_dispersion, log_density)
+
+    return block
+
+
+@overload(block_gradient)
+def _gaussian_gradient(y, eta, log_dispersion, settings, log_density, d_eta, d_phi):
+    if not _is_gaussian(settings):
+        return None
+
+    def block(y, eta, log_dispersion, settings, log_density, d_eta, d_phi):
+        _log_density(y, eta, log_dispersion, log_density)
+        _first(eta, log_dispersion, d_eta, d_phi)
+
+    return block
+
+
+@overload(block_hessian)
+def _gaussian_hessian(
+    y, eta, log_dispersion, settings, log_density, d_eta, d_phi, d_eta2, d_eta_phi, d_phi2
+):
+    if not _is_gaussian(settings):
+        return None
+
+    def block(
+        y, eta, log_dispersion, settings, log_density, d_eta, d_phi, d_eta2, d_eta_phi, d_phi2
+    ):
+        _log_density(y, eta, log_dispersion, log_density)
+        _first(eta, log_dispersion, d_eta, d_phi)
+        _second(eta, log_dispersion, d_eta2, d_eta_phi, d_phi2)
+
+    return block

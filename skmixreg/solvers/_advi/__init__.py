@@ -1,0 +1,1 @@
+"""PyMC's ADVI on scaled coordinates."""

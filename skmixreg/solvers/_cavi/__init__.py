@@ -1,0 +1,1 @@
+"""The mean-field approximation of `cavi`, and its streams."""

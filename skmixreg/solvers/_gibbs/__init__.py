@@ -1,0 +1,1 @@
+"""Sweeps of `gibbs`, its chains and jumps."""
