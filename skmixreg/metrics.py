@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.exceptions import UndefinedMetricWarning
 
-from ._model.blocks import Array
+from ._support.arrays import Array
 
 __all__ = ["crps_scorer", "generalised_r2", "mean_log_predictive_density_scorer"]
 

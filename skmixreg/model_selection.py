@@ -15,7 +15,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import indexable
 from sklearn.utils.parallel import Parallel, delayed
 
-from ._model.blocks import Array
+from ._support.arrays import Array
 from .metrics import last_step
 
 __all__ = ["OneStandardError", "cross_val_responsibilities", "one_standard_error"]

@@ -5,18 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from skmixreg._draws.draws import Draws
-from skmixreg._model.blocks import Components, ParameterBlocks
+from skmixreg._model.layout import Layout
 from skmixreg._model.priors import Priors
 from skmixreg._model.problem import Problem
+from skmixreg._model.raw import Raw
 from skmixreg._posterior.posterior import Posterior
 from skmixreg._search.mode_table import Mode, ModeTable
 from skmixreg.families import Gaussian
 
 
-def random_components(rng: np.random.Generator, K: int, p: int, *lead: int) -> Components:
+def random_components(rng: np.random.Generator, K: int, p: int, *lead: int) -> Raw:
     """Components of any kind, standardised."""
     weights = rng.dirichlet(np.full(K, 3.0), size=lead)
-    return Components(
+    return Raw.of(
         np.log(weights),
         rng.normal(0, 0.5, (*lead, K)),
         rng.normal(0, 1.0, (*lead, K, p)),
@@ -38,7 +39,7 @@ def make_problem(
     rng = np.random.default_rng(seed)
     X = rng.normal(0, np.linspace(0.5, 4, p), (n, p)) + 1.5 + x_shift
     y = rng.normal(2.0, 3.0, n) + y_shift
-    return Problem.from_data(
+    return Problem.from_arrays(
         X,
         y,
         family=Gaussian(shared_sigma=shared_sigma),
@@ -48,15 +49,15 @@ def make_problem(
     )
 
 
-def make_mode(problem: Problem, components: Components, sd: float = 0.05, **values: float) -> Mode:
+def make_mode(problem: Problem, components: Raw, sd: float = 0.05, **values: float) -> Mode:
     """A mode at the given components with a random covariance of about the given sd."""
-    d = problem.blocks.size
+    d = problem.layout.size
     rng = np.random.default_rng(d)
     root = np.eye(d) + 0.3 * np.tril(rng.normal(size=(d, d)), -1) / np.sqrt(d)
-    K = problem.blocks.n_components
+    K = problem.layout.n_components
     fields = {"log_prior": -3.0, "log_likelihood": -40.0, "gradient_norm": 0.0, "hits": 4} | values
     return Mode(
-        theta=problem.blocks.pack(components),
+        theta=problem.layout.collapse(components),
         scale=sd * root,
         counts=np.full(K, problem.n_rows / K),
         **fields,  # type: ignore[arg-type]
@@ -64,15 +65,15 @@ def make_mode(problem: Problem, components: Components, sd: float = 0.05, **valu
 
 
 def draws_around(
-    blocks: ParameterBlocks, modes: list[Mode], shape: tuple[int, int], seed: int = 0
+    layout: Layout, modes: list[Mode], shape: tuple[int, int], seed: int = 0
 ) -> np.ndarray:
     """Draws around the modes in turn, each with labels at random: (chains, draws, d)."""
     rng = np.random.default_rng(seed)
     S = shape[0] * shape[1]
-    noise = rng.standard_normal((S, blocks.size))
+    noise = rng.standard_normal((S, layout.size))
     theta = np.stack([m.theta + m.scale @ e for m, e in zip((modes * S)[:S], noise, strict=True)])
-    labels = np.argsort(rng.random((S, blocks.n_components)), axis=1)
-    return blocks.pack(blocks.unpack(theta).permuted(labels)).reshape(*shape, blocks.size)
+    labels = np.argsort(rng.random((S, layout.n_components)), axis=1)
+    return layout.collapse(layout.expand(theta).permuted(labels)).reshape(*shape, layout.size)
 
 
 def make_posterior(
@@ -84,7 +85,7 @@ def make_posterior(
 ) -> Posterior:
     """What `Posterior.from_draws` makes of draws around the modes."""
     if theta is None:
-        theta = draws_around(problem.blocks, modes, shape, seed)
+        theta = draws_around(problem.layout, modes, shape, seed)
     shape = theta.shape[:2]
     draws = Draws(
         theta=theta,

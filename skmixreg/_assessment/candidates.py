@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .._draws.draws import Draws
-from .._model.blocks import Array, Components
 from .._model.problem import Problem
+from .._model.raw import Raw
 from .._posterior.posterior import Moments, Posterior
 from .._search.mode_table import ModeTable
 from .._search.search import find_modes
+from .._support.arrays import Array
 from .._support.progress import SILENT, Progress
 from ..solvers import SOLVERS
 
@@ -53,7 +54,7 @@ class Candidate:
 
     @property
     def n_components(self) -> int:
-        return self.problem.blocks.n_components
+        return self.problem.layout.n_components
 
     @property
     def log_evidence(self) -> float:
@@ -173,27 +174,25 @@ def averaged(posteriors: Sequence[Posterior], probabilities: Array) -> Posterior
     probabilities : ndarray
         They sum to 1.
     """
-    K = max(posterior.blocks.n_components for posterior in posteriors)
+    K = max(posterior.layout.n_components for posterior in posteriors)
     # As many as leave the most probable all its draws.
     best = int(np.argmax(probabilities))
     size = round(posteriors[best].log_prior.size / float(probabilities[best]))
     edges = np.rint(np.concatenate([[0.0], np.cumsum(probabilities)]) * size).astype(int)
-    taken: list[Components] = []
+    taken: list[Raw] = []
     positions = []
     for posterior, count in zip(posteriors, np.diff(edges), strict=True):
         if count == 0:
             continue
-        flat = Components(*(a.reshape(-1, *a.shape[2:]) for a in posterior.components))
+        flat = Raw(*(a.reshape(-1, *a.shape[2:]) for a in posterior.components))
         even = (np.arange(count) + 0.5) / count
         index = np.floor(even * len(flat.log_weights)).astype(int)
-        taken.append(_padded(Components(*(a[index] for a in flat)), K))
+        taken.append(_padded(Raw(*(a[index] for a in flat)), K))
         positions.append(even)
     # Interleaved, since predictions may take every other draw.
     order = np.argsort(np.concatenate(positions), kind="stable")
-    components = Components(
-        *(np.concatenate(arrays)[order][None] for arrays in zip(*taken, strict=True))
-    )
-    largest = max(posteriors, key=lambda posterior: posterior.blocks.n_components)
+    components = Raw(*(np.concatenate(arrays)[order][None] for arrays in zip(*taken, strict=True)))
+    largest = max(posteriors, key=lambda posterior: posterior.layout.n_components)
     return replace(
         largest,
         components=components,
@@ -204,11 +203,11 @@ def averaged(posteriors: Sequence[Posterior], probabilities: Array) -> Posterior
     )
 
 
-def _padded(draws: Components, K: int) -> Components:
+def _padded(draws: Raw, K: int) -> Raw:
     """With further components that repeat the first and have no weight."""
     missing = K - draws.log_weights.shape[1]
     if missing == 0:
         return draws
-    copies = Components(*(np.repeat(a[:, :1], missing, axis=1) for a in draws))
-    copies.log_weights[...] = LOG_NOTHING
-    return Components(*(np.concatenate(pair, axis=1) for pair in zip(draws, copies, strict=True)))
+    copies = Raw(*(np.repeat(a[:, :1], missing, axis=1) for a in draws))
+    copies.logits[...] = LOG_NOTHING
+    return Raw(*(np.concatenate(pair, axis=1) for pair in zip(draws, copies, strict=True)))

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from .._model.blocks import Array
+from .._support.arrays import Array
 from .candidates import Candidate, draw_contenders, shares
 
 # Two log evidences nearer than so many Monte Carlo standard errors are not told apart.

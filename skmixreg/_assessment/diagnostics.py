@@ -11,9 +11,9 @@ import pandas as pd
 
 from .._draws.approximation import LEAST_SD_RATIO
 from .._draws.judge import ESS_LIMIT, RHAT_LIMIT, diagnose
-from .._model.blocks import Array
 from .._model.priors import NumericPriors
 from .._posterior.posterior import ELSEWHERE, Posterior
+from .._support.arrays import Array
 from ..solvers.laplace import LEAST_IMPORTANCE_ESS
 from ..solvers.nuts import DIVERGENT_SHARE
 from ..solvers.smc import CORRELATION_LIMIT, EVIDENCE_ERROR_LIMIT
@@ -254,25 +254,25 @@ def _worst_coordinates(fit: Fit) -> dict[str, str]:
 
 def _diagnosed(fit: Fit) -> tuple[list[str], Array]:
     """The coordinates that chains are diagnosed by, with their names: (chains, draws, m)."""
-    blocks, components = fit.posterior.blocks, fit.posterior.components
-    own = range(blocks.n_components)
-    dispersion = f"log {fit.posterior.family.dispersion_name}"
+    layout, components = fit.posterior.layout, fit.posterior.components
+    own = range(layout.n_components)
     names: list[str] = []
     parts: list[Array] = []
-    if blocks.n_components > 1:
+    if layout.n_components > 1:
         names += [f"weights[{k}]" for k in own]
         parts.append(np.exp(components.log_weights))
-    if blocks.fit_intercept:
+    if layout.fit_intercept:
         names += [f"intercept[{k}]" for k in own]
         parts.append(components.intercept)
     names += [f"coef[{k}, {feature}]" for k in own for feature in fit.feature_names]
     parts.append(components.coef.reshape(*components.intercept.shape[:2], -1))
-    if blocks.shared_dispersion:
-        names.append(dispersion)
-        parts.append(components.log_dispersion[..., :1])
-    else:
-        names += [f"{dispersion}[{k}]" for k in own]
-        parts.append(components.log_dispersion)
+    for e, extra in enumerate(layout.extras):
+        if layout.shared_extra:
+            names.append(f"log {extra}")
+            parts.append(components.extra[..., :1, e])
+        else:
+            names += [f"log {extra}[{k}]" for k in own]
+            parts.append(components.extra[..., e])
     return names, np.concatenate(parts, axis=-1)
 
 

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._model.blocks import Array
 from .._model.priors import NumericPriors
 from .._posterior.posterior import Posterior
 from .._search.alignment import coordinates
+from .._support.arrays import Array
 
 # A second distinct solution of more than this share makes averages over solutions mean little.
 SECOND_MODE_SHARE = 0.05
@@ -53,11 +53,11 @@ class Identification(NamedTuple):
     @classmethod
     def of(cls, posterior: Posterior, priors: NumericPriors) -> Identification:
         """What the draws say of it."""
-        K = posterior.blocks.n_components
+        K = posterior.layout.n_components
         n = n_observations(posterior, priors)
         return cls(
             n_observations=n,
-            rows_needed=posterior.blocks.component_index.shape[1],
+            rows_needed=posterior.layout.own.shape[1],
             rows=n * np.exp(posterior.components.log_weights).reshape(-1, K),
             ambiguous_share=posterior.ambiguous_share,
             nearest=_nearest_pair(posterior),
@@ -112,7 +112,7 @@ def n_observations(posterior: Posterior, priors: NumericPriors) -> float:
     if "n_observations" in posterior.report:
         return float(posterior.report["n_observations"])
     # At a mode the gradient in the logits is zero: n_k + c = (n + K c) w_k.
-    c, K = priors.weight_concentration, posterior.blocks.n_components
+    c, K = priors.weight_concentration, posterior.layout.n_components
     fewest = float(posterior.modes["smallest_component"].iloc[0])
     smallest = float(np.exp(posterior.mode_components.log_weights[0].min()))
     return (fewest + c) / smallest - K * c
@@ -120,8 +120,8 @@ def n_observations(posterior: Posterior, priors: NumericPriors) -> float:
 
 def _nearest_pair(posterior: Posterior) -> tuple[int, int]:
     """The pair whose clearest coordinate differs by the fewest posterior sds."""
-    K = posterior.blocks.n_components
-    points = coordinates(posterior.blocks, posterior.components)
+    K = posterior.layout.n_components
+    points = coordinates(posterior.layout, posterior.components)
     points = points.reshape(-1, *points.shape[-2:])
     pairs = [(k, other) for k in range(K) for other in range(k + 1, K)]
     clearest = []

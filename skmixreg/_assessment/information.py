@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._model.blocks import Array, Components
+from .._model.raw import Raw
 from .._posterior import prediction
 from .._posterior.posterior import Posterior
+from .._support.arrays import Array
 
 
 class InformationCriteria(NamedTuple):
@@ -46,32 +47,32 @@ def from_sums(
     posterior: Posterior, total: float, log_likelihood: float, log_share: float
 ) -> InformationCriteria:
     """The criteria from what `log_sums` returns of all rows."""
-    d = posterior.blocks.size
+    d = posterior.layout.size
     bic = d * float(np.log(total)) - 2.0 * float(log_likelihood)
     return InformationCriteria(
         aic=2.0 * d - 2.0 * float(log_likelihood), bic=bic, icl=bic - 2.0 * float(log_share)
     )
 
 
-def most_probable_mode(posterior: Posterior) -> Components:
+def most_probable_mode(posterior: Posterior) -> Raw:
     """Components at the most probable mode, (K,).
 
     The modes of a stream are those of its first chunk.  There it is the mean of the unconstrained
     parameters, which is the mode of the normal density that the draws come from.
     """
     if "log_likelihood" not in posterior:
-        blocks = posterior.blocks
-        return blocks.unpack(blocks.pack(posterior.components).mean(axis=(0, 1)))
+        layout = posterior.layout
+        return layout.expand(layout.collapse(posterior.components).mean(axis=(0, 1)))
     best = int(np.argmax(posterior.modes["probability"].to_numpy()))
-    return Components(*(a[best] for a in posterior.mode_components))
+    return Raw(*(a[best] for a in posterior.mode_components))
 
 
-def with_draws(posterior: Posterior, components: Components) -> Posterior:
+def with_draws(posterior: Posterior, components: Raw) -> Posterior:
     """The posterior with other draws, (K, ...) or (draws, K, ...), as one chain."""
-    if components.log_weights.ndim == 1:
-        components = Components(*(a[None] for a in components))
+    if components.logits.ndim == 2:
+        components = Raw(*(a[None] for a in components))
     return replace(
         posterior,
-        components=Components(*(a[None] for a in components)),
+        components=Raw(*(a[None] for a in components)),
         log_prior=np.zeros((1, len(components.log_weights))),
     )

@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .._model.blocks import Array, Components, log_sum_exp
+from .._model.raw import Raw
 from .._posterior import prediction
 from .._posterior.posterior import Posterior
+from .._support.arrays import Array, log_sum_exp
 from .._support.failures import memory_advice
 from .information import with_draws
 
@@ -159,9 +160,9 @@ def check_rows(posterior: Posterior, X: Array, y: Array, weights: Array) -> None
         )
 
 
-def _draws(posterior: Posterior, chosen: NDArray[np.intp]) -> Components:
+def _draws(posterior: Posterior, chosen: NDArray[np.intp]) -> Raw:
     S = posterior.log_prior.size
-    return Components(*(a.reshape(S, *a.shape[2:])[chosen] for a in posterior.components))
+    return Raw(*(a.reshape(S, *a.shape[2:])[chosen] for a in posterior.components))
 
 
 class _Pointwise(NamedTuple):
@@ -267,7 +268,7 @@ def relative_efficiency(posterior: Posterior) -> float:
     from arviz_stats.base import array_stats
 
     lead = posterior.log_prior.shape
-    names = ("weights", "intercept", "coef", posterior.family.dispersion_name)
+    names = ("weights", "intercept", "coef", *posterior.layout.extras)
     values = np.concatenate([posterior[name].reshape(*lead, -1) for name in names], axis=2)
     values = values[:, :, np.ptp(values, axis=(0, 1)) > 0.0]
     ess = array_stats.ess(values, chain_axis=0, draw_axis=1, method="mean")

@@ -18,8 +18,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from .._model.blocks import Array
 from .._posterior.posterior import Posterior
+from .._support.arrays import Array
 
 ALPHAS = (0.99, 1.01)
 # Where a sensitivity begins to count (Kallioinen et al. 2024, section 2.5).
@@ -60,12 +60,12 @@ def sensitivities(posterior: Posterior, feature_names: Sequence[str]) -> pd.Data
 
 def named_draws(posterior: Posterior, feature_names: Sequence[str]) -> dict[str, Array]:
     """Draws (chains, draws) of every parameter that varies, in the user's units, by name."""
-    blocks, dispersion = posterior.blocks, posterior.family.dispersion_name
-    own = range(blocks.n_components)
+    layout = posterior.layout
+    own = range(layout.n_components)
     out: dict[str, Array] = {}
-    for name in ("weights", "intercept", dispersion):
+    for name in ("weights", "intercept", *layout.extras):
         values = posterior[name]
-        if name == dispersion and blocks.shared_dispersion:
+        if name in layout.extras and layout.shared_extra:
             out[name] = values[..., 0]
         else:
             out |= {f"{name}[{k}]": values[..., k] for k in own}

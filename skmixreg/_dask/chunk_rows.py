@@ -13,9 +13,12 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .._kernels.rows import HeldRows, Rows, spread_sample
-from .._model.blocks import Array
+from .._kernels.rows import spread_sample
 from .._model.design import Design, Standardisation
+from .._model.observations import Observations
+from .._model.rows import HeldRows, Rows
+from .._support.arrays import Array
+from ..families._base import Family
 from . import chunks
 from .chunks import Summary
 
@@ -105,14 +108,23 @@ class ChunkedData:
         )
 
     def standardised(
-        self, fit_intercept: bool, given: Standardisation | None = None
+        self, family: Family, fit_intercept: bool, given: Standardisation | None = None
     ) -> tuple[Design, ChunkRows]:
         """The affine map of `Design.fit`, and the rows after it."""
         totals = np.array([chunk.total_weight for chunk in self.summaries])
-        design = Design.from_moments(self.moments, totals, fit_intercept, given)
-        rows = ChunkRows(self.store.transform(chunks.standardise, design), self.summaries)
+        design = Design.from_moments(self.moments, totals, family, fit_intercept, given)
+        rows = ChunkRows(self.store.transform(chunks.standardise, design, family), self.summaries)
         self.store.close()
         return design, rows
+
+
+def joined(parts: Sequence[Observations]) -> Observations:
+    """Rows of several parts, one after the other."""
+    fields: dict[str, Any] = {}
+    for name in Observations._fields:
+        arrays = [getattr(part, name) for part in parts]
+        fields[name] = None if arrays[0] is None else np.concatenate(arrays, axis=-1)
+    return Observations(**fields)
 
 
 def _whole(chunk: Any, each: None) -> Any:
@@ -196,12 +208,8 @@ class ChunkRows(Rows):
                 parts, [Summary(len(rows), float(len(rows)), 1.0, 1.0, True) for rows in local]
             )
         taken = store.collect(chunks.take, each=local)
-        columns = np.empty((len(taken[0].columns), len(index)))
-        target = np.empty(len(index))
-        for i, part in zip(chosen, taken, strict=True):
-            columns[:, where[i]] = part.columns
-            target[where[i]] = part.target
-        return HeldRows(columns, target, np.ones(len(index)) if weights is None else weights)
+        order = np.concatenate([where[i] for i in chosen])
+        return HeldRows(joined(taken).take(np.argsort(order), weights))
 
     def close(self) -> None:
         self.store.close()

@@ -15,26 +15,15 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array, column_or_1d
 
 from .._kernels.rows import RowBlocks
-from .._model.blocks import Array
 from .._model.design import Design
 from .._model.moments import moments_of
+from .._model.observations import Observations
+from .._model.raw import Raw
+from .._support.arrays import Array
+from ..families._base import Family
 
 # Times its own size that a view may hold in memory.
 LARGEST_SHARE = 4
-
-
-class Chunk(NamedTuple):
-    """Rows of positive weight, feature-major as the kernels want them.
-
-    Attributes
-    ----------
-    columns : ndarray of shape (p, n)
-    target, weights : ndarray of shape (n,)
-    """
-
-    columns: Array
-    target: Array
-    weights: Array
 
 
 class Summary(NamedTuple):
@@ -162,33 +151,36 @@ def known(part: Part, each: None) -> tuple[Summary, Array]:
     return part.summary, part.moments
 
 
-def standardise(part: Part, each: None, design: Design) -> Chunk:
+def standardise(part: Part, each: None, design: Design, family: Family) -> Observations:
     """The chunk on the standardised scale."""
     n = len(part.y)
     weights = np.ones(n) if part.weights is None else np.array(part.weights, order="C")
-    return Chunk(design.columns(part.X), design.target(part.y), weights)
+    return Observations(
+        design.columns(part.X), design.target(part.y), weights,
+        auxiliary=family.auxiliary(np.asarray(part.y, dtype=np.float64)),
+    )  # fmt: skip
 
 
-def take(chunk: Chunk, each: NDArray[np.intp]) -> Chunk:
+def take(chunk: Observations, each: NDArray[np.intp]) -> Observations:
     """Some rows, with weights of 1."""
-    columns, target = chunk.columns[:, each], chunk.target[each]
-    return Chunk(np.ascontiguousarray(columns), target, np.ones(len(each)))
+    return chunk.take(each)
 
 
-def find_by_weight(chunk: Chunk, each: Array) -> NDArray[np.intp]:
+def find_by_weight(chunk: Observations, each: Array) -> NDArray[np.intp]:
     """Rows in which given amounts of weight, counted from the first row of the chunk, end."""
     found = np.cumsum(chunk.weights).searchsorted(each, side="right")
     return np.minimum(found, len(chunk.weights) - 1)
 
 
-def writeable(chunk: Chunk) -> Chunk:
-    """Arrays that came over the network or from disk may be read-only: kernels compile anew."""
-    return Chunk(*(a if a.flags.writeable else a.copy() for a in chunk))
-
-
 def own_parameters(parameters: Sequence[Any]) -> list[Any]:
-    """Parameters of kernels, writeable for the same reason."""
-    return [np.array(a, order="C") if isinstance(a, np.ndarray) else a for a in parameters]
+    """Parameters of kernels, writeable: for arrays that are not, kernels would compile anew."""
+    return [_own(a) for a in parameters]
+
+
+def _own(value: Any) -> Any:
+    if isinstance(value, Raw):
+        return Raw(*(_own(part) for part in value))
+    return np.array(value, order="C") if isinstance(value, np.ndarray) else value
 
 
 def name_of(kernel: Callable[..., Any]) -> tuple[str, str]:
@@ -202,14 +194,18 @@ def kernel_named(name: tuple[str, str]) -> Callable[..., Any]:
     return kernel
 
 
-def sum_of_blocks(chunk: Chunk, each: None, kernel: tuple[str, str], *parameters: Any) -> Array:
+def sum_of_blocks(
+    chunk: Observations, each: None, kernel: tuple[str, str], *parameters: Any
+) -> Array:
     """Sums of a kernel over the rows of the chunk, block by block."""
-    chunk = writeable(chunk)
-    blocks = RowBlocks(len(chunk.target))
-    return blocks.sum(kernel_named(kernel), *chunk, *own_parameters(parameters))
+    blocks = RowBlocks(chunk.n_units)
+    return blocks.sum(kernel_named(kernel), chunk.writeable(), *own_parameters(parameters))
 
 
-def sum_of_chunk(chunk: Chunk, each: int, kernel: tuple[str, str], *parameters: Any) -> Array:
+def sum_of_chunk(
+    chunk: Observations, each: int, kernel: tuple[str, str], *parameters: Any
+) -> Array:
     """What a kernel returns that is called once per chunk, with the number of its first row."""
-    total: Array = kernel_named(kernel)(*writeable(chunk), each, *own_parameters(parameters))
+    columns, target, weights, *_ = chunk.writeable()
+    total: Array = kernel_named(kernel)(columns, target, weights, each, *own_parameters(parameters))
     return total

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from .._kernels.rows import FEWEST_ROWS, pairwise_sum
-from .._model.blocks import Array
+from .._support.arrays import Array
 from .._support.exceptions import ClusterLostError
 from .._support.failures import AdvisedMemoryError
 from . import chunks as _chunks
@@ -91,9 +91,9 @@ class LocalStore:
     def sum_of_blocks(self, kernel: tuple[str, str], *parameters: Any) -> Array:
         function = _chunks.kernel_named(kernel)
         blocks = [
-            (start, min(start + FEWEST_ROWS, len(chunk.target)), *chunk)
+            (start, min(start + FEWEST_ROWS, chunk.n_units), chunk)
             for chunk in self.chunks
-            for start in range(0, len(chunk.target), FEWEST_ROWS)
+            for start in range(0, chunk.n_units, FEWEST_ROWS)
         ]
         return pairwise_sum(self._map(lambda block: function(*block, *parameters), blocks))
 

@@ -7,10 +7,10 @@ from typing import Any, Protocol
 import numpy as np
 from scipy.special import gammaln
 
-from .._model.blocks import Array
 from .._model.density import LogPosterior
 from .._model.problem import Problem
 from .._search.alignment import Pivot
+from .._support.arrays import Array
 from .._support.progress import SILENT, Progress
 from .draws import Draws
 
@@ -110,7 +110,7 @@ def draws_from(
     thetas = approximation.sample(rng, n)
     with progress.stage(f"{solver}: {n} draws", n) as stage:
         log_prior, log_likelihood = LogPosterior(problem).values(thetas, stage.advance)
-    log_proposal = approximation.log_density(thetas) - gammaln(problem.blocks.n_components + 1.0)
+    log_proposal = approximation.log_density(thetas) - gammaln(problem.layout.n_components + 1.0)
     khat = pareto_khat(
         np.where(own_labels(problem, thetas), log_prior + log_likelihood - log_proposal, -np.inf)
     )
@@ -136,14 +136,14 @@ def draws_from(
 
 def own_labels(problem: Problem, thetas: Array) -> np.ndarray:
     """Whether draws resemble their own centre most in the labels that they have: (S,)."""
-    blocks = problem.blocks
-    if blocks.n_components == 1:
+    layout = problem.layout
+    if layout.n_components == 1:
         return np.ones(len(thetas), dtype=bool)
     covariance = np.atleast_2d(np.cov(thetas, rowvar=False))
     covariance = covariance + 1e-12 * np.diag(np.diagonal(covariance) + 1e-300)
-    pivot = Pivot.from_mode(blocks, thetas.mean(axis=0), np.linalg.cholesky(covariance))
-    orders, _ = pivot.align(blocks.unpack(thetas))
-    return (orders == np.arange(blocks.n_components)).all(axis=1)
+    pivot = Pivot.from_mode(layout, thetas.mean(axis=0), np.linalg.cholesky(covariance))
+    orders, _ = pivot.align(layout.expand(thetas))
+    return (orders == np.arange(layout.n_components)).all(axis=1)
 
 
 def narrowness(ratio: float, solver: str) -> list[str]:

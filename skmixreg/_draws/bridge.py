@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import expit, logsumexp
 from scipy.stats import rankdata
 
-from .._model.blocks import Array
+from .._support.arrays import Array
 
 # Draws that must lie, in effect, where both densities do.
 LEAST_OVERLAP = 10.0

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._model.blocks import Array
+from .._support.arrays import Array
 
 
 @dataclass

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from .._model.blocks import Array
 from .._model.density import LogPosterior
 from .._model.problem import Problem
 from .._proposals.from_modes import mixture_over_modes
 from .._proposals.symmetrised import SymmetrisedMixture
 from .._search.mode_table import ModeTable
+from .._support.arrays import Array
 from .bridge import Evidence, log_evidence
 from .draws import Draws
 

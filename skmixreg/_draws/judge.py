@@ -11,11 +11,11 @@ from scipy.sparse.csgraph import connected_components
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from .._model.blocks import Array
 from .._model.problem import Problem
 from .._proposals.one_labelling import ModeMixture
 from .._search.alignment import Pivot
 from .._search.mode_table import ModeTable
+from .._support.arrays import Array
 from .draws import Draws
 from .region_masses import weigh_regions
 
@@ -171,14 +171,14 @@ def coordinates(
     ordered them.  Only what can vary: no weight of a single component, no intercept that is not
     fitted.
     """
-    blocks = problem.blocks
-    components = blocks.unpack(thetas.reshape(-1, blocks.size))
+    layout = problem.layout
+    components = layout.expand(thetas.reshape(-1, layout.size))
     if not ordered:
-        pivot = Pivot.from_mode(blocks, modes.modes[mode].theta, modes.modes[mode].scale)
+        pivot = Pivot.from_mode(layout, modes.modes[mode].theta, modes.modes[mode].scale)
         orders, _ = pivot.align(components)
         components = components.permuted(orders)
-    parts = [blocks.pack(components)[:, blocks.table["gating"].where.stop :]]
-    if blocks.n_components > 1:
+    parts = [layout.collapse(components)[:, layout.table["gating"].where.stop :]]
+    if layout.n_components > 1:
         parts.insert(0, np.exp(components.log_weights))
     return np.concatenate(parts, axis=1).reshape(*thetas.shape[:2], -1)
 

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from .._model.blocks import Array
 from .._model.density import LogPosterior
 from .._model.problem import Problem
 from .._proposals.one_labelling import ModeMixture
+from .._support.arrays import Array
 from .bridge import Evidence, effective_size, importance_evidence, log_evidence
 from .draws import Draws
 
@@ -56,7 +56,7 @@ def weigh_regions(
     Where chains have not been, it is importance sampling from Laplace's approximation.
     """
     density = LogPosterior(problem)
-    flat = draws.theta.reshape(-1, problem.blocks.size)
+    flat = draws.theta.reshape(-1, problem.layout.size)
     log_posterior = draws.log_posterior.ravel()
     out = Masses(np.full(len(wanted), -np.inf), np.zeros(len(wanted)))
     for r in np.flatnonzero(wanted):

@@ -12,9 +12,9 @@ from sklearn.utils.validation import check_is_fitted
 from .._assessment import information, leave_one_out
 from .._assessment.diagnostics import diagnostics_table
 from .._dask import dask_input
-from .._model.blocks import Array
 from .._model.priors import Priors
 from .._posterior import crps as _crps
+from .._support.arrays import Array
 from ..solvers import Solver
 from . import lazy, validation
 from .fitted import FittedMixture

@@ -12,9 +12,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import metrics
 from .._dask import dask_input
-from .._model.blocks import Array
 from .._posterior import prediction
 from .._posterior.posterior import Posterior
+from .._support.arrays import Array
 from . import lazy, validation
 from .lazy import per_row
 

@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._assessment import information
 from .._dask import chunks, dask_input
-from .._model.blocks import Array
+from .._support.arrays import Array
 
 
 def per_row[**P, R](method: Callable[P, R]) -> Callable[P, R]:

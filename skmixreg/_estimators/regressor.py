@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,13 +14,13 @@ from sklearn.utils.metaestimators import available_if
 
 from .._assessment.complaints import complaints
 from .._dask import dask_input
-from .._model.blocks import Array
 from .._model.design import Standardisation
 from .._model.priors import NumericPriors, Priors
-from .._model.problem import Problem
+from .._model.problem import HeldData, Problem
 from .._posterior.known_modes import known_modes
 from .._posterior.posterior import Posterior
 from .._pymc.model import build_model
+from .._support.arrays import Array
 from .._support.blas import one_blas_thread
 from .._support.failures import FIT_ADVICE, all_or_nothing, memory_advice
 from .._support.progress import CallbackSupportMixin, fit_progress, with_callbacks
@@ -103,7 +104,7 @@ class BayesianMixtureRegressor(CallbackSupportMixin, AssessedMixture):
         Posterior mean of the intercepts, in units of y; zeros without an intercept.
     sigma_ : ndarray of shape (K,)
         Posterior mean of the residual standard deviations, in units of y.  The name is the
-        family's ``dispersion_name``.
+        family's extra parameters.
     posterior_ : Posterior
         The draws, labels aligned, in units of the data.
     modes_ : DataFrame of shape (n_modes, ...)
@@ -269,7 +270,7 @@ class BayesianMixtureRegressor(CallbackSupportMixin, AssessedMixture):
             with one_blas_thread(), np.errstate(over="ignore"):
                 problem = self._problem(X, y, weights, family, priors, n_threads)
                 with problem.rows:
-                    posterior = solver.solve(
+                    modes, draws = solver.solve(
                         problem,
                         validation.resolve_generator(self.random_state),
                         n_init=self.n_init,
@@ -277,6 +278,7 @@ class BayesianMixtureRegressor(CallbackSupportMixin, AssessedMixture):
                         progress=progress,
                         modes=None if known is None else known_modes(problem, known),
                     )
+                    posterior = Posterior.from_draws(problem, modes, draws)
             self._set_fitted(family, solver, posterior)
 
     @available_if(_streams)
@@ -336,9 +338,10 @@ class BayesianMixtureRegressor(CallbackSupportMixin, AssessedMixture):
                 problem = self._problem(X, y, weights, family, priors, n_threads, scales)
                 with problem.rows:
                     generator = validation.resolve_generator(self.random_state)
-                    posterior = solver.continue_stream(
-                        stream, problem, generator, progress=progress
-                    )
+                    draws = solver.continue_stream(stream, problem, generator, progress=progress)
+                    posterior = Posterior.from_draws(problem, stream.modes, draws)
+                    # The modes of a stream are those of its first chunk.
+                    posterior = replace(posterior, modes=stream.table.copy())
             self._set_fitted(family, solver, posterior)
 
     def _resolve(self) -> tuple[Family, Any, NumericPriors, int]:
@@ -368,7 +371,8 @@ class BayesianMixtureRegressor(CallbackSupportMixin, AssessedMixture):
         self.weights_ = average("weights")
         self.coef_ = average("coef")
         self.intercept_ = average("intercept")
-        setattr(self, f"{self.family_.dispersion_name}_", average(self.family_.dispersion_name))
+        for name in self.family_.extra_names:
+            setattr(self, f"{name}_", average(name))
         self.solver_report_ = dict(posterior.report)
         value, error = posterior.log_evidence, posterior.log_evidence_error
         self.log_evidence_ = np.nan if value is None else value
@@ -396,14 +400,11 @@ class BayesianMixtureRegressor(CallbackSupportMixin, AssessedMixture):
                 self.priors, X.shape[1], bool(self.fit_intercept)
             )
         return Problem.from_data(
-            X,
-            y,
-            weights,
+            HeldData(X, y, weights, n_threads) if isinstance(X, np.ndarray) else X,
             family=family,
             n_components=self.n_components,
             priors=priors,
             fit_intercept=bool(self.fit_intercept),
-            n_threads=n_threads,
             standardisation=standardisation,
         )
 

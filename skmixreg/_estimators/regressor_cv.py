@@ -226,9 +226,10 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
             def solve(candidate: Candidate) -> None:
                 model = models[candidate.n_components]
                 solver = model._resolve()[1]
-                candidate.posterior = solver.solve(
+                modes, draws = solver.solve(
                     candidate.problem, rng, modes=candidate.modes, **options
                 )
+                candidate.posterior = Posterior.from_draws(candidate.problem, modes, draws)
                 self._take_over(model, solver, candidate.posterior)
 
             with one_blas_thread(), np.errstate(over="ignore"):
@@ -309,7 +310,7 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
                 "log_evidence": candidate.log_evidence,
                 "log_evidence_error": candidate.log_evidence_error,
                 "log_likelihood": model.modes_["log_likelihood"].iloc[best],
-                "n_parameters": candidate.problem.blocks.size,
+                "n_parameters": candidate.problem.layout.size,
                 **model._information_criteria(*rows)._asdict(),
             }
             if criterion.leaves_out:

@@ -20,9 +20,9 @@ from sklearn.utils._param_validation import Interval, validate_parameter_constra
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .._dask import dask_input
-from .._model.blocks import Array
 from .._model.design import Standardisation
 from .._model.priors import NumericPriors, Priors
+from .._support.arrays import Array
 
 MOST_OBSERVATIONS = 1e15  # a sum of more weights would not see single rows
 

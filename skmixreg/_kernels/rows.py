@@ -1,23 +1,22 @@
 """Rows in blocks: "sum this kernel over all rows".
 
-A kernel over data is called as ``kernel(start, stop, X, y, w, *parameters)`` and returns a flat
-float64 array of sums over rows start..stop.  The size of blocks depends on the number of rows
-alone and sums are combined in one fixed pairwise tree, so that the result does not depend on the
-number of threads.
+A kernel over data is called as ``kernel(start, stop, observations, *parameters)`` and returns a
+flat float64 array of sums over units start..stop, which are rows or groups of rows.  The size of
+blocks depends on the number of units alone and sums are combined in one fixed pairwise tree, so
+that the result does not depend on the number of threads.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ClassVar, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._model.blocks import Array
+from .._support.arrays import Array
 from .vector_kernels import BLOCK
 
 BLOCKS = 32
@@ -119,130 +118,3 @@ class RowBlocks:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-
-class Rows(ABC):
-    """Standardised rows, wherever they are: parameters go in, sums come out.
-
-    Attributes
-    ----------
-    in_memory : bool
-        Whether the rows are here, as ``columns``, ``target`` and ``weights``.
-    n_rows : int
-    total_weight : float
-        Sum of the weights.
-    counts, repeated : bool
-        Whether all weights are integers, and whether one exceeds 1.
-    """
-
-    in_memory: ClassVar[bool]
-    columns: Array
-    target: Array
-    weights: Array
-
-    @property
-    @abstractmethod
-    def n_rows(self) -> int: ...
-
-    @property
-    @abstractmethod
-    def total_weight(self) -> float: ...
-
-    @property
-    @abstractmethod
-    def counts(self) -> bool: ...
-
-    @property
-    @abstractmethod
-    def repeated(self) -> bool: ...
-
-    @abstractmethod
-    def sum(self, kernel: Callable[..., Array], *parameters: Any) -> Array:
-        """Sums over all rows of a kernel over data."""
-
-    @abstractmethod
-    def sum_of_parts(self, kernel: Callable[..., Array], *parameters: Any) -> Array:
-        """Sums of a kernel that numbers rows: ``kernel(X, y, w, first_row, *parameters)``."""
-
-    @abstractmethod
-    def sample(self, rng: np.random.Generator, size: int) -> NDArray[np.intp]:
-        """Indices of random rows: `spread_sample`, or by weight where weights differ."""
-
-    @abstractmethod
-    def subset(self, index: NDArray[np.intp], weights: Array | None = None) -> Rows:
-        """Some of the rows, with weights 1 unless given."""
-
-    def on_one_thread(self) -> Rows:
-        """The same rows, for work that runs beside other work."""
-        return self
-
-    def close(self) -> None:  # noqa: B027 (nothing to release, unless there is)
-        """Release what summing needs."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-
-class HeldRows(Rows):
-    """Rows in memory.
-
-    Parameters
-    ----------
-    columns : ndarray of shape (p, n)
-        Feature-major and C-contiguous.
-    target, weights : ndarray of shape (n,)
-    n_threads : int, default=1
-    """
-
-    in_memory = True
-
-    def __init__(self, columns: Array, target: Array, weights: Array, n_threads: int = 1):
-        self.columns = columns
-        self.target = target
-        self.weights = weights
-        self.blocks = RowBlocks(len(target), n_threads)
-
-    @property
-    def n_rows(self) -> int:
-        return len(self.target)
-
-    @property
-    def total_weight(self) -> float:
-        return float(self.weights.sum())
-
-    @property
-    def counts(self) -> bool:
-        parts = (self.weights[start:stop] for start, stop in self.blocks.bounds)
-        return all(bool((part == np.rint(part)).all()) for part in parts)
-
-    @property
-    def repeated(self) -> bool:
-        return bool((self.weights > 1).any())
-
-    def sum(self, kernel: Callable[..., Array], *parameters: Any) -> Array:
-        return self.blocks.sum(kernel, self.columns, self.target, self.weights, *parameters)
-
-    def sum_of_parts(self, kernel: Callable[..., Array], *parameters: Any) -> Array:
-        return kernel(self.columns, self.target, self.weights, 0, *parameters)
-
-    def sample(self, rng: np.random.Generator, size: int) -> NDArray[np.intp]:
-        w = self.weights
-        if w.min() == w.max():
-            return spread_sample(rng, self.n_rows, size)
-        return rng.choice(self.n_rows, size, p=w / w.sum())
-
-    def subset(self, index: NDArray[np.intp], weights: Array | None = None) -> HeldRows:
-        return HeldRows(
-            np.ascontiguousarray(self.columns[:, index]),
-            np.ascontiguousarray(self.target[index]),
-            np.ones(len(index)) if weights is None else np.ascontiguousarray(weights),
-        )
-
-    def on_one_thread(self) -> HeldRows:
-        return HeldRows(self.columns, self.target, self.weights)
-
-    def close(self) -> None:
-        self.blocks.close()

@@ -5,6 +5,8 @@ Arrays over rows have BLOCK elements, arrays over components and rows are (K, BL
 
 from __future__ import annotations
 
+import numpy as np
+
 from .compile import compiled
 from .vector_kernels import BLOCK, EXACT, REDUCE, exp_nonpositive, log_positive
 
@@ -27,6 +29,43 @@ def load_rows(lo, n, X, y, x_block, y_block):
     for j in range(X.shape[0]):
         load(X[j, lo : lo + n], X[j, lo + n - 1], x_block[j])
     load(y[lo : lo + n], y[lo + n - 1], y_block)
+
+
+@compiled
+def n_optional(values):
+    """Rows of an array (a, N) that may be absent."""
+    if values is None:
+        return 0
+    return values.shape[0]
+
+
+@compiled
+def load_optional(values, lo, n, out):
+    """Copy ``n`` columns of an array (a, N) that may be absent; the last one fills the block."""
+    if values is not None:
+        for j in range(out.shape[0]):
+            load(values[j, lo : lo + n], values[j, lo + n - 1], out[j])
+
+
+@compiled
+def add_optional(values, lo, n, eta):
+    """Add ``n`` elements of a vector that may be absent to the linear predictors (K, BLOCK)."""
+    if values is not None:
+        for k in range(eta.shape[0]):
+            for i in range(n):
+                eta[k, i] += values[lo + i]
+
+
+@compiled
+def log_softmax(logits, out):
+    """Logarithms of the weights that have these log odds."""
+    top = logits.max()
+    norm = 0.0
+    for k in range(logits.shape[0]):
+        norm += np.exp(logits[k] - top)
+    norm = top + np.log(norm)
+    for k in range(logits.shape[0]):
+        out[k] = logits[k] - norm
 
 
 @compiled(fastmath=EXACT)

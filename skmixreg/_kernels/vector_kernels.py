@@ -48,15 +48,7 @@ def bits_float(typingctx, x):
 
 
 @compiled(fastmath=EXACT)
-def exp_nonpositive(x):
-    """Exponential of ``x <= 0``, relative error 1e-15; exp(-700) below -700.
-
-    That floor is a normal number, and nothing beside the largest term of a sum, which is 1.
-    """
-    x = -700.0 if x < -700.0 else x  # this way round nan stays nan
-    shifted = x * LOG2E + ROUND
-    m = shifted - ROUND
-    r = (x - m * LN2_HIGH) - m * LN2_LOW
+def _exp_remainder(r):
     # (exp(r) - 1) / r on |r| <= log(2) / 2, interpolated at Chebyshev nodes
     q = 2.7620088445409746e-07
     q = q * r + 2.763265575933203e-06
@@ -68,7 +60,31 @@ def exp_nonpositive(x):
     q = q * r + 0.16666666666615607
     q = q * r + 0.5000000000000001
     q = q * r + 1.0000000000000013
-    return (1.0 + r * q) * bits_float((float_bits(shifted) + 1023) << 52)
+    return 1.0 + r * q
+
+
+@compiled(fastmath=EXACT)
+def exp_nonpositive(x):
+    """Exponential of ``x <= 0``, relative error 1e-15; exp(-700) below -700.
+
+    That floor is a normal number, and nothing beside the largest term of a sum, which is 1.
+    """
+    x = -700.0 if x < -700.0 else x  # this way round nan stays nan
+    shifted = x * LOG2E + ROUND
+    m = shifted - ROUND
+    r = (x - m * LN2_HIGH) - m * LN2_LOW
+    return _exp_remainder(r) * bits_float((float_bits(shifted) + 1023) << 52)
+
+
+@compiled(fastmath=EXACT)
+def exp_any(x):
+    """Exponential, relative error 1e-15; exp(-700) below -700 and exp(700) above 700."""
+    x = -700.0 if x < -700.0 else x  # this way round nan stays nan
+    x = 700.0 if x > 700.0 else x
+    shifted = x * LOG2E + ROUND
+    m = shifted - ROUND
+    r = (x - m * LN2_HIGH) - m * LN2_LOW
+    return _exp_remainder(r) * bits_float((float_bits(shifted) + 1023) << 52)
 
 
 @compiled(fastmath=EXACT)

@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .blocks import Array, Components
+from .._support.arrays import Array
+from ..families._base import Family
 from .moments import means, moments_of, root_mean_squares
+from .raw import Raw
 
 # Its square, a variance, is a floating point number still, and so is that of its inverse.
 LARGEST = 1e150
@@ -68,8 +70,13 @@ class Design:
     ----------
     x_mean, x_scale : ndarray of shape (p,)
     y_mean, y_scale : float
-        Means are 0 without an intercept.
+        Means are 0 without an intercept.  Of a response that is taken as it is, ``y_mean`` is the
+        linear predictor of all rows together and ``y_scale`` is 1.
     fit_intercept : bool
+    scales_response : bool, default=True
+        Whether the response itself is standardised.
+    extra_units : tuple of bool, default=(True,)
+        Which extra parameters of the family grow with the response.
     """
 
     x_mean: Array
@@ -77,6 +84,8 @@ class Design:
     y_mean: float
     y_scale: float
     fit_intercept: bool
+    scales_response: bool = True
+    extra_units: tuple[bool, ...] = (True,)
 
     @classmethod
     def fit(
@@ -84,6 +93,7 @@ class Design:
         X: Array,
         y: Array,
         weights: Array,
+        family: Family,
         fit_intercept: bool,
         given: Standardisation | None = None,
     ) -> Design:
@@ -95,13 +105,14 @@ class Design:
             If slopes or intercepts could leave the range of floating point numbers.
         """
         moments = moments_of(X, y, weights)[None]
-        return cls.from_moments(moments, np.array([weights.sum()]), fit_intercept, given)
+        return cls.from_moments(moments, np.array([weights.sum()]), family, fit_intercept, given)
 
     @classmethod
     def from_moments(
         cls,
         moments: Array,
         totals: Array,
+        family: Family,
         fit_intercept: bool,
         given: Standardisation | None = None,
     ) -> Design:
@@ -110,7 +121,10 @@ class Design:
         largest = moments[:, 0].max(axis=0)
         check_size("X", float(largest[:-1].max(initial=0.0)))
         check_size("y", float(largest[-1]))
+        scales_response = family.response_scale == "affine"
         location = means(moments, totals) if fit_intercept else np.zeros(len(largest))
+        if fit_intercept and not scales_response:
+            location[-1] = family.location(float(location[-1]), float(totals.sum()))
         if given.x_location is not None:
             location[:-1] = given.x_location
         if given.y_location is not None:
@@ -119,8 +133,14 @@ class Design:
         scale = np.array([_scale_of(*pair) for pair in zip(spread, largest, strict=True)])
         x_scale = scale[:-1] if given.x_scale is None else given.x_scale
         y_scale = float(scale[-1]) if given.y_scale is None else given.y_scale
+        if not scales_response:
+            y_scale = 1.0
         _check_range(location[:-1], x_scale, y_scale)
-        return cls(location[:-1], x_scale, float(location[-1]), y_scale, fit_intercept)
+        units = tuple(extra.in_units_of_y for extra in family.extras)
+        return cls(
+            location[:-1], x_scale, float(location[-1]), y_scale, fit_intercept, scales_response,
+            units,
+        )  # fmt: skip
 
     @property
     def standardisation(self) -> Standardisation:
@@ -137,18 +157,29 @@ class Design:
         return out
 
     def target(self, y: Array) -> Array:
-        """Standardised response."""
+        """Standardised response, or a copy of one that is taken as it is."""
+        if not self.scales_response:
+            return np.array(y, dtype=np.float64)
         out = np.subtract(y, self.y_mean, dtype=np.float64)
         out /= self.y_scale
         return out
 
-    def to_user(self, components: Components) -> Components:
-        """Components in the user's units."""
-        coef = components.coef * (self.y_scale / self.x_scale)
-        intercept = self.y_mean + self.y_scale * components.intercept - coef @ self.x_mean
-        return Components(
-            components.log_weights,
-            intercept,
-            coef,
-            components.log_dispersion + np.log(self.y_scale),
+    def response(self, values: Array) -> Array:
+        """Responses in the user's units, from standardised ones."""
+        return self.y_mean + self.y_scale * values if self.scales_response else values
+
+    @property
+    def location(self) -> float:
+        """What is added to standardised linear predictors of a response that is taken as it is."""
+        return 0.0 if self.scales_response else self.y_mean
+
+    def to_user(self, raw: Raw) -> Raw:
+        """Parameters in the user's units."""
+        coef = raw.coef * (self.y_scale / self.x_scale)
+        intercept = self.y_mean + self.y_scale * raw.intercept - coef @ self.x_mean
+        units = np.where(self.extra_units, np.log(self.y_scale), 0.0)
+        return Raw(
+            raw.logits,
+            np.concatenate([intercept[..., None], coef], axis=-1),
+            raw.extra + units if units.size else raw.extra,
         )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .blocks import Array
+from .._support.arrays import Array
 
 # Numbers that moments are computed from at a time: they stay in the second-level cache.
 BUFFER = 1 << 15

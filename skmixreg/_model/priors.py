@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone
 
-from .blocks import Array
+from .._support.arrays import Array
 from .design import Standardisation
 
 

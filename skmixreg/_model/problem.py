@@ -3,34 +3,74 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 
-from .._dask.chunk_rows import ChunkedData
-from .._kernels.rows import HeldRows, Rows
+from .._support.arrays import Array
 from ..families._base import Family
-from .blocks import Array, ParameterBlocks
+from ..families._priors import BlockPrior, NormalPrior
 from .design import Design, Standardisation
+from .layout import Layout
+from .observations import Observations, canonical_rows
 from .priors import NumericPriors
+from .raw import Model
+from .rows import HeldRows, Rows
 
 CANONICAL_ROWS = 10_000
 
 
-def canonical_rows(X: Array, y: Array, weights: Array) -> tuple[Array, Array, Array]:
-    """Rows in a form that does not depend on how the data were written.
+class Data(Protocol):
+    """Checked rows in the user's units, wherever they are."""
 
-    Zero weights are dropped; up to `CANONICAL_ROWS` rows are sorted and exact duplicates merged,
-    their weights added.  Larger data keep their order: there order matters to rounding only.
+    @property
+    def n_features(self) -> int:
+        """Columns."""
+
+    def standardised(
+        self, family: Family, fit_intercept: bool, given: Standardisation | None
+    ) -> tuple[Design, Rows]:
+        """The affine map to standardised units, and the rows after it."""
+
+
+@dataclass(frozen=True)
+class HeldData:
+    """Rows in memory.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n, p)
+    y : ndarray of shape (n,)
+    weights : ndarray of shape (n,) or None
+        Frequencies; ones by default.
+    n_threads : int, default=1
     """
-    if not weights.all():
-        keep = weights > 0
-        X, y, weights = X[keep], y[keep], weights[keep]
-    if len(y) > CANONICAL_ROWS:
-        return X, y, weights
-    rows = np.column_stack([X, y]) + 0.0  # -0.0 becomes 0.0
-    unique, inverse = np.unique(rows, axis=0, return_inverse=True)
-    merged = np.bincount(inverse.ravel(), weights=weights, minlength=len(unique))
-    return unique[:, :-1], unique[:, -1], merged
+
+    X: Array
+    y: Array
+    weights: Array | None = None
+    n_threads: int = 1
+
+    @property
+    def n_features(self) -> int:
+        """Columns."""
+        return self.X.shape[1]
+
+    def standardised(
+        self, family: Family, fit_intercept: bool, given: Standardisation | None
+    ) -> tuple[Design, Rows]:
+        """Canonical rows, standardised."""
+        weights = np.ones(len(self.y)) if self.weights is None else self.weights
+        X, y, weights = canonical_rows(self.X, self.y, weights, CANONICAL_ROWS)
+        design = Design.fit(X, y, weights, family, fit_intercept, given)
+        observations = Observations(
+            columns=design.columns(X),
+            target=design.target(y),
+            weights=np.ascontiguousarray(weights, dtype=np.float64),
+            auxiliary=family.auxiliary(np.asarray(y, dtype=np.float64)),
+        )
+        return design, HeldRows(observations, self.n_threads)
 
 
 @dataclass(frozen=True)
@@ -42,7 +82,7 @@ class Problem:
     rows : Rows
         The standardised rows: sums over them, wherever they are.
     family : Family
-    blocks : ParameterBlocks
+    layout : Layout
     priors : NumericPriors
     design : Design
         The way back to the user's units.
@@ -50,80 +90,113 @@ class Problem:
 
     rows: Rows
     family: Family
-    blocks: ParameterBlocks
+    layout: Layout
     priors: NumericPriors
     design: Design
 
     @classmethod
     def from_data(
         cls,
-        X: Array | ChunkedData,
-        y: Array,
-        weights: Array | None = None,
+        data: Data,
         *,
         family: Family,
         n_components: int,
         priors: NumericPriors,
         fit_intercept: bool = True,
-        n_threads: int = 1,
         standardisation: Standardisation | None = None,
     ) -> Problem:
-        """Canonical rows, standardised.
+        """Rows, standardised.
 
         Parameters
         ----------
-        X : ndarray of shape (n, p), or ChunkedData
-            Rows in chunks come with their own y and weights.
-        y : ndarray of shape (n,)
-        weights : ndarray of shape (n,), optional
-            Frequencies; ones by default.
+        data : Data
+            Such as `HeldData`.
         standardisation : Standardisation, optional
             Locations and scales that are given; those of the data by default.
         """
-        blocks = ParameterBlocks(n_components, X.shape[1], fit_intercept, family.shares_dispersion)
-        if isinstance(X, ChunkedData):
-            design, chunks = X.standardised(fit_intercept, standardisation)
-            return cls(chunks, family, blocks, priors, design)
-        if weights is None:
-            weights = np.ones(len(y))
-        X, y, weights = canonical_rows(X, y, weights)
-        design = Design.fit(X, y, weights, fit_intercept, standardisation)
-        rows = HeldRows(
-            design.columns(X),
-            design.target(y),
-            np.ascontiguousarray(weights, dtype=np.float64),
-            n_threads,
+        layout = Layout(
+            n_components,
+            data.n_features,
+            fit_intercept,
+            extras=family.extra_names,
+            shared_extra=family.shares_extras,
         )
-        return cls(rows, family, blocks, priors, design)
+        design, rows = data.standardised(family, fit_intercept, standardisation)
+        return cls(rows, family, layout, priors, design)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        X: Array,
+        y: Array,
+        weights: Array | None = None,
+        *,
+        n_threads: int = 1,
+        **options: Any,
+    ) -> Problem:
+        """As `from_data`, from rows in memory."""
+        return cls.from_data(HeldData(X, y, weights, n_threads), **options)
 
     def with_components(self, n_components: int) -> Problem:
         """The same data and priors with another number of components."""
-        blocks = ParameterBlocks(
-            n_components,
-            self.blocks.n_features,
-            self.blocks.fit_intercept,
-            self.blocks.shared_dispersion,
-        )
-        return replace(self, blocks=blocks)
+        return replace(self, layout=replace(self.layout, n_components=n_components))
 
     def subset(self, index: np.ndarray, weights: Array | None = None) -> Problem:
         """The problem on some of the rows, standardised as the whole; for searches."""
         return replace(self, rows=self.rows.subset(index, weights))
 
+    @cached_property
+    def model(self) -> Model:
+        """What the kernels need to know beside rows and parameters."""
+        return Model(self.family.kernel_settings(self.design.location))
+
+    @cached_property
+    def extra_priors(self) -> tuple[BlockPrior, ...]:
+        """Priors of the extra parameters, in the order of the family."""
+        return tuple(self.family.extra_priors(self.priors))
+
+    @cached_property
+    def prior_table(self) -> tuple[tuple[slice, BlockPrior], ...]:
+        """Where each prior holds; the weights, which have Dirichlet's, are not among them."""
+        table, slopes = self.layout.table, NormalPrior(self.priors.coef_scale)
+        priors: dict[str, BlockPrior] = {
+            "intercept": NormalPrior(self.priors.intercept_scale),
+            "coef": slopes,
+            "shared_coef": slopes,
+            **dict(zip(self.layout.extras, self.extra_priors, strict=True)),
+        }
+        out = [(table[name].where, prior) for name, prior in priors.items() if name in table]
+        if self.layout.n_gating:
+            out.append((slice(self.layout.n_components - 1, table["gating"].where.stop), slopes))
+        return tuple(out)
+
+    @cached_property
+    def component_priors(self) -> Array:
+        """Priors of the coordinates of one component, for compiled code: (P + E, 3)."""
+        slopes = NormalPrior(self.priors.coef_scale).row()
+        intercept = NormalPrior(self.priors.intercept_scale).row()
+        extras = [prior.row() for prior in self.extra_priors]
+        return np.array([intercept, *[slopes] * self.layout.n_features, *extras])
+
     @property
     def mean_design(self) -> Array:
         """Standardised columns, (p, n), feature-major and C-contiguous; no column of ones."""
-        return self.rows.columns
+        return self.rows.observations.columns
 
     @property
     def target(self) -> Array:
         """Standardised response: (n,)."""
-        return self.rows.target
+        return self.rows.observations.target
+
+    @cached_property
+    def working_target(self) -> Array:
+        """Responses on the standardised scale of the linear predictor, for starts: (n,)."""
+        return self.family.working_response(self.target) - self.design.location
 
     @property
     def weights(self) -> Array:
         """Positive frequencies: row i counts as ``weights[i]`` rows."""
-        return self.rows.weights
+        return self.rows.observations.weights
 
     @property
     def n_rows(self) -> int:

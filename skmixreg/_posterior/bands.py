@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .._kernels.rows import RowBlocks
-from .._model.blocks import Array
+from .._support.arrays import Array
 from . import prediction
 from .posterior import Posterior
 from .row_mixtures import RowMixtures
@@ -31,12 +31,12 @@ def distribution_function(posterior: Posterior, X: Array, Y: Array, *, n_threads
 
     def rows(start: int, stop: int) -> Array:
         Z = (X[start:stop] - design.x_mean) / design.x_scale
-        mixtures = RowMixtures(posterior.family, draws, Z)
+        mixtures = RowMixtures(posterior.family, draws, Z, design.location)
         row = np.repeat(np.arange(stop - start), q)
         return mixtures.cdf(targets[start:stop].ravel(), row)
 
-    with RowBlocks(len(X), n_threads, BLOCK_ROWS) as blocks:
-        parts = blocks.map(rows)
+    with RowBlocks(len(X), n_threads, BLOCK_ROWS) as layout:
+        parts = layout.map(rows)
     # Weights of the terms add up to 1 within rounding only.
     return np.clip(np.concatenate([np.empty(0), *parts]), 0.0, 1.0).reshape(-1, q)
 
@@ -50,15 +50,15 @@ def component_bands(
     -------
     mean, lower, upper : ndarray of shape (n, K)
     """
-    design, K = posterior.design, posterior.blocks.n_components
-    _, intercept, coef, dispersion = prediction._flat(posterior.components)
-    dispersion = np.broadcast_to(np.exp(dispersion), intercept.shape)
+    design, K = posterior.design, posterior.layout.n_components
+    draws = prediction._flat(posterior.components)
+    extra = posterior.family.natural(draws.extra)
     Z = (X - design.x_mean) / design.x_scale
     tail = 0.5 * (1.0 - probability)
     mean, lower, upper = np.empty((3, len(X), K))
     for k in range(K):
-        eta = Z @ coef[:, k].T + intercept[:, k]
-        values = posterior.family.mean(eta, dispersion[:, k])
+        eta = Z @ draws.coef[:, k].T + draws.intercept[:, k] + design.location
+        values = posterior.family.mean(eta, *(value[:, k] for value in extra))
         mean[:, k] = values.mean(axis=1)
         lower[:, k], upper[:, k] = np.quantile(values, [tail, 1.0 - tail], axis=1)
-    return tuple(design.y_mean + design.y_scale * a for a in (mean, lower, upper))  # type: ignore[return-value]
+    return tuple(design.response(a) for a in (mean, lower, upper))  # type: ignore[return-value]

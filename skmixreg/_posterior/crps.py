@@ -28,7 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._kernels.rows import RowBlocks
-from .._model.blocks import Array, Components
+from .._model.raw import Raw
+from .._support.arrays import Array
 from ..families._base import Family
 from .posterior import Posterior
 
@@ -65,16 +66,16 @@ def crps(posterior: Posterior, X: Array, y: Array, *, n_threads: int = 1) -> Arr
         return _scores(posterior.family, draws, eta, design.target(y[start:stop]), lags)
 
     per_block = max(1, BLOCK_NUMBERS // draws.log_weights.size)
-    with RowBlocks(len(X), n_threads, per_block) as blocks:
-        return design.y_scale * np.concatenate([np.empty(0), *blocks.map(rows)])
+    with RowBlocks(len(X), n_threads, per_block) as layout:
+        return design.y_scale * np.concatenate([np.empty(0), *layout.map(rows)])
 
 
-def pairing(components: Components) -> tuple[Components, NDArray[np.intp]]:
+def pairing(components: Raw) -> tuple[Raw, NDArray[np.intp]]:
     """Evenly spaced draws, as many as `PAIRS` allows, and the lags between those that are paired.
 
     Returns
     -------
-    draws : Components
+    draws : Raw
         T draws in one axis.
     lags : ndarray of shape (L,)
         Draw t is paired with draw t + lag, modulo T.
@@ -83,7 +84,7 @@ def pairing(components: Components) -> tuple[Components, NDArray[np.intp]]:
     S = components.log_weights.size // K
     T = min(S, max(2, PAIRS // K**2))
     chosen = np.round((np.arange(T) + 0.5) * S / T - 0.5).astype(np.intp)
-    draws = Components(*(a.reshape(S, *a.shape[2:])[chosen] for a in components))
+    draws = Raw(*(a.reshape(S, *a.shape[2:])[chosen] for a in components))
     n_lags = max(1, PAIRS // (T * K**2))
     if 2 * n_lags + 1 >= T:
         return draws, np.arange(T)
@@ -91,17 +92,16 @@ def pairing(components: Components) -> tuple[Components, NDArray[np.intp]]:
     return draws, np.round(np.arange(1, n_lags + 1) * T / (2 * n_lags + 1)).astype(np.intp)
 
 
-def _scores(
-    family: Family, draws: Components, eta: Array, y: Array, lags: NDArray[np.intp]
-) -> Array:
+def _scores(family: Family, draws: Raw, eta: Array, y: Array, lags: NDArray[np.intp]) -> Array:
     """Scores of rows (n,) from their linear predictors (T, K, n)."""
-    weights, dispersion = np.exp(draws.log_weights), np.exp(draws.log_dispersion)[:, :, None]
-    score = _mean_over_draws(weights, family.mean_absolute_error(y, eta, dispersion))
+    weights = np.exp(draws.log_weights)
+    extra = [value[:, :, None] for value in family.natural(draws.extra)]
+    score = _mean_over_draws(weights, family.mean_absolute_error(y, eta, *extra))
     for lag in lags:
         other = np.roll(np.arange(len(eta)), lag)
         for k in range(eta.shape[1]):
             difference = family.mean_absolute_difference(
-                eta, dispersion, eta[other, k, None], dispersion[other, k, None]
+                eta, extra, eta[other, k, None], [value[other, k, None] for value in extra]
             )
             pair = weights * weights[other, k, None]
             score -= 0.5 / len(lags) * _mean_over_draws(pair, difference)

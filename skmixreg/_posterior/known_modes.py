@@ -34,9 +34,8 @@ def known_modes(problem: Problem, posterior: Posterior) -> ModeTable:
         another.
     """
     density = LogPosterior(problem)
-    K = problem.blocks.n_components
     table = posterior.modes
-    thetas = problem.blocks.pack(posterior.mode_components)
+    thetas = problem.layout.collapse(posterior.mode_components)
     modes = []
     for i, theta in enumerate(thetas):
         prior, likelihood = density.values(theta[None])
@@ -49,7 +48,7 @@ def known_modes(problem: Problem, posterior: Posterior) -> ModeTable:
                 "sample_weight, or fit anew with clone(model).set_params(solver=...)."
             )
         found = polish(density, theta)
-        counts = density.weighted_moments(found.theta)[1 : 1 + K]
+        counts = density.expected_counts(found.theta)
         modes.append(
             Mode(
                 found.theta,

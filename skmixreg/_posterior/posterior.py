@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,9 +14,10 @@ from scipy.linalg import solve_triangular
 from scipy.special import chdtri
 
 from .._draws.draws import Draws
-from .._model.blocks import Array, Components, ParameterBlocks
 from .._model.design import Design
+from .._model.layout import Layout
 from .._model.problem import Problem
+from .._model.raw import Model, Raw
 from .._search.alignment import (
     AMBIGUITY,
     Pivot,
@@ -24,6 +26,7 @@ from .._search.alignment import (
     student_log_density,
 )
 from .._search.mode_table import ModeTable
+from .._support.arrays import Array
 from ..families._base import Family
 
 if TYPE_CHECKING:
@@ -64,17 +67,17 @@ class Moments(NamedTuple):
     noise: float
 
     @classmethod
-    def of(cls, components: Components, family: Family) -> Moments:
+    def of(cls, components: Raw, family: Family) -> Moments:
         """Moments over draws with any leading axes."""
-        lines = np.concatenate([components.intercept[..., None], components.coef], axis=-1)
+        lines = components.line
         K, width = lines.shape[-2:]
         lines = lines.reshape(-1, K, width)
         weights = np.exp(components.log_weights).reshape(-1, K)
-        dispersion = np.exp(components.log_dispersion).reshape(-1, K)
+        extra = [value.reshape(-1, K) for value in family.natural(components.extra)]
         share = weights / weights.sum()
         mean = np.einsum("sk,skj->j", share, lines)
         deviation = ((lines - mean) * np.sqrt(share)[..., None]).reshape(-1, width)
-        variance = family.variance(lines[..., 0], dispersion)
+        variance = family.variance(lines[..., 0], *extra)
         return cls(
             weights=weights.mean(axis=0),
             lines=lines.mean(axis=0),
@@ -117,12 +120,12 @@ class Posterior(Mapping[str, Array]):
     independent : bool
         Whether draws are independent rather than Markov chains.
     family : Family
-    blocks : ParameterBlocks
+    layout : Layout
     design : Design
         Between the user's units and the standardised ones.
-    components : Components
+    components : Raw
         Draws in standardised units, leading axes (chains, draws).
-    mode_components : Components
+    mode_components : Raw
         The modes in standardised units, in the same order of components; leading axis (modes,).
     draw_mode, log_prior : ndarray of shape (chains, draws)
     per_draw : dict of ndarrays of shape (chains, draws)
@@ -141,10 +144,10 @@ class Posterior(Mapping[str, Array]):
     ambiguous_share: float
     independent: bool
     family: Family
-    blocks: ParameterBlocks
+    layout: Layout
     design: Design
-    components: Components
-    mode_components: Components
+    components: Raw
+    mode_components: Raw
     draw_mode: NDArray[np.intp]
     log_prior: Array
     per_draw: dict[str, Array]
@@ -167,17 +170,17 @@ class Posterior(Mapping[str, Array]):
         -------
         Posterior
         """
-        blocks, shift = problem.blocks, problem.log_scale
-        K = blocks.n_components
+        layout, shift = problem.layout, problem.log_scale
+        K = layout.n_components
         best = modes.best
-        order = component_order(blocks, best.theta, best.scale)
+        order = component_order(layout, best.theta, best.scale)
         pivot = Pivot.from_mode(
-            blocks, blocks.permute(best.theta, order), permuted_scale(blocks, best.scale, order)
+            layout, layout.permute(best.theta, order), permuted_scale(layout, best.scale, order)
         )
         shape = draws.theta.shape[:2]
-        raw = blocks.unpack(draws.theta.reshape(-1, blocks.size))
+        raw = layout.expand(draws.theta.reshape(-1, layout.size))
         mode_thetas = np.stack([mode.theta for mode in modes.modes])
-        mode_raw = blocks.unpack(mode_thetas)
+        mode_raw = layout.expand(mode_thetas)
         if draws.ordered_by is None:
             orders, margin = pivot.align(raw)
             mode_orders, _ = pivot.align(mode_raw)
@@ -187,7 +190,7 @@ class Posterior(Mapping[str, Array]):
             mode_orders = np.argsort(mode_thetas[:, draws.ordered_by], axis=1)
         aligned = raw.permuted(orders)
         evidence, evidence_error = _trusted_evidence(draws)
-        draw_mode = _nearest_mode(blocks, modes, aligned)
+        draw_mode = _nearest_mode(layout, modes, aligned)
         table = modes.to_frame(problem)
         if draws.weighs_modes:
             # Shares of the draws, which are exact where the draws are; Laplace's masses are not.
@@ -198,7 +201,7 @@ class Posterior(Mapping[str, Array]):
             per_draw["log_likelihood"] = draws.log_likelihood - shift
         if draws.log_proposal is not None:
             per_draw["log_proposal"] = draws.log_proposal
-        components = Components(*(a.reshape(*shape, *a.shape[1:]) for a in aligned))
+        components = Raw(*(a.reshape(*shape, *a.shape[1:]) for a in aligned))
         return cls(
             solver=draws.solver,
             report=dict(draws.report),
@@ -210,7 +213,7 @@ class Posterior(Mapping[str, Array]):
             ambiguous_share=float(np.mean(margin < AMBIGUITY)) if K > 1 else 0.0,
             independent=draws.independent,
             family=problem.family,
-            blocks=blocks,
+            layout=layout,
             design=problem.design,
             components=components,
             mode_components=mode_raw.permuted(mode_orders),
@@ -220,10 +223,15 @@ class Posterior(Mapping[str, Array]):
             moments=Moments.of(components, problem.family),
         )
 
+    @cached_property
+    def model(self) -> Model:
+        """What the kernels need to know beside rows and draws."""
+        return Model(self.family.kernel_settings(self.design.location))
+
     # ------------------------------------------------------------- mapping of named blocks
 
     def _names(self) -> list[str]:
-        names = ["weights", "intercept", "coef", self.family.dispersion_name]
+        names = ["weights", "intercept", "coef", *self.layout.extras]
         return [*names, "mode", "log_prior", *self.per_draw]
 
     def __getitem__(self, name: str) -> Array:
@@ -243,8 +251,8 @@ class Posterior(Mapping[str, Array]):
     def __repr__(self) -> str:
         chains, draws = self.log_prior.shape
         return (
-            f"Posterior(solver={self.solver!r}, n_components={self.blocks.n_components}, "
-            f"n_features={self.blocks.n_features}, chains={chains}, draws={draws})"
+            f"Posterior(solver={self.solver!r}, n_components={self.layout.n_components}, "
+            f"n_features={self.layout.n_features}, chains={chains}, draws={draws})"
         )
 
     @property
@@ -252,12 +260,12 @@ class Posterior(Mapping[str, Array]):
         """Parameters of every mode in the user's units, by name; leading axis (modes,)."""
         return self._named(self.design.to_user(self.mode_components))
 
-    def _named(self, components: Components) -> dict[str, Array]:
+    def _named(self, components: Raw) -> dict[str, Array]:
         return {
             "weights": np.exp(components.log_weights),
             "intercept": components.intercept,
             "coef": components.coef,
-            self.family.dispersion_name: np.exp(components.log_dispersion),
+            **dict(zip(self.layout.extras, self.family.natural(components.extra), strict=True)),
         }
 
     # ---------------------------------------------------------------------------- tables
@@ -284,8 +292,8 @@ class Posterior(Mapping[str, Array]):
         """
         import arviz as az
 
-        names = ["weights", "intercept", "coef", self.family.dispersion_name]
-        if not self.blocks.fit_intercept:
+        names = ["weights", "intercept", "coef", *self.layout.extras]
+        if not self.layout.fit_intercept:
             names.remove("intercept")
         options = {
             "ci_prob": probability, "ci_kind": "eti", "var_names": names, "round_to": "none",
@@ -321,11 +329,11 @@ class Posterior(Mapping[str, Array]):
             (``intercept``, ``coef[x1]``, ...), ``component``, ``reference``; one row per pair.
         """
         tail = 0.5 * (1.0 - probability)
-        K = self.blocks.n_components
+        K = self.layout.n_components
         columns: dict[str, Array] = {}
-        if self.blocks.fit_intercept:
+        if self.layout.fit_intercept:
             columns["intercept"] = self["intercept"].reshape(-1, K)
-        coef = self["coef"].reshape(-1, K, self.blocks.n_features)
+        coef = self["coef"].reshape(-1, K, self.layout.n_features)
         for j, name in enumerate(feature_names):
             columns[f"coef[{name}]"] = coef[:, :, j]
         index, rows = [], []
@@ -391,11 +399,10 @@ class Posterior(Mapping[str, Array]):
         import arviz as az
 
         coords: dict[str, Any] = {
-            "component": np.arange(self.blocks.n_components),
+            "component": np.arange(self.layout.n_components),
             "feature": [str(name) for name in feature_names],
         }
-        dims = {name: ["component"] for name in ("weights", "intercept")}
-        dims[self.family.dispersion_name] = ["component"]
+        dims = {name: ["component"] for name in ("weights", "intercept", *self.layout.extras)}
         dims |= {"coef": ["component", "feature"], "y": ["observation"]}
         for variables in groups.values():
             if "y" in variables:
@@ -413,22 +420,20 @@ def _trusted_evidence(draws: Draws) -> tuple[float | None, float | None]:
     return value, error
 
 
-def _nearest_mode(
-    blocks: ParameterBlocks, modes: ModeTable, components: Components
-) -> NDArray[np.intp]:
+def _nearest_mode(layout: Layout, modes: ModeTable, components: Raw) -> NDArray[np.intp]:
     """The mode each draw belongs to, or `ELSEWHERE`: (S, ...) -> (S,).
 
     The one with the highest mass times a multivariate t density around it, draws labelled as
     that mode.  Modes of negligible mass are not considered, and draws further from all modes
     than a normal distribution goes (an empty component wandering over its prior) are elsewhere.
     """
-    S, d = len(components.log_weights), blocks.size
+    S, d = len(components.log_weights), layout.size
     relevant = np.flatnonzero(modes.log_masses >= modes.log_masses.max() - NEGLIGIBLE_MODE)
     score, distance = np.empty((2, S, len(relevant)))
     for column, index in enumerate(relevant):
         mode = modes.modes[index]
-        orders, _ = Pivot.from_mode(blocks, mode.theta, mode.scale).align(components)
-        theta = blocks.pack(components.permuted(orders))
+        orders, _ = Pivot.from_mode(layout, mode.theta, mode.scale).align(components)
+        theta = layout.collapse(components.permuted(orders))
         white = solve_triangular(mode.scale, (theta - mode.theta).T, lower=True)
         log_volume = float(np.log(np.diagonal(mode.scale)).sum())
         distance[:, column] = np.einsum("ds,ds->s", white, white)

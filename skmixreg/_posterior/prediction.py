@@ -18,8 +18,10 @@ from typing import Any
 import numpy as np
 
 from .._kernels.rows import RowBlocks
-from .._model import sum_kernels
-from .._model.blocks import Array, Components
+from .._model import pointwise_kernels
+from .._model.observations import Observations
+from .._model.raw import Raw
+from .._support.arrays import Array
 from .._support.failures import memory_advice
 from . import row_mixtures
 from .posterior import Posterior
@@ -122,7 +124,7 @@ def log_predictive_density(
     ndarray of shape (n,)
     """
     draws = _flat(posterior.components)
-    parts = _map_rows(posterior, sum_kernels.pointwise_log_predictive, draws, X, y, n_threads)
+    parts = _map_rows(posterior, pointwise_kernels.pointwise_log_predictive, draws, X, y, n_threads)
     return np.concatenate([np.empty(0), *parts]) - np.log(posterior.design.y_scale)
 
 
@@ -134,8 +136,10 @@ def responsibilities(posterior: Posterior, X: Array, y: Array, *, n_threads: int
     ndarray of shape (n, K)
     """
     draws = _flat(posterior.components)
-    parts = _map_rows(posterior, sum_kernels.pointwise_responsibilities, draws, X, y, n_threads)
-    return np.concatenate([np.empty(0), *parts]).reshape(len(X), posterior.blocks.n_components)
+    parts = _map_rows(
+        posterior, pointwise_kernels.pointwise_responsibilities, draws, X, y, n_threads
+    )
+    return np.concatenate([np.empty(0), *parts]).reshape(len(X), posterior.layout.n_components)
 
 
 @memory_advice(
@@ -150,19 +154,17 @@ def log_likelihood_draws(posterior: Posterior, X: Array, y: Array, *, n_threads:
     ndarray of shape (chains, draws, n)
     """
     draws = _flat(posterior.components)
-    out = np.empty((len(draws.log_weights), len(X)))
-    with RowBlocks(len(X), n_threads, _kernel_rows(X)) as blocks:
+    out = np.empty((len(draws.logits), len(X)))
+    with RowBlocks(len(X), n_threads, _kernel_rows(X)) as layout:
 
         def rows(start: int, stop: int) -> None:
-            columns = posterior.design.columns(X[start:stop])
-            target = posterior.design.target(y[start:stop])
-            settings = posterior.family.kernel_settings()
+            block = _standardised(posterior, X[start:stop], y[start:stop])
             for s, arrays in enumerate(zip(*draws, strict=True)):
-                out[s, start:stop] = sum_kernels.log_likelihood_rows(
-                    0, stop - start, columns, target, *arrays, settings
+                out[s, start:stop] = pointwise_kernels.log_likelihood_rows(
+                    0, stop - start, block, Raw(*arrays), posterior.model
                 )
 
-        blocks.map(rows)
+        layout.map(rows)
     out -= np.log(posterior.design.y_scale)
     return out.reshape(*posterior.log_prior.shape, len(X))
 
@@ -174,33 +176,34 @@ def _kernel_rows(X: Array) -> int:
 def _map_rows(
     posterior: Posterior,
     kernel: Callable[..., Array],
-    draws: Components,
+    draws: Raw,
     X: Array,
     y: Array,
     n_threads: int,
 ) -> list[Array]:
     """What a kernel over (rows, draws) returns for every block of standardised rows."""
-    settings = posterior.family.kernel_settings()
 
     def rows(start: int, stop: int) -> Array:
-        columns = posterior.design.columns(X[start:stop])
-        target = posterior.design.target(y[start:stop])
-        return kernel(0, stop - start, columns, target, *draws, settings)
+        block = _standardised(posterior, X[start:stop], y[start:stop])
+        return kernel(0, stop - start, block, draws, posterior.model)
 
-    with RowBlocks(len(X), n_threads, _kernel_rows(X)) as blocks:
-        return blocks.map(rows)
+    with RowBlocks(len(X), n_threads, _kernel_rows(X)) as layout:
+        return layout.map(rows)
 
 
-def _flat(components: Components) -> Components:
+def _flat(components: Raw) -> Raw:
     """One axis of draws, C-contiguous, as the kernels take it."""
-    logs, intercept, coef, dispersion = components
-    S = logs.shape[0] * logs.shape[1]
-    return Components(
-        np.ascontiguousarray(logs.reshape(S, -1)),
-        np.ascontiguousarray(intercept.reshape(S, -1)),
-        np.ascontiguousarray(coef.reshape(S, *coef.shape[2:])),
-        np.ascontiguousarray(dispersion.reshape(S, -1)),
-    )
+    S = components.logits.shape[0] * components.logits.shape[1]
+    return Raw(*(np.ascontiguousarray(a.reshape(S, *a.shape[2:])) for a in components))
+
+
+def _standardised(posterior: Posterior, X: Array, y: Array) -> Observations:
+    """Rows as the kernels take them."""
+    design = posterior.design
+    return Observations(
+        design.columns(X), design.target(y), np.ones(len(y)),
+        auxiliary=posterior.family.auxiliary(np.asarray(y, dtype=np.float64)),
+    )  # fmt: skip
 
 
 # ---------------------------------------------------------------------- random predictions
@@ -225,7 +228,7 @@ def sample_y(posterior: Posterior, X: Array, n_samples: int, rng: np.random.Gene
     ndarray of shape (n, n_samples)
     """
     draws = _flat(posterior.components)
-    S = len(draws.log_weights)
+    S = len(draws.logits)
     chosen = np.concatenate([rng.permutation(S) for _ in range(-(-n_samples // S))])[:n_samples]
     out = np.empty((len(X), n_samples))
     for column, s in enumerate(chosen):
@@ -244,26 +247,27 @@ def sample_y_draws(posterior: Posterior, X: Array, rng: np.random.Generator) -> 
     ndarray of shape (chains, draws, n)
     """
     draws = _flat(posterior.components)
-    out = np.empty((len(draws.log_weights), len(X)))
+    out = np.empty((len(draws.logits), len(X)))
     for s, row in enumerate(out):
         row[:] = _sample_rows(posterior, draws, s, X, rng)
     return out.reshape(*posterior.log_prior.shape, len(X))
 
 
 def _sample_rows(
-    posterior: Posterior, draws: Components, s: int, X: Array, rng: np.random.Generator
+    posterior: Posterior, draws: Raw, s: int, X: Array, rng: np.random.Generator
 ) -> Array:
     design = posterior.design
     out = np.empty(len(X))
     cumulative = np.cumsum(np.exp(draws.log_weights[s]))[:-1]
-    rows = max(1, KERNEL_NUMBERS // (X.shape[1] + posterior.blocks.n_components))
+    rows = max(1, KERNEL_NUMBERS // (X.shape[1] + posterior.layout.n_components))
     for start in range(0, len(X), rows):
         part = slice(start, start + rows)
         Z = (X[part] - design.x_mean) / design.x_scale
         z = np.searchsorted(cumulative, rng.random(len(Z)))
         eta = (Z @ draws.coef[s].T + draws.intercept[s])[np.arange(len(Z)), z]
-        out[part] = posterior.family.sample(eta, np.exp(draws.log_dispersion[s])[z], rng)
-    return design.y_mean + design.y_scale * out
+        extra = [value[z] for value in posterior.family.natural(draws.extra[s])]
+        out[part] = posterior.family.sample(rng, eta + design.location, *extra)
+    return design.response(out)
 
 
 # -------------------------------------------------- the predictive distribution at each row
@@ -286,7 +290,7 @@ def quantiles(posterior: Posterior, X: Array, levels: Array, *, n_threads: int =
         posterior, lambda mixtures: row_mixtures.quantiles(mixtures, levels), X, n_threads
     )
     out = np.concatenate([np.empty((0, len(levels))), *parts])
-    return posterior.design.y_mean + posterior.design.y_scale * out
+    return posterior.design.response(out)
 
 
 def interval(posterior: Posterior, X: Array, coverage: float, *, n_threads: int = 1) -> Array:
@@ -328,16 +332,16 @@ def highest_density_regions(
 
     parts = _map_mixtures(posterior, rows, X, n_threads, most_rows=128)
     design = posterior.design
-    return [design.y_mean + design.y_scale * region for part in parts for region in part]
+    return [design.response(region) for part in parts for region in part]
 
 
-def _thinned(posterior: Posterior) -> Components:
+def _thinned(posterior: Posterior) -> Raw:
     draws = _flat(posterior.components)
-    S = len(draws.log_weights)
+    S = len(draws.logits)
     if S <= THINNED_DRAWS:
         return draws
     chosen = np.round((np.arange(THINNED_DRAWS) + 0.5) * S / THINNED_DRAWS - 0.5).astype(np.intp)
-    return Components(*(a[chosen] for a in draws))
+    return Raw(*(a[chosen] for a in draws))
 
 
 def _map_mixtures(
@@ -352,8 +356,13 @@ def _map_mixtures(
 
     def rows(start: int, stop: int) -> Any:
         return function(
-            RowMixtures(posterior.family, draws, (X[start:stop] - design.x_mean) / design.x_scale)
+            RowMixtures(
+                posterior.family,
+                draws,
+                (X[start:stop] - design.x_mean) / design.x_scale,
+                design.location,
+            )
         )
 
-    with RowBlocks(len(X), n_threads, per_block) as blocks:
-        return blocks.map(rows)
+    with RowBlocks(len(X), n_threads, per_block) as layout:
+        return layout.map(rows)

@@ -1,6 +1,6 @@
 """Quantiles and highest-density regions of many one-dimensional mixtures at once.
 
-Row i has the distribution of a mixture of M terms ``f(y | eta[i, m], dispersion[m])`` with
+Row i has the distribution of a mixture of M terms ``f(y | eta[i, m], extra[m])`` with
 weights ``weights[m]``: the posterior predictive distribution, over T draws of K components.
 Everything is deterministic, and no row's result depends on the other rows.  Rows are solved
 together, by the bracketing root finder of Chandrupatla (1997) in `scipy.optimize.elementwise`.
@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import elementwise
 
-from .._model.blocks import Array, Components
+from .._model.raw import Raw
+from .._support.arrays import Array
 from ..families._base import Family
 
 CACHED_NUMBERS = 1 << 15  # terms evaluated at once, few enough for the cache
@@ -45,39 +46,44 @@ class RowMixtures:
     Parameters
     ----------
     family : Family
-    draws : Components
+    draws : Raw
         T draws, standardised.
+    location : float
+        Added to linear predictors: `Design.location`.
     Z : ndarray of shape (n, p)
         Standardised rows.
 
     Attributes
     ----------
     eta : ndarray of shape (n, M)
-    dispersion, weights : ndarray of shape (M,)
+    extra : list of ndarrays of shape (M,)
+        The family's extra parameters, on their natural scales.
+    weights : ndarray of shape (M,)
     centre, spread : ndarray of shape (n, K)
         Mean and standard deviation of y within each component.
     shares : ndarray of shape (K,)
     """
 
-    def __init__(self, family: Family, draws: Components, Z: Array):
+    def __init__(self, family: Family, draws: Raw, Z: Array, location: float = 0.0):
         self.family = family
         T, K = draws.log_weights.shape
         p = Z.shape[1]
         # Column by column: a matrix product may round a row differently in other company.
         slopes = draws.coef.reshape(T * K, p)
-        self.eta = np.repeat(draws.intercept.reshape(1, T * K), len(Z), axis=0)
+        self.eta = np.repeat(draws.intercept.reshape(1, T * K) + location, len(Z), axis=0)
         for j in range(p):
             self.eta += Z[:, j, None] * slopes[:, j]
-        self.dispersion = np.exp(draws.log_dispersion).ravel()
+        self.extra = [value.ravel() for value in family.natural(draws.extra)]
         self.weights = (np.exp(draws.log_weights) / T).ravel()
         self.weights /= self.weights.sum()
         self.shares = self.weights.reshape(T, K).sum(axis=0)
         within = self.weights.reshape(T, K) / self.shares
         eta = self.eta.reshape(len(Z), T, K)
-        location = self.family.mean(eta, self.dispersion.reshape(T, K))
-        variance = self.family.variance(eta, self.dispersion.reshape(T, K))
-        self.centre = (within * location).sum(axis=1)
-        deviation = location - self.centre[:, None, :]
+        extra = [value.reshape(T, K) for value in self.extra]
+        mean = self.family.mean(eta, *extra)
+        variance = self.family.variance(eta, *extra)
+        self.centre = (within * mean).sum(axis=1)
+        deviation = mean - self.centre[:, None, :]
         self.spread = np.sqrt((within * (variance + deviation**2)).sum(axis=1))
 
     def cdf(self, y: Array, row: NDArray[np.intp]) -> Array:
@@ -87,8 +93,8 @@ class RowMixtures:
     def density(self, y: Array, row: NDArray[np.intp]) -> Array:
         """Density at points ``y`` of rows ``row``."""
 
-        def value(y: Array, eta: Array, dispersion: Array) -> Array:
-            return np.exp(self.family.log_density(y, eta, dispersion))
+        def value(y: Array, eta: Array, *extra: Array) -> Array:
+            return np.exp(self.family.log_density(y, eta, *extra))
 
         return self._average(value, y, row)
 
@@ -97,7 +103,7 @@ class RowMixtures:
         step = max(1, CACHED_NUMBERS // len(self.weights))
         for start in range(0, len(y), step):
             part = slice(start, start + step)
-            values = function(y[part, None], self.eta[row[part]], self.dispersion)
+            values = function(y[part, None], self.eta[row[part]], *self.extra)
             out[part] = (values * self.weights).sum(axis=1)
         return out
 
@@ -173,7 +179,7 @@ class _Grid:
         self.mixtures = mixtures
         n = len(mixtures.eta)
         around = mixtures.centre[:, :, None] + mixtures.spread[:, :, None] * _OFFSETS
-        reach = 10.0 * mixtures.dispersion
+        reach = 10.0 * mixtures.extra[0]
         low = (mixtures.eta - reach).min(axis=1, keepdims=True)
         high = (mixtures.eta + reach).max(axis=1, keepdims=True)
         nodes = np.sort(np.concatenate([low, around.reshape(n, -1), high], axis=1), axis=1)

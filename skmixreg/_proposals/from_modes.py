@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import gammaln
 
-from .._model.blocks import Array
 from .._model.density import LogPosterior
 from .._model.problem import Problem
 from .._search.mode_metric import matching
 from .._search.mode_table import ModeTable
 from .._search.newton import polish
 from .._search.search import find_smaller_modes, log_empty_share
+from .._support.arrays import Array
 from .split import SplitProposal
 from .symmetrised import EmptyPart, Part, StudentPart, SymmetrisedMixture
 
@@ -50,12 +50,12 @@ def _mixture(
     relative = np.exp(log_masses[keep] - log_masses.max())
     # A floor, since these masses are rough.
     probabilities = 0.8 * relative / relative.sum() + 0.2 / len(keep)
-    mixture = SymmetrisedMixture(problem.blocks, [parts[i] for i in keep], probabilities)
+    mixture = SymmetrisedMixture(problem.layout, [parts[i] for i in keep], probabilities)
     smaller = modes.smaller
-    if smaller is None or splits == 0 or problem.blocks.shared_dispersion:
+    if smaller is None or splits == 0 or not SplitProposal.serves(problem):
         return mixture
     inner = _mixture(
-        problem.with_components(problem.blocks.n_components - 1), smaller, rng, splits - 1
+        problem.with_components(problem.layout.n_components - 1), smaller, rng, splits - 1
     )
     mixture.split, mixture.split_share = SplitProposal(problem, inner), SPLIT_SHARE
     return mixture
@@ -70,7 +70,7 @@ def _parts(problem: Problem, modes: ModeTable) -> tuple[list[Part], list[float]]
     full, masses = _full_parts(problem, modes)
     parts: list[Part] = [*full]
     if modes.smaller is not None:
-        inner_problem = problem.with_components(problem.blocks.n_components - 1)
+        inner_problem = problem.with_components(problem.layout.n_components - 1)
         inner, inner_masses = _parts(inner_problem, modes.smaller)
         share = log_empty_share(problem)
         parts += [EmptyPart(problem, part) for part in inner]
@@ -100,7 +100,7 @@ def with_missing_modes(
     log_evidence : float
         Estimate of the log evidence, for the shares of the new parts.
     """
-    K = problem.blocks.n_components
+    K = problem.layout.n_components
     density = LogPosterior(problem)
     parts, shares = list(proposal.parts), list(proposal.probabilities)
     students = [part for part in parts if isinstance(part, StudentPart)]
@@ -112,9 +112,9 @@ def with_missing_modes(
         known = any(np.allclose(mode, found.theta, atol=1e-4) for mode in made_for)
         if found.definite and not known:
             made_for.append(found.theta)
-            counts = density.weighted_moments(found.theta)[1 : 1 + K]
+            counts = density.expected_counts(found.theta)
             parts.append(_student(problem, found.theta, found.scale, counts))
-            log_volume = 0.5 * problem.blocks.size * np.log(2.0 * np.pi)
+            log_volume = 0.5 * problem.layout.size * np.log(2.0 * np.pi)
             log_volume += np.log(np.diagonal(found.scale)).sum()
             mass = found.log_prior + found.log_likelihood + log_volume + gammaln(K + 1.0)
             shares.append(float(np.clip(np.exp(min(mass - log_evidence, 0.0)), 0.02, 0.3)))
@@ -124,7 +124,8 @@ def with_missing_modes(
 def _student(problem: Problem, mode: Array, scale: Array, counts: Array) -> StudentPart:
     centre, scale = mode.copy(), scale.copy()
     _spread_sigma(problem, centre, scale, counts)
-    return StudentPart(problem, centre, scale, START_DF, funnel=True, mode=mode)
+    funnel = problem.family.bend is not None
+    return StudentPart(problem, centre, scale, START_DF, funnel=funnel, mode=mode)
 
 
 def _full_parts(problem: Problem, modes: ModeTable) -> tuple[list[StudentPart], list[float]]:
@@ -135,8 +136,8 @@ def _full_parts(problem: Problem, modes: ModeTable) -> tuple[list[StudentPart], 
         if mass > top - RELEVANT_NATS:
             # One labelling for all, so that few relabelled terms count.
             order = matching(problem, mode.theta, modes.best)
-            rotation = problem.blocks.permute(np.eye(problem.blocks.size), order)
-            centre = problem.blocks.permute(mode.theta, order)
+            rotation = problem.layout.permute(np.eye(problem.layout.size), order)
+            centre = problem.layout.permute(mode.theta, order)
             scale = np.linalg.cholesky(rotation.T @ mode.scale @ mode.scale.T @ rotation)
             parts.append(_student(problem, centre, scale, mode.counts[order]))
             masses.append(float(mass))
@@ -148,12 +149,14 @@ def _spread_sigma(problem: Problem, centre: Array, scale: Array, counts: Array) 
 
     Integrating out the P coefficients of a line leaves n - P degrees of freedom of n.
     """
-    blocks = problem.blocks
-    n_lines = blocks.line_index.shape[1]
-    if blocks.shared_dispersion:
+    layout, bend = problem.layout, problem.family.bend
+    if bend is None:
+        return
+    n_lines = layout.own_lines.shape[1]
+    if layout.shared_extra:
         counts = counts.sum(keepdims=True)
-        n_lines *= blocks.n_components
-    at = np.arange(blocks.size)[blocks.table["dispersion"].where]
+        n_lines *= layout.n_components
+    at = np.arange(layout.size)[layout.table[layout.extras[bend]].where]
     for i, n in zip(at, counts, strict=True):
         left = max(n - n_lines, 0.5 * n, 1.0)
         centre[i] += 0.5 * np.log(max(n, 1.0) / left)

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln, logsumexp
 
-from .._model.blocks import Array
 from .._model.problem import Problem
 from .._search.alignment import Pivot
 from .._search.mode_table import ModeTable
+from .._support.arrays import Array
 from .one_labelling_kernels import part_log_densities
 
 DF = 5.0
@@ -47,9 +47,9 @@ class ModeMixture:
         self.centres = np.ascontiguousarray(centres)
         self.scales = np.ascontiguousarray(scales)
         self.shares = shares / shares.sum()
-        blocks, d = problem.blocks, problem.blocks.size
+        layout, d = problem.layout, problem.layout.size
         pivots = [
-            Pivot.from_mode(blocks, centre, scale)
+            Pivot.from_mode(layout, centre, scale)
             for centre, scale in zip(centres, scales, strict=True)
         ]
         constant = gammaln(0.5 * (DF + d)) - gammaln(0.5 * DF) - 0.5 * d * np.log(np.pi * DF)
@@ -57,9 +57,9 @@ class ModeMixture:
         with np.errstate(divide="ignore"):
             constants = constant - np.log(diagonal).sum(axis=1) + np.log(self.shares)
         self._arguments = (
-            blocks.gating_basis,
-            blocks.component_index,
-            blocks.n_components - 1,
+            layout.gating_basis,
+            layout.own,
+            layout.n_components - 1,
             self.centres,
             self.scales,
             constants,
@@ -83,7 +83,7 @@ class ModeMixture:
 
     def fitted(self, thetas: Array) -> ModeMixture:
         """Parts moved and scaled to the draws (S, d) nearest to them, shares to their numbers."""
-        d = self.problem.blocks.size
+        d = self.problem.layout.size
         densities, orders = self._evaluate(thetas)
         where = densities.argmax(axis=1)
         centres, scales = self.centres.copy(), self.scales.copy()
@@ -105,7 +105,7 @@ class ModeMixture:
         Its integral is the share of `sample` that is right.
         """
         densities, _ = self._evaluate(thetas)
-        return logsumexp(densities, axis=1) - gammaln(self.problem.blocks.n_components + 1.0)
+        return logsumexp(densities, axis=1) - gammaln(self.problem.layout.n_components + 1.0)
 
     def nearest(self, thetas: Array) -> NDArray[np.intp]:
         """The part that gives a draw most of its density: (S, d) -> (S,).
@@ -136,7 +136,7 @@ class ModeMixture:
         for m in np.flatnonzero(counts):
             thetas[part == m] = self.centres[m] + z[part == m] @ self.scales[m].T
         _, orders = self._evaluate(thetas)
-        identity = np.arange(self.problem.blocks.n_components)
+        identity = np.arange(self.problem.layout.n_components)
         return thetas, (orders[np.arange(n), part] == identity).all(axis=1), part
 
     def _evaluate(self, thetas: Array) -> tuple[Array, NDArray[np.intp]]:
@@ -144,5 +144,5 @@ class ModeMixture:
         return part_log_densities(np.ascontiguousarray(thetas), *self._arguments)
 
     def _relabelled(self, thetas: Array, orders: NDArray[np.intp]) -> Array:
-        blocks = self.problem.blocks
-        return blocks.pack(blocks.unpack(thetas).permuted(orders))
+        layout = self.problem.layout
+        return layout.collapse(layout.expand(thetas).permuted(orders))

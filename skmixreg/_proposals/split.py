@@ -41,9 +41,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from .._model.blocks import Array, Components
 from .._model.density import LogPosterior
 from .._model.problem import Problem
+from .._model.raw import Raw
+from .._support.arrays import Array
 
 # Student distributions of u and eta, wide enough for all that a spare component is beside for.
 DF, LINE_SCALE, SIGMA_SCALE = 5.0, 1.1, 0.6
@@ -76,16 +77,21 @@ class SplitProposal:
     problem: Problem
     inner: Inner
 
+    @staticmethod
+    def serves(problem: Problem) -> bool:
+        """Whether components have normal errors, each with an sd of its own."""
+        return problem.family.conjugate and not problem.layout.shared_extra
+
     @cached_property
     def _metric(self) -> Array:
         """Cholesky factor of the mean of x x' over rows, ones first if there is an intercept."""
         one = LogPosterior(self.problem.with_components(1))
         sums = one.weighted_moments(np.zeros(one.size))
-        P = self.problem.blocks.n_features + 1
+        P = self.problem.layout.n_features + 1
         moments = np.zeros((P, P))
         moments[np.triu_indices(P)] = sums[2 : 2 + P * (P + 1) // 2] / sums[1]
         moments = moments + np.triu(moments, 1).T
-        if not self.problem.blocks.fit_intercept:
+        if not self.problem.layout.fit_intercept:
             moments = moments[1:, 1:]
         size = np.trace(moments) / len(moments)
         # Without an intercept, columns of zeros leave nothing.
@@ -94,10 +100,10 @@ class SplitProposal:
 
     def sample(self, rng: np.random.Generator, n: int) -> Array:
         """Draws, the spare component last: (n, d)."""
-        blocks = self.problem.blocks
-        K = blocks.n_components
+        layout = self.problem.layout
+        K = layout.n_components
         thetas, _ = self.inner.sample(rng, n)
-        inner = self.problem.with_components(K - 1).blocks.unpack(thetas)
+        inner = self.problem.with_components(K - 1).layout.expand(thetas)
         weights = np.exp(inner.log_weights)
         at = np.arange(n)
         j = (rng.random((n, 1)) > np.cumsum(weights, axis=1)[:, :-1]).sum(axis=1)
@@ -111,9 +117,9 @@ class SplitProposal:
         share = scale * np.tan(rng.random(n) * np.arctan(largest / scale))
         share = np.clip(share, 1e-300, largest * (1.0 - 1e-12))
         h = _left_variance(share, size, eta)
-        log_sigma = inner.log_dispersion[at, j]
+        log_sigma = inner.extra[at, j, 0]
         step = np.linalg.solve(self._metric.T, u.T).T * np.exp(log_sigma)[:, None]
-        lines = _lines(inner, blocks.fit_intercept)
+        lines = _lines(inner, layout.fit_intercept)
         line = lines[at, j]
         lines = np.concatenate([lines, (line + (1.0 - share)[:, None] * step)[:, None]], axis=1)
         lines[at, j] = line - share[:, None] * step
@@ -121,15 +127,15 @@ class SplitProposal:
             [inner.log_weights, (inner.log_weights[at, j] + np.log(share))[:, None]], axis=1
         )
         log_weights[at, j] += np.log1p(-share)
-        dispersion = np.concatenate([inner.log_dispersion, (log_sigma + eta)[:, None]], axis=1)
+        dispersion = np.concatenate([inner.extra[..., 0], (log_sigma + eta)[:, None]], axis=1)
         dispersion[at, j] = log_sigma + 0.5 * (np.log(h) - np.log1p(-share))
-        return blocks.pack(_components(log_weights, lines, dispersion, blocks.fit_intercept))
+        return layout.collapse(_components(log_weights, lines, dispersion, layout.fit_intercept))
 
     def log_density(self, thetas: Array) -> Array:
         """Density, averaged over labels: (S, d) -> (S,)."""
-        blocks = self.problem.blocks
-        K = blocks.n_components
-        draws = blocks.unpack(thetas)
+        layout = self.problem.layout
+        K = layout.n_components
+        draws = layout.expand(thetas)
         total = np.full(len(thetas), -np.inf)
         for spare in range(K):
             for parent in range(K):
@@ -138,31 +144,31 @@ class SplitProposal:
         return np.asarray(total - np.log(K))
 
     @np.errstate(over="ignore", divide="ignore", invalid="ignore")
-    def _pair(self, draws: Components, parent: int, spare: int) -> Array:
+    def _pair(self, draws: Raw, parent: int, spare: int) -> Array:
         """The term in which ``spare`` came from beside ``parent``."""
         problem = self.problem
-        K = problem.blocks.n_components
+        K = problem.layout.n_components
         w_parent, w_spare = draws.log_weights[:, parent], draws.log_weights[:, spare]
         log_weight = np.logaddexp(w_parent, w_spare)
         share = np.exp(w_spare - log_weight)
         rest = np.exp(w_parent - log_weight)
-        lines = _lines(draws, problem.blocks.fit_intercept)
+        lines = _lines(draws, problem.layout.fit_intercept)
         step = lines[:, spare] - lines[:, parent]
-        variance = np.exp(2.0 * draws.log_dispersion)
+        variance = np.exp(2.0 * draws.extra[..., 0])
         distance = ((step @ self._metric) ** 2).sum(axis=1)
         pooled = rest * variance[:, parent] + share * variance[:, spare] + share * rest * distance
         log_sigma = 0.5 * np.log(pooled)
-        eta = draws.log_dispersion[:, spare] - log_sigma
+        eta = draws.extra[:, spare, 0] - log_sigma
         size = distance / pooled
         h = rest * variance[:, parent] / pooled
         keep = np.delete(np.arange(K), spare)
         at = int(np.flatnonzero(keep == parent)[0])
-        log_weights, dispersion = draws.log_weights[:, keep], draws.log_dispersion[:, keep]
+        log_weights, dispersion = draws.log_weights[:, keep], draws.extra[:, keep, 0]
         lines_left = lines[:, keep]
         log_weights[:, at], dispersion[:, at] = log_weight, log_sigma
         lines_left[:, at] = lines[:, parent] + share[:, None] * step
-        inner = problem.with_components(K - 1).blocks.pack(
-            _components(log_weights, lines_left, dispersion, problem.blocks.fit_intercept)
+        inner = problem.with_components(K - 1).layout.collapse(
+            _components(log_weights, lines_left, dispersion, problem.layout.fit_intercept)
         )
         u = (step @ self._metric) / np.sqrt(pooled)[:, None]
         largest = _largest_share(size, eta)
@@ -205,16 +211,14 @@ def _log_student(z: Array, scale: float) -> Array:
     return np.asarray(terms.sum(axis=-1))
 
 
-def _lines(components: Components, fit_intercept: bool) -> Array:
+def _lines(components: Raw, fit_intercept: bool) -> Array:
     """Intercept, if there is one, and coefficients of every component: (n, K, q)."""
     if not fit_intercept:
         return np.array(components.coef)
     return np.concatenate([components.intercept[..., None], components.coef], axis=-1)
 
 
-def _components(
-    log_weights: Array, lines: Array, dispersion: Array, fit_intercept: bool
-) -> Components:
+def _components(log_weights: Array, lines: Array, dispersion: Array, fit_intercept: bool) -> Raw:
     if fit_intercept:
-        return Components(log_weights, lines[..., 0], lines[..., 1:], dispersion)
-    return Components(log_weights, np.zeros(lines.shape[:2]), lines, dispersion)
+        return Raw(log_weights[..., None], lines, dispersion[..., None])
+    return Raw.of(log_weights, np.zeros(lines.shape[:2]), lines, dispersion[..., None])

@@ -18,8 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaln, gammaln
 
-from .._model.blocks import Array, Components, ParameterBlocks, log_sum_exp
+from .._model.layout import Layout
 from .._model.problem import Problem
+from .._model.raw import Raw
+from .._support.arrays import Array, log_sum_exp
 from .split import SplitProposal
 from .symmetrised_kernels import symmetrised_log_density
 
@@ -77,11 +79,13 @@ class StudentPart:
 
     def _stretch(self, thetas: Array) -> tuple[NDArray[np.intp], Array]:
         """Positions of intercepts and coefficients, and sigma_k / sigma_k(centre) for each."""
-        blocks = self.problem.blocks
-        at = blocks.table["dispersion"].where
+        layout = self.problem.layout
+        bend = self.problem.family.bend
+        assert bend is not None
+        at = layout.table[layout.extras[bend]].where
         ratio = _finite_exp(thetas[:, at] - self.centre[at])
-        lines = blocks.line_index
-        per_component = np.broadcast_to(ratio, (len(thetas), blocks.n_components))
+        lines = layout.own_lines
+        per_component = np.broadcast_to(ratio, (len(thetas), layout.n_components))
         return lines.ravel(), np.repeat(per_component, lines.shape[1], axis=1)
 
     def _bend(self, thetas: Array) -> tuple[Array, Array]:
@@ -156,39 +160,40 @@ class EmptyPart:
     @property
     def _beta(self) -> tuple[float, float]:
         """Counts of the empty component and of all others in the distribution of its weight."""
-        c, K = self.problem.priors.weight_concentration, self.problem.blocks.n_components
+        c, K = self.problem.priors.weight_concentration, self.problem.layout.n_components
         return c, self.problem.total_weight + (K - 1) * c
 
     def sample(self, rng: np.random.Generator, n: int) -> Array:
         """Draws with the empty component last: (n, d)."""
-        problem, blocks = self.problem, self.problem.blocks
+        problem, layout = self.problem, self.problem.layout
         priors = problem.priors
-        inner = self.active.problem.blocks.unpack(self.active.sample(rng, n))
+        inner = self.active.problem.layout.expand(self.active.sample(rng, n))
         # Logs of Gamma draws: the empty component's weight underflows for small concentrations.
         shape = np.array(self._beta)
         gamma = np.log(rng.standard_gamma(shape + 1.0, size=(n, 2)))
         gamma += np.log(rng.random((n, 2))) / shape
         split = gamma - log_sum_exp(gamma)
         intercept = np.zeros((n, 1))
-        if blocks.fit_intercept:
+        if layout.fit_intercept:
             intercept = priors.intercept_scale * rng.standard_normal((n, 1))
-        coef = priors.coef_scale * rng.standard_normal((n, 1, blocks.n_features))
-        if blocks.shared_dispersion:
-            dispersion = inner.log_dispersion[:, :1]
+        coef = priors.coef_scale * rng.standard_normal((n, 1, layout.n_features))
+        if layout.shared_extra:
+            extra = inner.extra[:, :1]
         else:
-            dispersion = problem.family.sample_log_dispersion_prior((n, 1), priors, rng)
-        return blocks.pack(
-            Components(
+            drawn = [prior.sample(rng, (n, 1, 1)) for prior in problem.extra_priors]
+            extra = np.concatenate([*drawn, np.empty((n, 1, 0))], axis=-1)
+        return layout.collapse(
+            Raw.of(
                 np.concatenate([inner.log_weights + split[:, 1:], split[:, :1]], axis=1),
                 np.concatenate([inner.intercept, intercept], axis=1),
                 np.concatenate([inner.coef, coef], axis=1),
-                np.concatenate([inner.log_dispersion, dispersion], axis=1),
+                np.concatenate([inner.extra, extra], axis=1),
             )
         )
 
     def log_density(self, thetas: Array) -> Array:
         """Density with the empty component last: (S, d) -> (S,)."""
-        components = self.problem.blocks.unpack(thetas)
+        components = self.problem.layout.expand(thetas)
         rest = log_prior_of_components(self.problem, components)[:, -1]
         empty, full = components.log_weights[:, -1], log_sum_exp(components.log_weights[:, :-1])
         rest += self._log_split(empty, full[:, 0])
@@ -198,26 +203,19 @@ class EmptyPart:
         """The part with fewer components adapted; the prior of the empty one stays."""
         if not len(thetas):
             return self
-        inner = self._inner(self.problem.blocks.unpack(thetas))
+        inner = self._inner(self.problem.layout.expand(thetas))
         return replace(self, active=self.active.adapted(inner, weights))
 
-    def _inner(self, components: Components) -> Array:
+    def _inner(self, components: Raw) -> Array:
         """Coordinates of the part with fewer components."""
-        return self.active.problem.blocks.pack(
-            Components(
-                components.log_weights[:, :-1],
-                components.intercept[:, :-1],
-                components.coef[:, :-1],
-                components.log_dispersion[:, :-1],
-            )
-        )
+        return self.active.problem.layout.collapse(Raw(*(part[:, :-1] for part in components)))
 
     def _log_split(self, empty: Array, full: Array) -> Array:
         """Log density of the contrasts given the inner ones, from the logs of v and 1 - v.
 
         A Beta density times |d v / d contrast| = sqrt(K / (K - 1)) v (1 - v).
         """
-        K = self.problem.blocks.n_components
+        K = self.problem.layout.n_components
         c, rest = self._beta
         return 0.5 * np.log(K / (K - 1.0)) - betaln(c, rest) + c * empty + rest * full
 
@@ -225,15 +223,16 @@ class EmptyPart:
 Part = StudentPart | EmptyPart
 
 
-def log_prior_of_components(problem: Problem, components: Components) -> Array:
+def log_prior_of_components(problem: Problem, components: Raw) -> Array:
     """Log prior of line and own dispersion of every component: (S, K)."""
     priors = problem.priors
     total = np.zeros(components.log_weights.shape)
-    if problem.blocks.fit_intercept:
+    if problem.layout.fit_intercept:
         total += _log_normal(components.intercept, priors.intercept_scale)
     total += _log_normal(components.coef, priors.coef_scale).sum(axis=-1)
-    if not problem.blocks.shared_dispersion:
-        total += problem.family.log_dispersion_prior(components.log_dispersion, priors)[0]
+    if not problem.layout.shared_extra:
+        for e, prior in enumerate(problem.extra_priors):
+            total += prior.terms(components.extra[..., e])[0]
     return total
 
 
@@ -246,7 +245,7 @@ class SymmetrisedMixture:
 
     Parameters
     ----------
-    blocks : ParameterBlocks
+    layout : Layout
     parts : list of StudentPart or EmptyPart
     probabilities : ndarray of shape (n_parts,)
     split : SplitProposal, optional
@@ -257,13 +256,13 @@ class SymmetrisedMixture:
 
     def __init__(
         self,
-        blocks: ParameterBlocks,
+        layout: Layout,
         parts: list[Part],
         probabilities: Array,
         split: SplitProposal | None = None,
         split_share: float = 0.0,
     ):
-        self.blocks = blocks
+        self.layout = layout
         self.parts = parts
         self.probabilities = probabilities / probabilities.sum()
         self.split = split
@@ -271,7 +270,7 @@ class SymmetrisedMixture:
 
     def with_parts(self, parts: list[Part], probabilities: Array) -> SymmetrisedMixture:
         """Other parts, and the same split."""
-        return SymmetrisedMixture(self.blocks, parts, probabilities, self.split, self.split_share)
+        return SymmetrisedMixture(self.layout, parts, probabilities, self.split, self.split_share)
 
     def sample(self, rng: np.random.Generator, n: int) -> tuple[Array, NDArray[np.intp]]:
         """Draws, each in its part's labelling, and their parts; the split counts as the last.
@@ -299,21 +298,22 @@ class SymmetrisedMixture:
         Relabelled terms are summed unless an upper bound of theirs lies `NEGLIGIBLE_NATS` below
         the sum of the others: the relative error is at most n_parts K! exp(-18).
         """
-        components = self.blocks.unpack(thetas)
+        components = self.layout.expand(thetas)
         lines = components.coef
-        if self.blocks.fit_intercept:
+        if self.layout.fit_intercept:
             lines = np.concatenate([components.intercept[..., None], lines], axis=-1)
         total = symmetrised_log_density(
             components.log_weights,
             np.ascontiguousarray(lines),
-            np.ascontiguousarray(components.log_dispersion),
+            np.ascontiguousarray(components.extra),
             log_prior_of_components(self.parts[0].problem, components),
-            self.blocks.shared_dispersion,
-            int(self.blocks.fit_intercept),
+            self.layout.shared_extra,
+            -1 if self.parts[0].problem.family.bend is None else self.parts[0].problem.family.bend,
+            int(self.layout.fit_intercept),
             *self._arguments,
             NEGLIGIBLE_NATS,
         )
-        total = np.asarray(total - gammaln(self.blocks.n_components + 1.0))
+        total = np.asarray(total - gammaln(self.layout.n_components + 1.0))
         if self.split is None:
             return total
         return np.logaddexp(
@@ -325,9 +325,9 @@ class SymmetrisedMixture:
     def _arguments(self) -> tuple[Any, ...]:
         """What the kernel needs to know of the parts."""
         problem = self.parts[0].problem
-        K, M, d = self.blocks.n_components, len(self.parts), self.blocks.size
+        K, M, d = self.layout.n_components, len(self.parts), self.layout.size
         c, n = problem.priors.weight_concentration, problem.total_weight
-        q = self.blocks.component_index.shape[1]
+        q = self.layout.own.shape[1]
         roles, sizes = np.empty((2, M), dtype=np.int64)
         df, constants = np.empty((2, M))
         funnel = np.empty(M, dtype=bool)
@@ -340,9 +340,9 @@ class SymmetrisedMixture:
             empty = 0
             while isinstance(part, EmptyPart):
                 part, empty = part.active, empty + 1
-            blocks, size = part.problem.blocks, len(part.centre)
-            R = blocks.n_components
-            index = blocks.component_index
+            layout, size = part.problem.layout, len(part.centre)
+            R = layout.n_components
+            index = layout.own
             roles[m], sizes[m], df[m], funnel[m] = R, size, part.df, part.funnel
             more = np.arange(R + 1, K + 1)
             constants[m] = shares[m] + part.log_constant + gammaln(empty + 1.0)
@@ -350,14 +350,16 @@ class SymmetrisedMixture:
             constants[m] += splits.sum()
             centres[m, :size] = part.centre
             whiteners[m, :size, :size] = part.whitener
-            sigmas[m, :R] = part.centre[blocks.table["dispersion"].where]
+            if part.funnel:
+                bend = layout.extras[part.problem.family.bend or 0]
+                sigmas[m, :R] = part.centre[layout.table[bend].where]
             locations[m, :R] = part.centre[index]
             covariance = part.scale @ part.scale.T
             marginal = covariance[index[:, :, None], index[:, None, :]]
             role_whiteners[m, :R] = np.linalg.inv(np.linalg.cholesky(marginal))
         bases = np.zeros((K + 1, K, K))
         for R in range(2, K + 1):
-            bases[R, :R, : R - 1] = replace(self.blocks, n_components=R).gating_basis
+            bases[R, :R, : R - 1] = replace(self.layout, n_components=R).gating_basis
         return (
             c, n, roles, sizes, df, funnel, constants, centres, sigmas, whiteners, locations,
             role_whiteners, bases,
@@ -380,5 +382,5 @@ class SymmetrisedMixture:
             split_share = 0.1 + 0.8 * (1.0 - shares.sum())
         shares = shares / max(shares.sum(), 1e-300)
         return SymmetrisedMixture(
-            self.blocks, parts, 0.9 * shares + 0.1 / len(shares), self.split, split_share
+            self.layout, parts, 0.9 * shares + 0.1 / len(shares), self.split, split_share
         )

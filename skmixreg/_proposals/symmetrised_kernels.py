@@ -11,26 +11,25 @@ from .._kernels.compile import compiled
 
 @compiled
 def _pair_distances(
-    lines, log_dispersion, shared, roles, centre_sigma, funnel, locations, whiteners,
+    lines, extra, shared, bend, roles, centre_sigma, funnel, locations, whiteners,
     gap, stretch, distance, nearest,
 ):  # fmt: skip
     """Squared marginal distances of every component from every role, and components by them."""
     K, L = lines.shape
+    E = 0 if shared else extra.shape[1]
     for role in range(roles):
         for k in range(K):
             if funnel:
-                ratio = log_dispersion[k] - centre_sigma[role]
+                ratio = extra[k, bend] - centre_sigma[role]
                 stretch[role, k] = math.exp(min(max(ratio, -300.0), 300.0))
             else:
                 stretch[role, k] = 1.0
             for j in range(L):
                 gap[j] = (lines[k, j] - locations[role, j]) / stretch[role, k]
-            size = L
-            if not shared:
-                gap[L] = log_dispersion[k] - locations[role, L]
-                size = L + 1
+            for e in range(E):
+                gap[L + e] = extra[k, e] - locations[role, L + e]
             total = 0.0
-            for i in range(size):
+            for i in range(L + E):
                 z = 0.0
                 for j in range(i + 1):
                     z += whiteners[role, i, j] * gap[j]
@@ -45,7 +44,7 @@ def _pair_distances(
 
 @compiled
 def _squared_distance(
-    log_weights, lines, log_dispersion, shared, intercept, roles, basis, centre, whitener,
+    log_weights, lines, extra, shared, intercept, roles, basis, centre, whitener,
     stretch, order, limit, gap,
 ):  # fmt: skip
     """Squared distance with component ``order[l]`` in role l, or more than ``limit``."""
@@ -67,9 +66,10 @@ def _squared_distance(
         for j in range(intercept, L):
             gap[at] = (lines[k, j] - centre[at]) / stretch[role, k]
             at += 1
-    for role in range(1 if shared else roles):
-        gap[at] = log_dispersion[order[role]] - centre[at]
-        at += 1
+    for e in range(extra.shape[1]):
+        for role in range(1 if shared else roles):
+            gap[at] = extra[order[role], e] - centre[at]
+            at += 1
     total = 0.0
     for i in range(at):
         z = 0.0
@@ -83,7 +83,7 @@ def _squared_distance(
 
 @compiled
 def symmetrised_log_density(
-    log_weights, lines, log_dispersion, log_prior, shared, intercept, concentration, n, roles,
+    log_weights, lines, extra, log_prior, shared, bend, intercept, concentration, n, roles,
     sizes, df, funnel, constants, centres, centre_sigma, whiteners, locations, role_whiteners,
     bases, negligible,
 ):  # fmt: skip
@@ -95,11 +95,13 @@ def symmetrised_log_density(
 
     Parameters
     ----------
-    log_weights, log_dispersion, log_prior : ndarray of shape (S, K)
-        ``log_prior`` is that of the line and dispersion of each component, should it be empty.
-    lines : ndarray of shape (S, K, L)
+    log_weights, log_prior : ndarray of shape (S, K)
+        ``log_prior`` is that of the line and extras of each component, should it be empty.
+    lines, extra : ndarray of shape (S, K, L), (S, K, E)
     shared : bool
-        One dispersion for all.
+        One value of every extra for all.
+    bend : int
+        The extra that scales lines in parts with a funnel; -1 if none does.
     intercept : int
         1 if the first of the L is an intercept, else 0.
     concentration, n : float
@@ -126,7 +128,7 @@ def symmetrised_log_density(
     out = np.empty(S)
     distance, stretch = np.empty((K, K)), np.empty((K, K))
     nearest = np.empty((K, K), dtype=np.int64)
-    gap = np.empty(max(centres.shape[1], L + 1))
+    gap = np.empty(max(centres.shape[1], L + extra.shape[2]))
     order, pointer = np.empty(K, dtype=np.int64), np.empty(K, dtype=np.int64)
     used = np.empty(K, dtype=np.bool_)
     for s in range(S):
@@ -135,15 +137,16 @@ def symmetrised_log_density(
             R = roles[m]
             half = 0.5 * (df[m] + sizes[m])
             _pair_distances(
-                lines[s], log_dispersion[s], shared, R, centre_sigma[m], funnel[m], locations[m],
+                lines[s], extra[s], shared, bend, R, centre_sigma[m], funnel[m], locations[m],
                 role_whiteners[m], gap, stretch, distance, nearest,
             )  # fmt: skip
-            for subset in range(1 << K):
-                members = 0
-                for k in range(K):
-                    members += (subset >> k) & 1
-                if members != R:
-                    continue
+            following = (1 << R) - 1
+            while following < 1 << K:
+                subset = following
+                # The next larger number with as many bits set (Gosper).
+                lowest = subset & -subset
+                ripple = subset + lowest
+                following = ripple | (((subset ^ ripple) // lowest) >> 2)
                 top = constants[m]
                 if R < K:
                     playing = 0.0
@@ -156,13 +159,13 @@ def symmetrised_log_density(
                         continue
                     top += (n + R * concentration) * math.log(playing)
                 if funnel[m]:
-                    bend = 0.0
+                    shrinkage = 0.0
                     for k in range(K):
                         if (subset >> k) & 1:
-                            bend -= log_dispersion[s, k]
+                            shrinkage -= extra[s, k, bend]
                     for role in range(R):
-                        bend += centre_sigma[m, role]
-                    top += L * bend
+                        shrinkage += centre_sigma[m, role]
+                    top += L * shrinkage
                 if not top > total - negligible:
                     continue
                 used[:] = False
@@ -191,7 +194,7 @@ def symmetrised_log_density(
                         pointer[level] = 0
                         continue
                     square = _squared_distance(
-                        log_weights[s], lines[s], log_dispersion[s], shared, intercept, R,
+                        log_weights[s], lines[s], extra[s], shared, intercept, R,
                         bases[R], centres[m], whiteners[m], stretch, order, limit, gap,
                     )  # fmt: skip
                     term = top - half * math.log1p(square / df[m])

@@ -12,27 +12,28 @@ from typing import Any
 
 import numpy as np
 
-from .._model.blocks import Array, ParameterBlocks
+from .._model.layout import Layout
+from .._support.arrays import Array
 
 
-def value_map(blocks: ParameterBlocks) -> Array:
+def value_map(layout: Layout) -> Array:
     """M, of shape (d, d): ``theta = M q`` for the raveled value variables q of the model."""
-    K = blocks.n_components
-    out = np.eye(blocks.size)
-    where = blocks.table["gating"].where
+    K = layout.n_components
+    out = np.eye(layout.size)
+    where = layout.table["gating"].where
     all_logits = np.vstack([np.eye(K - 1), -np.ones((1, K - 1))])
-    out[where, where] = blocks.gating_basis.T @ all_logits
+    out[where, where] = layout.gating_basis.T @ all_logits
     return out
 
 
-def log_jacobian(blocks: ParameterBlocks) -> float:
+def log_jacobian(layout: Layout) -> float:
     """Log absolute determinant of `value_map`."""
-    return 0.5 * float(np.log(blocks.n_components))
+    return 0.5 * float(np.log(layout.n_components))
 
 
-def to_values(theta: Array, blocks: ParameterBlocks, initial_point: dict[str, Array]) -> Any:
+def to_values(theta: Array, layout: Layout, initial_point: dict[str, Array]) -> Any:
     """The point of PyMC's value variables at ``theta``, shaped like ``initial_point``."""
-    q = np.linalg.solve(value_map(blocks), theta)
+    q = np.linalg.solve(value_map(layout), theta)
     point, start = {}, 0
     for name, value in initial_point.items():
         stop = start + value.size

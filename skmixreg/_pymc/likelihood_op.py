@@ -14,7 +14,9 @@ from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
 
 from .._kernels.compile import kernel_sources
-from .._model import sum_kernels
+from .._model import row_kernels
+from .._model.observations import Observations
+from .._model.raw import Model, Raw
 
 
 def _sources_version() -> int:
@@ -28,10 +30,11 @@ def _sources_version() -> int:
 class MixtureLogLikelihood(Op):
     """Log-likelihood of all rows, z summed out, with its gradient.
 
-    Inputs are ``log_weights (K,)``, ``intercept (K,)``, ``coef (K, p)``, ``log_dispersion (K,)``,
-    then the data ``X (p, n)``, ``y (n,)``, ``row_weights (n,)``.  Outputs are the value and its
-    derivatives in the first four inputs: one pass over the rows serves both, and `pullback`
-    hands out what is already computed.  There are no second derivatives.
+    Inputs are ``log_weights (K,)``, ``line (K, 1 + p)``, ``extra (K, E)``, then the data ``X (p,
+    n)``, ``y (n,)``, ``row_weights (n,)``, ``auxiliary (a, n)``.  Outputs are the value and its
+    derivatives in the first three inputs: one pass over the rows serves both, and `pullback`
+    hands out what is already computed.  There are no second derivatives.  The log weights may
+    differ from logarithms of weights by a constant, which leaves the value unchanged.
 
     Parameters
     ----------
@@ -46,23 +49,23 @@ class MixtureLogLikelihood(Op):
 
     def make_node(self, *inputs: Any) -> Apply:
         variables = [pt.as_tensor_variable(value, dtype="float64") for value in inputs]
-        parameters = [pt.tensor(dtype="float64", shape=v.type.shape) for v in variables[:4]]
+        parameters = [pt.tensor(dtype="float64", shape=v.type.shape) for v in variables[:3]]
         return Apply(self, variables, [pt.dscalar(), *parameters])
 
     def perform(self, node: Apply, inputs: Any, output_storage: Any) -> None:
-        log_weights, intercept, coef, log_dispersion, X, y, row_weights = (
-            np.ascontiguousarray(value) for value in inputs
+        log_weights, line, extra, X, y, row_weights, auxiliary = (
+            np.array(value, order="C") for value in inputs
         )
-        flat = sum_kernels.log_likelihood_gradient(
-            0, y.shape[0], X, y, row_weights, log_weights, intercept, coef, log_dispersion,
-            self.settings,
+        flat = row_kernels.log_likelihood_gradient(
+            0, y.shape[0], Observations(X, y, row_weights, None, None, auxiliary, None, None),
+            Raw(log_weights[:, None], line, extra), Model(self.settings, None),
         )  # fmt: skip
-        K, p = coef.shape
         output_storage[0][0] = np.asarray(flat[0])
-        parts = np.split(flat[1:], [K, 2 * K, 2 * K + K * p])
-        parts[2] = parts[2].reshape(K, p)
-        for storage, part in zip(output_storage[1:], parts, strict=True):
-            storage[0] = part
+        K = len(log_weights)
+        parts = np.split(flat[1:], [K, K + line.size])
+        output_storage[1][0] = parts[0]
+        output_storage[2][0] = parts[1].reshape(line.shape)
+        output_storage[3][0] = parts[2].reshape(extra.shape)
 
     def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
         from pytensor.gradient import DisconnectedType, disconnected_type
@@ -71,39 +74,46 @@ class MixtureLogLikelihood(Op):
             if not isinstance(cotangent.type, DisconnectedType):
                 raise NotImplementedError("The compiled likelihood has no second derivatives.")
         gradients = [cotangents[0] * derivative for derivative in outputs[1:]]
-        return [*gradients, *(disconnected_type() for _ in inputs[4:])]
+        return [*gradients, *(disconnected_type() for _ in inputs[3:])]
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
-        return [[True] * 5] * 4 + [[False] * 5] * 3
+        return [[True] * 4] * 3 + [[False] * 4] * 4
 
 
 @register_funcify_default_op_cache_key(MixtureLogLikelihood)
 def _compiled_log_likelihood(op: MixtureLogLikelihood, node: Any = None, **kwargs: Any) -> Any:
     settings = op.settings
-    kernel = sum_kernels.log_likelihood_gradient
+    kernel = row_kernels.log_likelihood_gradient
 
     @njit
-    def log_likelihood(log_weights, intercept, coef, log_dispersion, X, y, row_weights):  # type: ignore[no-untyped-def]
-        K, p = coef.shape
+    def log_likelihood(log_weights, line, extra, X, y, row_weights, auxiliary):  # type: ignore[no-untyped-def]
+        K, P = line.shape
         flat = kernel(
             0,
             y.shape[0],
-            np.ascontiguousarray(X),
-            np.ascontiguousarray(y),
-            np.ascontiguousarray(row_weights),
-            np.ascontiguousarray(log_weights),
-            np.ascontiguousarray(intercept),
-            np.ascontiguousarray(coef),
-            np.ascontiguousarray(log_dispersion),
-            settings,
+            Observations(
+                np.ascontiguousarray(X),
+                np.ascontiguousarray(y),
+                np.ascontiguousarray(row_weights),
+                None,
+                None,
+                np.ascontiguousarray(auxiliary),
+                None,
+                None,
+            ),
+            Raw(
+                np.ascontiguousarray(log_weights).reshape((K, 1)),
+                np.ascontiguousarray(line),
+                np.ascontiguousarray(extra),
+            ),
+            Model(settings, None),
         )
-        stop = 1 + 2 * K + K * p
+        stop = 1 + K + K * P
         return (
             np.asarray(flat[0]),
             flat[1 : 1 + K].copy(),
-            flat[1 + K : 1 + 2 * K].copy(),
-            flat[1 + 2 * K : stop].copy().reshape((K, p)),
-            flat[stop:].copy(),
+            flat[1 + K : stop].copy().reshape((K, P)),
+            flat[stop:].copy().reshape(extra.shape),
         )
 
     return log_likelihood, _sources_version()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from .._model.blocks import Array
 from .._model.problem import Problem
+from .._support.arrays import Array
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -50,9 +50,9 @@ def build_model(
     if likelihood not in ("kernel", "plain"):
         raise ValueError(f"likelihood must be 'kernel' or 'plain', got {likelihood!r}.")
     if feature_names is None:
-        feature_names = [f"x{j}" for j in range(problem.blocks.n_features)]
+        feature_names = [f"x{j}" for j in range(problem.layout.n_features)]
     coords = {
-        "component": np.arange(problem.blocks.n_components),
+        "component": np.arange(problem.layout.n_components),
         "feature": np.asarray(feature_names, dtype=object),
     }
     # Not a part of a model in whose context this may be called.
@@ -80,12 +80,12 @@ def origin(model: Any) -> dict[str, Array]:
 
 
 def _priors(problem: Problem) -> tuple[Any, Any, Any, Any]:
-    """Weights, intercept, coef and log dispersion, one per component, standardised."""
+    """Weights, intercept, coef and a list of extras, one per component, standardised."""
     import pymc as pm
     import pytensor.tensor as pt
 
-    priors, blocks, family = problem.priors, problem.blocks, problem.family
-    K = blocks.n_components
+    priors, layout = problem.priors, problem.layout
+    K = layout.n_components
 
     # PyTensor stores a Python 2.5 in single precision, and takes its logarithm there: hence the
     # explicit np.float64 scales.
@@ -96,7 +96,7 @@ def _priors(problem: Problem) -> tuple[Any, Any, Any, Any]:
     else:
         weights = pm.Deterministic("weights", pt.ones(1), dims="component")
 
-    if blocks.fit_intercept:
+    if layout.fit_intercept:
         intercept = pm.Normal(
             "intercept_std", 0.0, np.float64(priors.intercept_scale), dims="component"
         )
@@ -104,15 +104,16 @@ def _priors(problem: Problem) -> tuple[Any, Any, Any, Any]:
         intercept = pt.zeros(K)
     coef = pm.Normal("coef_std", 0.0, np.float64(priors.coef_scale), dims=("component", "feature"))
 
-    shape = () if blocks.shared_dispersion else (K,)
-    log_dispersion = family.pymc_log_dispersion_prior(
-        f"log_{family.dispersion_name}_std", priors, shape
-    )
-    return weights, intercept, coef, pt.broadcast_to(log_dispersion, (K,))
+    shape = () if layout.shared_extra else (K,)
+    extras = [
+        pt.broadcast_to(prior.pymc(f"log_{name}_std", shape=shape), (K,))
+        for name, prior in zip(layout.extras, problem.extra_priors, strict=True)
+    ]
+    return weights, intercept, coef, extras
 
 
 def _to_user_units(
-    problem: Problem, weights: Any, intercept: Any, coef: Any, log_dispersion: Any
+    problem: Problem, weights: Any, intercept: Any, coef: Any, extras: list[Any]
 ) -> tuple[Any, Any, Any, Any]:
     """The same in the user's units, as named deterministics; see `Design.to_user`."""
     import pymc as pm
@@ -128,10 +129,15 @@ def _to_user_units(
     intercept = pm.Deterministic(
         "intercept", y_mean + y_scale * intercept - coef @ x_mean, dims="component"
     )
-    dispersion = pm.Deterministic(
-        problem.family.dispersion_name, y_scale * pt.exp(log_dispersion), dims="component"
-    )
-    return weights, intercept, coef, dispersion
+    natural = [
+        pm.Deterministic(
+            extra.name,
+            y_scale * pt.exp(value) if extra.in_units_of_y else pt.exp(value),
+            dims="component",
+        )
+        for extra, value in zip(problem.family.extras, extras, strict=True)
+    ]
+    return weights, intercept, coef, natural
 
 
 def _plain_likelihood(
@@ -140,14 +146,14 @@ def _plain_likelihood(
     weights: Any,
     intercept: Any,
     coef: Any,
-    dispersion: Any,
+    extras: list[Any],
 ) -> None:
     import pymc as pm
 
     X_values, y_values, row_weights = _user_rows(problem) if rows is None else rows
     X = pm.Data("X", X_values, dims=("row", "feature"))
     eta = intercept + X @ coef.T
-    component = problem.family.pymc_distribution(eta, dispersion)
+    component = problem.family.pymc_distribution(eta, *extras)
 
     if row_weights is None or np.all(row_weights == 1.0):
         y = pm.Data("y_observed", y_values, dims="row")
@@ -161,26 +167,48 @@ def _plain_likelihood(
 
 
 def _kernel_likelihood(
-    problem: Problem, weights: Any, intercept: Any, coef: Any, log_dispersion: Any
+    problem: Problem, weights: Any, intercept: Any, coef: Any, extras: list[Any]
 ) -> None:
     import pymc as pm
     import pytensor.tensor as pt
 
     from .likelihood_op import MixtureLogLikelihood
 
-    X = pm.Data("X_std", problem.mean_design)
-    y = pm.Data("y_std", problem.target)
-    powers = pm.Data("row_weights", problem.weights)
-    log_scale = pm.Data("log_scale", np.float64(problem.log_scale))
+    data = {name: pm.Data(name, value) for name, value in observed_data(problem).items()}
+    K = problem.layout.n_components
+    # Data, not settings of the operation: those would be compiled in.
+    intercept += data["location"]
+    line = pt.concatenate([pt.reshape(intercept, (K, 1)), coef], axis=1)
+    extra = pt.stack(extras, axis=1) if extras else pt.zeros((K, 0))
     log_likelihood, *_ = MixtureLogLikelihood(problem.family.kernel_settings())(
-        pt.log(weights), intercept, coef, log_dispersion, X, y, powers
+        pt.log(weights),
+        line,
+        extra,
+        data["X_std"],
+        data["y_std"],
+        data["row_weights"],
+        data["auxiliary"],
     )
     # A density of y in the user's units, as in the plain form.
-    pm.Potential("y_log_likelihood", log_likelihood - log_scale)
+    pm.Potential("y_log_likelihood", log_likelihood - data["log_scale"])
+
+
+def observed_data(problem: Problem) -> dict[str, Any]:
+    """Data of the "kernel" form by the names they have there."""
+    observations = problem.rows.observations
+    auxiliary = observations.auxiliary
+    return {
+        "X_std": observations.columns,
+        "y_std": observations.target,
+        "row_weights": observations.weights,
+        "auxiliary": np.empty((0, problem.n_rows)) if auxiliary is None else auxiliary,
+        "location": np.float64(problem.design.location),
+        "log_scale": np.float64(problem.log_scale),
+    }
 
 
 def _user_rows(problem: Problem) -> tuple[Array, Array, Array]:
     """Rows of the problem in the user's units."""
     design = problem.design
     X = problem.mean_design.T * design.x_scale + design.x_mean
-    return X, problem.target * design.y_scale + design.y_mean, problem.weights
+    return X, design.response(problem.target), problem.weights

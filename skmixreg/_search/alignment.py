@@ -6,11 +6,11 @@ which it resembles the pivot most (`Pivot.align`).
 
 The cost of calling a draw's component k the pivot's component l is minus the log of a
 multivariate t density (5 degrees of freedom) at the coordinates of k: log weight, intercept,
-coefficients, log dispersion.  Its location is component l of the pivot and its scale matrix the
-covariance of these coordinates at the pivot.  With the scale in the cost, tight components are
-told apart by small differences; with the heavy tail and the normalising constant, an empty
-component, whose covariance is that of the prior, does not swallow draws that are merely a few
-standard deviations off.
+coefficients, extras such as log sigma.  Its location is component l of the pivot and its scale
+matrix the covariance of these coordinates at the pivot.  With the scale in the cost, tight
+components are told apart by small differences; with the heavy tail and the normalising constant,
+an empty component, whose covariance is that of the prior, does not swallow draws that are merely
+a few standard deviations off.
 Assigning by minimum total cost is the relabelling of Stephens (2000) with a fixed reference.
 
 References
@@ -28,7 +28,9 @@ from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 from scipy.optimize import linear_sum_assignment
 
-from .._model.blocks import Array, Components, ParameterBlocks
+from .._model.layout import Layout
+from .._model.raw import Raw
+from .._support.arrays import Array
 
 DEGREES_OF_FREEDOM = 5.0
 CLEAR_GAP = 3.0  # posterior standard deviations between neighbours for a key to set the order
@@ -115,32 +117,32 @@ class Pivot:
     Attributes
     ----------
     location : ndarray of shape (K, m)
-        Coordinates of the components: log weight, intercept, coefficients, log dispersion.
+        Coordinates of the components: log weight, intercept, coefficients, extras.
     whitener : ndarray of shape (K, m, m)
         Inverses of the lower Cholesky factors of their covariances.
     log_volume : ndarray of shape (K,)
         Half the log determinants of their covariances.
-    blocks : ParameterBlocks
+    layout : Layout
     """
 
     location: Array
     whitener: Array
     log_volume: Array
-    blocks: ParameterBlocks
+    layout: Layout
 
     @classmethod
-    def from_mode(cls, blocks: ParameterBlocks, theta: Array, scale: Array) -> Pivot:
+    def from_mode(cls, layout: Layout, theta: Array, scale: Array) -> Pivot:
         """Pivot at a mode.
 
         Parameters
         ----------
-        blocks : ParameterBlocks
+        layout : Layout
         theta : ndarray of shape (d,)
         scale : ndarray of shape (d, d)
             A square root of the covariance: ``scale @ scale.T``.
         """
         whitener, log_volume = [], []
-        for rows in _coordinate_gradients(blocks, theta):
+        for rows in _coordinate_gradients(layout, theta):
             # R from QR of the transpose is a Cholesky factor, and never fails to exist.
             factor = np.linalg.qr((rows @ scale).T, mode="r").T
             diagonal = np.abs(np.diagonal(factor))
@@ -149,8 +151,8 @@ class Pivot:
             identity = np.eye(len(factor))
             whitener.append(solve_triangular(factor, identity, lower=True))
             log_volume.append(np.log(np.maximum(diagonal, floor)).sum())
-        location = coordinates(blocks, blocks.unpack(theta))
-        return cls(location, np.array(whitener), np.array(log_volume), blocks)
+        location = coordinates(layout, layout.expand(theta))
+        return cls(location, np.array(whitener), np.array(log_volume), layout)
 
     def cost(self, points: Array) -> Array:
         """Minus log density of components under the pivot's: (S, K, m) -> (S, K, K)."""
@@ -162,22 +164,22 @@ class Pivot:
             out[:, :, label] = -student_log_density(distance, self.log_volume[label], size)
         return out
 
-    def align(self, components: Components) -> tuple[Order, Array]:
+    def align(self, components: Raw) -> tuple[Order, Array]:
         """Labels under which draws resemble the pivot most.
 
         Parameters
         ----------
-        components : Components
+        components : Raw
             Draws, with one leading axis of length S.
 
         Returns
         -------
         orders : ndarray of shape (S, K)
-            For `Components.permuted`.
+            For `Raw.permuted`.
         margin : ndarray of shape (S,)
             Log density lost by the second best labels; below `AMBIGUITY` labels are ambiguous.
         """
-        points = coordinates(self.blocks, components)
+        points = coordinates(self.layout, components)
         # Start from an order of the draw's own, so that ties do not depend on how it came.
         canonical = np.lexsort(np.moveaxis(points, -1, 0), axis=-1)
         points = np.take_along_axis(points, canonical[..., None], axis=1)
@@ -185,40 +187,40 @@ class Pivot:
         return np.take_along_axis(canonical, orders, axis=1), margin
 
 
-def coordinates(blocks: ParameterBlocks, components: Components) -> Array:
+def coordinates(layout: Layout, components: Raw) -> Array:
     """Coordinates of each component by which it is recognised: (..., K, m)."""
-    parts = [components.log_weights[..., None]] if blocks.n_components > 1 else []
-    if blocks.fit_intercept:
+    parts = [components.log_weights[..., None]] if layout.n_components > 1 else []
+    if layout.fit_intercept:
         parts.append(components.intercept[..., None])
     parts.append(components.coef)
-    if not blocks.shared_dispersion:
-        parts.append(components.log_dispersion[..., None])
+    if not layout.shared_extra:
+        parts.append(components.extra)
     return np.concatenate(parts, axis=-1)
 
 
-def _coordinate_gradients(blocks: ParameterBlocks, theta: Array) -> Array:
+def _coordinate_gradients(layout: Layout, theta: Array) -> Array:
     """Derivatives of `coordinates` with respect to theta: (K, m, d)."""
-    identity = np.eye(blocks.size)
-    rows = identity[blocks.component_index]
-    if blocks.n_components == 1:
+    identity = np.eye(layout.size)
+    rows = identity[layout.own]
+    if layout.n_components == 1:
         return rows
-    weights = np.exp(blocks.unpack(theta).log_weights)
-    gating = np.zeros((blocks.n_components, 1, blocks.size))
-    gating[:, 0, blocks.table["gating"].where] = blocks.gating_basis - weights @ blocks.gating_basis
+    weights = np.exp(layout.expand(theta).log_weights)
+    gating = np.zeros((layout.n_components, 1, layout.size))
+    gating[:, 0, layout.table["gating"].where] = layout.gating_basis - weights @ layout.gating_basis
     return np.concatenate([gating, rows], axis=1)
 
 
-def component_order(blocks: ParameterBlocks, theta: Array, scale: Array) -> Order:
+def component_order(layout: Layout, theta: Array, scale: Array) -> Order:
     """The order of components, read off one mode.
 
     Components ascend in the first key whose adjacent gaps all exceed 3 posterior standard
     deviations of the gap.  Keys are the coefficients in column order, the intercept (that at the
-    mean of X, so that moving the origin of X relabels nothing), the dispersion, the weight.  If
+    mean of X, so that moving the origin of X relabels nothing), the extras, the weight.  If
     no key is that clear, they ascend in the first coefficient in which no two components agree.
 
     Parameters
     ----------
-    blocks : ParameterBlocks
+    layout : Layout
     theta : ndarray of shape (d,)
     scale : ndarray of shape (d, d)
         A square root of the posterior covariance at ``theta``.
@@ -228,16 +230,16 @@ def component_order(blocks: ParameterBlocks, theta: Array, scale: Array) -> Orde
     ndarray of shape (K,)
         Component ``order[l]`` of ``theta`` becomes component l.
     """
-    K = blocks.n_components
+    K = layout.n_components
     if K == 1:
         return np.zeros(1, dtype=np.intp)
-    values = coordinates(blocks, blocks.unpack(theta))
-    gradients = _coordinate_gradients(blocks, theta)
-    p = blocks.n_features
-    first = 1 + int(blocks.fit_intercept)
+    values = coordinates(layout, layout.expand(theta))
+    gradients = _coordinate_gradients(layout, theta)
+    p = layout.n_features
+    first = 1 + int(layout.fit_intercept)
     keys = list(range(first, first + p))
-    keys += [1] if blocks.fit_intercept else []
-    keys += [] if blocks.shared_dispersion else [first + p]
+    keys += [1] if layout.fit_intercept else []
+    keys += list(range(first + p, values.shape[1]))
     keys += [0]
     orders, clearest = [], []
     for key in keys:
@@ -253,7 +255,7 @@ def component_order(blocks: ParameterBlocks, theta: Array, scale: Array) -> Orde
     return orders[0]
 
 
-def permuted_scale(blocks: ParameterBlocks, scale: Array, order: Order) -> Array:
+def permuted_scale(layout: Layout, scale: Array, order: Order) -> Array:
     """A square root of the covariance after relabelling; not triangular."""
     # Relabelling is linear: the images of the unit vectors are its columns.
-    return blocks.permute(np.eye(blocks.size), order).T @ scale
+    return layout.permute(np.eye(layout.size), order).T @ scale

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from .._kernels.compile import compiled
-from .._model.sum_kernels import weighted_moments
+from .._model.row_kernels import weighted_moments
 
 
 @compiled
@@ -53,16 +53,14 @@ def log_dispersion_update(n, squares, floor, ceiling):
 
 
 @compiled
-def maximise(
-    moments, log_weights, intercept, coef, log_dispersion, priors, fit_intercept, shared, least
-):
-    """Maximisation step from the flat sufficient statistics; parameters change in place.
+def maximise(moments, raw, priors, fit_intercept, shared, least):
+    """Maximisation step from the flat sufficient statistics; ``raw`` changes in place.
 
     ``priors`` is (concentration, coef scale, intercept scale, floor, ceiling); ``least`` is a
     lower bound of log(sigma), for annealing.
     """
-    K, p = coef.shape
-    P = p + 1
+    K, P = raw.line.shape
+    log_dispersion = raw.extra[:, 0]
     packed = P * (P + 1) // 2
     at_cross = 1 + K
     at_xy = at_cross + K * packed
@@ -79,7 +77,7 @@ def maximise(
     pooled_squares = 0.0
     for k in range(K):
         n_k = moments[1 + k]
-        log_weights[k] = np.log((n_k + concentration) / total)
+        raw.logits[k, 0] = np.log((n_k + concentration) / total)
         at = at_cross + k * packed
         for i in range(P):
             for j in range(i, P):
@@ -101,15 +99,14 @@ def maximise(
             A[0, 0] = 1.0
             b[0] = 0.0
         solve_positive_definite(A, ridge, b)
-        intercept[k] = b[0]
+        for i in range(P):
+            raw.line[k, i] = b[i]
         squares = moments[at_yy + k]
         for i in range(P):
             squares -= 2.0 * b[i] * moments[at_xy + k * P + i]
             for j in range(P):
                 squares += b[i] * b[j] * S[i, j]
         squares = max(squares, 0.0)
-        for j in range(p):
-            coef[k, j] = b[j + 1]
         pooled_n += n_k
         pooled_squares += squares
         if not shared:
@@ -121,42 +118,31 @@ def maximise(
 
 
 @compiled
-def log_prior_kernel(log_weights, intercept, coef, log_dispersion, priors, fit_intercept, shared):
+def log_prior_kernel(raw, priors, fit_intercept, shared):
     """Log prior up to a constant."""
-    K, p = coef.shape
+    K, P = raw.line.shape
     concentration, coef_scale, intercept_scale, floor, ceiling = priors
+    norm = np.log(np.exp(raw.logits[:, 0] - raw.logits[:, 0].max()).sum())
+    norm += raw.logits[:, 0].max()
     total = 0.0
     for k in range(K):
-        total += concentration * log_weights[k]
+        total += concentration * (raw.logits[k, 0] - norm)
         if fit_intercept:
-            total -= 0.5 * (intercept[k] / intercept_scale) ** 2
-        for j in range(p):
-            total -= 0.5 * (coef[k, j] / coef_scale) ** 2
+            total -= 0.5 * (raw.line[k, 0] / intercept_scale) ** 2
+        for j in range(1, P):
+            total -= 0.5 * (raw.line[k, j] / coef_scale) ** 2
         if k == 0 or not shared:
-            low = floor * np.exp(-log_dispersion[k])
-            high = np.exp(log_dispersion[k]) / ceiling
+            low = floor * np.exp(-raw.extra[k, 0])
+            high = np.exp(raw.extra[k, 0]) / ceiling
             total -= 0.5 * (low * low + high * high)
     return total
 
 
 @compiled
 def run_em(
-    X,
-    y,
-    w,
-    log_weights,
-    intercept,
-    coef,
-    log_dispersion,
-    settings,
-    priors,
-    fit_intercept,
-    shared,
-    n_iterations,
-    tolerance,
-    anneal_from,
+    observations, raw, model, priors, fit_intercept, shared, n_iterations, tolerance, anneal_from,
     anneal_iterations,
-):
+):  # fmt: skip
     """Iterate from the given parameters, in place.
 
     Parameters
@@ -174,17 +160,16 @@ def run_em(
         Log posterior up to a constant, at the last E-step.
     iterations : int
     """
-    first, n = np.int64(0), y.shape[0]  # a literal 0 would have the kernel compiled once more
+    first, n = (
+        np.int64(0),
+        observations.target.shape[0],
+    )  # a literal 0 would have the kernel compiled once more
     previous = -np.inf
     objective = -np.inf
     done = 0
     for iteration in range(n_iterations):
-        moments = weighted_moments(
-            first, n, X, y, w, log_weights, intercept, coef, log_dispersion, settings
-        )
-        objective = moments[0] + log_prior_kernel(
-            log_weights, intercept, coef, log_dispersion, priors, fit_intercept, shared
-        )
+        moments = weighted_moments(first, n, observations, raw, model)
+        objective = moments[0] + log_prior_kernel(raw, priors, fit_intercept, shared)
         done = iteration + 1
         annealing = anneal_from > 0.0 and iteration < anneal_iterations
         if not annealing and objective - previous < tolerance:
@@ -194,15 +179,5 @@ def run_em(
         if annealing:
             fraction = iteration / anneal_iterations
             least = (1.0 - fraction) * np.log(anneal_from) + fraction * np.log(priors[3])
-        maximise(
-            moments,
-            log_weights,
-            intercept,
-            coef,
-            log_dispersion,
-            priors,
-            fit_intercept,
-            shared,
-            least,
-        )
+        maximise(moments, raw, priors, fit_intercept, shared, least)
     return objective, done

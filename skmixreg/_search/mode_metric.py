@@ -7,30 +7,30 @@ from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 from scipy.optimize import linear_sum_assignment
 
-from .._model.blocks import Array
 from .._model.problem import Problem
+from .._support.arrays import Array
 from .mode_table import Mode
 
 
 def window(problem: Problem) -> float:
     """Nats of evidence below the best mode within which modes are listed."""
-    return max(10.0, float(problem.blocks.size))
+    return max(10.0, float(problem.layout.size))
 
 
 def collapsed(problem: Problem, mode: Mode) -> bool:
     """Whether a component lives on too few rows to have a residual sd of its own."""
-    blocks = problem.blocks
-    if blocks.n_components == 1 or blocks.shared_dispersion:
+    layout = problem.layout
+    if layout.n_components == 1 or layout.own_extras.size == 0 or problem.family.discrete:
         return False
-    needed = blocks.n_features + int(blocks.fit_intercept) + 1
-    sigma = np.exp(blocks.unpack(mode.theta).log_dispersion)
+    needed = layout.n_features + int(layout.fit_intercept) + 1
+    sigma = np.exp(layout.expand(mode.theta).extra[:, 0])
     few = (mode.counts > 1.0) & (mode.counts < needed + 0.5)
     return bool((few & (sigma < 3.0 * problem.priors.sigma_floor)).any())
 
 
 def matching(problem: Problem, theta: Array, mode: Mode) -> NDArray[np.intp]:
     """The relabelling of ``theta`` that brings its components nearest to the mode's."""
-    index = problem.blocks.component_index
+    index = problem.layout.own
     K = len(index)
     if K == 1:
         return np.zeros(1, dtype=np.intp)
@@ -48,6 +48,6 @@ def matching(problem: Problem, theta: Array, mode: Mode) -> NDArray[np.intp]:
 def whitened_distance(problem: Problem, theta: Array, mode: Mode) -> float:
     """Squared distance from a mode in its own metric, labels matched."""
     order = matching(problem, theta, mode)
-    gap = problem.blocks.permute(theta, order) - mode.theta
+    gap = problem.layout.permute(theta, order) - mode.theta
     z = solve_triangular(mode.scale, gap, lower=True, check_finite=False)
     return float(z @ z)

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .._model.blocks import Array
 from .._model.problem import Problem
+from .._support.arrays import Array
 
 
 @dataclass

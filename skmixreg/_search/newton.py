@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import eigh
 
-from .._model.blocks import Array
 from .._model.density import LogPosterior
+from .._support.arrays import Array
 
 GRADIENT_TOLERANCE = 1e-6
 _LARGEST_STEP = 30.0

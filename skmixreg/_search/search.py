@@ -17,23 +17,22 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import betaln
 
-from .._model.blocks import Array, Components
 from .._model.density import LogPosterior
 from .._model.problem import Problem
+from .._model.raw import Raw
+from .._support.arrays import Array
 from .._support.progress import SILENT, UNWATCHED, Progress, Stage
-from . import em_kernels
 from . import starts as _starts
 from .mode_metric import collapsed, whitened_distance, window
 from .mode_table import Mode, ModeTable
 from .newton import GRADIENT_TOLERANCE, Polished, polish
+from .short_runs import ShortRuns
 
 SEARCH_ROWS = 2000
 # Modes of a subsample are climbed on so many times its rows next: few are left for all rows.
 MORE_ROWS = 7
 # From a sample of more rows, Newton's method needs no fewer steps on all of them.
 LARGEST_SAMPLE = 1_000_000
-ANNEALING_ITERATIONS = 10
-TOLERANCE = 1e-4
 # Iterations of a short run: many where they are cheap.
 ITERATION_WORK = 200_000
 ITERATION_RANGE = (60, 600)
@@ -57,7 +56,7 @@ LOOSE_GRADIENT = 1e-3
 
 @dataclass
 class _Candidate:
-    components: Components
+    components: Raw
     objective: float  # log posterior up to a constant, at the end of a short run
     start: int  # the independent start it came from
 
@@ -99,17 +98,17 @@ class _Search:
         self.n_starts = 0
         self.smaller: ModeTable | None = None
         self.empty: EmptyComponent | None = None
-        work = problem.n_rows * problem.blocks.n_components
+        work = problem.n_rows * problem.layout.n_components
         self.most_polished = int(
-            np.clip(POLISH_WORK / (work + problem.blocks.size**2), *POLISH_RANGE)
+            np.clip(POLISH_WORK / (work + problem.layout.size**2), *POLISH_RANGE)
         )
         self.iterations = int(np.clip(ITERATION_WORK / work, *ITERATION_RANGE))
-        # The short runs leave constants of the prior out.
-        theta = np.zeros(problem.blocks.size)
-        self._constant = float(self.density.log_prior(theta)) - em_kernels.log_prior_kernel(
-            *(np.array(a, order="C") for a in problem.blocks.unpack(theta)), tuple(problem.priors),
-            problem.blocks.fit_intercept, problem.blocks.shared_dispersion,
-        )  # fmt: skip
+        self.short_run = ShortRuns(self.density, self.iterations)
+
+    @property
+    def recipes(self) -> tuple[_starts.Recipe, ...]:
+        """How starts are made, in turn."""
+        return _starts.RECIPES if self.problem.family.conjugate else _starts.GENERAL_RECIPES
 
     @cached_property
     def design(self) -> Array:
@@ -118,11 +117,11 @@ class _Search:
 
     def run(self, n_init: int) -> bool:
         """Search; whether two independent starts reached the best mode."""
-        K = self.problem.blocks.n_components
+        K = self.problem.layout.n_components
         if K == 1:
             wanted = 2
         else:
-            work = self.problem.n_rows * K + self.problem.blocks.size**2
+            work = self.problem.n_rows * K + self.problem.layout.size**2
             wanted = n_init + min(EXTRA_WORK // work, MOST_EXTRA_STARTS)
         most = wanted * LARGEST_DOUBLING
         while True:
@@ -138,8 +137,8 @@ class _Search:
                 break
             wanted = min(2 * wanted, most)
         if not self.modes:
-            top = max(self.starts(len(_starts.RECIPES)), key=lambda c: c.objective)
-            theta = self.problem.blocks.pack(top.components)
+            top = max(self.starts(len(self.recipes)), key=lambda c: c.objective)
+            theta = self.problem.layout.collapse(top.components)
             self.merge(polish(self.density, theta), force=True)
             self.hit_by[0].add(top.start)
         return settled
@@ -180,8 +179,12 @@ class _Search:
         """Ends of short runs from fresh starts."""
         jobs = []
         for _ in range(count):
-            recipe = _starts.RECIPES[self.n_starts % len(_starts.RECIPES)]
+            recipes = self.recipes
+            recipe = recipes[self.n_starts % len(recipes)]
             components, anneal = recipe(self.problem, self.design, self.rng)
+            if not self.problem.family.conjugate and self.n_starts // len(recipes) % 2:
+                # No annealing is safe alone, and neither is none.
+                anneal = 0.0
             jobs.append((components, anneal, self.n_starts))
             self.n_starts += 1
         return self.run_short(jobs)
@@ -190,10 +193,10 @@ class _Search:
         """Ends of short runs from modes with one component fewer and one put in."""
         if self.neighbour is None:
             return []
-        smaller = self.problem.with_components(self.problem.blocks.n_components - 1).blocks
+        smaller = self.problem.with_components(self.problem.layout.n_components - 1).layout
         jobs = []
         for m, mode in enumerate(self.neighbour.modes[:MODES_TO_MOVE]):
-            components = smaller.unpack(mode.theta)
+            components = smaller.expand(mode.theta)
             for added in _starts.additions(self.problem, self.design, components, self.rng):
                 jobs.append((added, 0.0, NEIGHBOUR_START - m))
         return self.run_short(jobs)
@@ -202,26 +205,19 @@ class _Search:
         """Ends of short runs from the best modes with one component put elsewhere."""
         jobs = []
         for m in np.argsort([-mode.log_evidence for mode in self.modes])[:MODES_TO_MOVE]:
-            components = self.problem.blocks.unpack(self.modes[m].theta)
+            components = self.problem.layout.expand(self.modes[m].theta)
             start = min(self.hit_by[m])
             for moved in _starts.relocations(self.problem, self.design, components, self.rng):
                 jobs.append((moved, 0.0, start))
         return self.run_short(jobs)
 
-    def run_short(self, jobs: list[tuple[Components, float, int]]) -> list[_Candidate]:
+    def run_short(self, jobs: list[tuple[Raw, float, int]]) -> list[_Candidate]:
         """Ends of short EM runs from (components, annealing sigma, independent start)."""
-        problem, blocks = self.problem, self.problem.blocks
 
-        def run(job: tuple[Components, float, int]) -> _Candidate:
-            components = Components(*(np.array(a, order="C") for a in job[0]))
-            objective, _ = em_kernels.run_em(
-                problem.mean_design, problem.target, problem.weights, *components,
-                problem.family.kernel_settings(), tuple(problem.priors), blocks.fit_intercept,
-                blocks.shared_dispersion, self.iterations, TOLERANCE, job[1],
-                ANNEALING_ITERATIONS,
-            )  # fmt: skip
+        def run(job: tuple[Raw, float, int]) -> _Candidate:
+            components, objective = self.short_run(job[0], job[1])
             self.stage.advance()
-            return _Candidate(components, objective + self._constant, job[2])
+            return _Candidate(components, objective, job[2])
 
         if self.n_threads == 1 or len(jobs) < 2:
             return [run(job) for job in jobs]
@@ -239,7 +235,7 @@ class _Search:
             low = candidate.objective < candidates[0].objective - 15.0 - self.window
             if low or polished == self.most_polished:
                 break
-            theta = self.problem.blocks.pack(candidate.components)
+            theta = self.problem.layout.collapse(candidate.components)
             known = self._basin(theta, candidate.objective)
             if known is None:
                 polished += 1
@@ -263,8 +259,7 @@ class _Search:
         proper = found.definite and found.gradient_norm < LOOSE_GRADIENT
         if not (proper or force):
             return None
-        K = self.problem.blocks.n_components
-        counts = self.density.weighted_moments(found.theta)[1 : 1 + K]
+        counts = self.density.expected_counts(found.theta)
         mode = Mode(
             found.theta, found.log_prior, found.log_likelihood, found.scale,
             found.gradient_norm, 0, counts,
@@ -341,7 +336,7 @@ def find_smaller_modes(
         None where the data rule an empty component out: its absence costs more log-likelihood
         than the prior of a component can.
     """
-    K = problem.blocks.n_components
+    K = problem.layout.n_components
     if K == 1:
         return None
     smaller = problem.with_components(K - 1)
@@ -350,9 +345,9 @@ def find_smaller_modes(
         small = smaller.subset(problem.rows.sample(rng, SEARCH_ROWS))
         rows = problem.total_weight / small.total_weight
     search = _Search(small, rng, 1)
-    jobs: list[tuple[Components, float, int]] = []
+    jobs: list[tuple[Raw, float, int]] = []
     for mode in modes.modes[:MODES_TO_MOVE]:
-        for merged in _starts.reductions(problem.blocks.unpack(mode.theta)):
+        for merged in _starts.reductions(problem.layout.expand(mode.theta)):
             jobs.append((merged, 0.0, len(jobs)))
     search.take(search.run_short(jobs))
     if not search.modes:
@@ -376,7 +371,7 @@ def _rules_out(
 
     ``rows`` is how many rows each one at hand stands for.
     """
-    m = len(problem.blocks.component_index[0]) + 1
+    m = len(problem.layout.own[0]) + 1
     worth = 12.0 + m * (2.0 + 0.5 * np.log(problem.total_weight))
     return (log_likelihood - max(mode.log_likelihood for mode in smaller)) * rows > worth
 
@@ -386,7 +381,7 @@ def log_empty_share(problem: Problem) -> float:
 
     E[(1 - v)^n] for v ~ Beta(c, (K - 1) c), in one labelling.
     """
-    c, K = problem.priors.weight_concentration, problem.blocks.n_components
+    c, K = problem.priors.weight_concentration, problem.layout.n_components
     n = problem.total_weight
     return float(betaln(c, n + (K - 1) * c) - betaln(c, (K - 1) * c))
 
@@ -395,7 +390,7 @@ def empty_component(problem: Problem, smaller: ModeTable | None) -> EmptyCompone
     """The posterior mass of one or more empty components, given the modes without one."""
     if smaller is None:
         return EmptyComponent(-np.inf, False)
-    inner = problem.with_components(problem.blocks.n_components - 1)
+    inner = problem.with_components(problem.layout.n_components - 1)
     deeper = empty_component(inner, smaller.smaller)
     own = float(np.logaddexp.reduce(smaller.log_masses))
     settled = deeper.settled if deeper.log_mass > own + DOMINANT_NATS else smaller.best.hits >= 2

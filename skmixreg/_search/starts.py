@@ -11,21 +11,29 @@ different data, which is why there are several:
   sigma of those rows.  Finds narrow components that few random starts see.
 * ``spectral_splits``: from the pooled fit, split the component that fits worst along a direction
   in which its squared residuals grow, until there are K.
+* ``shifted_quantiles``, of families without normal errors: parallel lines.
+
+Lines are fitted to working responses, on the scale of the linear predictor.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from .._model.blocks import Array, Components
 from .._model.problem import Problem
+from .._model.raw import Raw
+from .._support.arrays import Array
 
 _RIDGE = 1e-6
+
+Recipe = Callable[[Problem, Array, np.random.Generator], tuple[Raw, float]]
 
 
 def with_ones(problem: Problem) -> Array:
     """Rows of the design with the column of ones first (zeros without an intercept): (n, P)."""
-    lead = np.full((1, problem.n_rows), 1.0 if problem.blocks.fit_intercept else 0.0)
+    lead = np.full((1, problem.n_rows), 1.0 if problem.layout.fit_intercept else 0.0)
     return np.ascontiguousarray(np.concatenate([lead, problem.mean_design]).T)
 
 
@@ -37,46 +45,36 @@ def ridge(Z: Array, y: Array, w: Array | None = None) -> Array:
     return np.linalg.solve(A, weighted.T @ y)
 
 
-def _components(problem: Problem, lines: Array, sigma: Array, weights: Array) -> Components:
-    priors = problem.priors
-    sigma = np.clip(sigma, priors.sigma_floor, priors.sigma_ceiling)
-    if problem.blocks.shared_dispersion:
-        sigma = np.full(len(lines), np.exp(np.log(sigma).mean()))
+def _components(problem: Problem, lines: Array, spread: Array, weights: Array) -> Raw:
     # Lines far outside the prior come from nearly singular subsets.
     lines = np.clip(lines, -20.0, 20.0)
-    return Components(
-        np.log(weights / weights.sum()),
-        np.ascontiguousarray(lines[:, 0]),
-        np.ascontiguousarray(lines[:, 1:]),
-        np.log(sigma),
-    )
+    extra = problem.family.start_extras(spread, problem.priors)
+    return Raw(np.log(weights / weights.sum())[:, None], lines, extra)
 
 
-def random_subsets(
-    problem: Problem, Z: Array, rng: np.random.Generator
-) -> tuple[Components, float]:
+def random_subsets(problem: Problem, Z: Array, rng: np.random.Generator) -> tuple[Raw, float]:
     """Least-squares fits to random disjoint subsets."""
     n, P = Z.shape
-    K = problem.blocks.n_components
+    K = problem.layout.n_components
     largest = max(P, n // K)
     size = int(np.exp(rng.uniform(np.log(P), np.log(largest + 1))))
     order = rng.permutation(n)
     lines = np.empty((K, P))
     for k in range(K):
         rows = order[k * size : (k + 1) * size] if (k + 1) * size <= n else rng.integers(n, size=P)
-        lines[k] = ridge(Z[rows], problem.target[rows])
-    nearest = np.abs(problem.target[:, None] - Z @ lines.T).min(axis=1)
+        lines[k] = ridge(Z[rows], problem.working_target[rows])
+    nearest = np.abs(problem.working_target[:, None] - Z @ lines.T).min(axis=1)
     sigma = max(1.5 * float(np.median(nearest)), problem.priors.sigma_floor)
     return _components(problem, lines, np.full(K, sigma), np.ones(K)), sigma
 
 
 def sequential_quantile(
     problem: Problem, Z: Array, rng: np.random.Generator, candidates: int = 40
-) -> tuple[Components, float]:
+) -> tuple[Raw, float]:
     """Lines one after the other through what is not yet explained."""
     n, P = Z.shape
-    K = problem.blocks.n_components
-    y = problem.target
+    K = problem.layout.n_components
+    y = problem.working_target
     remaining = np.arange(n)
     lines, sigmas, weights = np.empty((K, P)), np.empty(K), np.empty(K)
     for k in range(K):
@@ -145,12 +143,10 @@ def split_line(
     return lines[0], lines[1], 0.5 * float(np.sqrt(max(variance, 1e-12)))
 
 
-def spectral_splits(
-    problem: Problem, Z: Array, rng: np.random.Generator
-) -> tuple[Components, float]:
+def spectral_splits(problem: Problem, Z: Array, rng: np.random.Generator) -> tuple[Raw, float]:
     """Split the pooled fit until there are K components."""
-    K = problem.blocks.n_components
-    y, w = problem.target, problem.weights
+    K = problem.layout.n_components
+    y, w = problem.working_target, problem.weights
     lines = [ridge(Z, y, w)]
     while len(lines) < K:
         residual = y[:, None] - Z @ np.array(lines).T
@@ -174,46 +170,60 @@ def spectral_splits(
     return _components(problem, stacked, np.full(K, sigma), np.ones(K)), sigma
 
 
+def shifted_quantiles(problem: Problem, Z: Array, rng: np.random.Generator) -> tuple[Raw, float]:
+    """The pooled line, its intercept shifted to random quantiles of its residuals."""
+    K = problem.layout.n_components
+    y, w = problem.working_target, problem.weights
+    line = ridge(Z, y, w)
+    residual = y - Z @ line
+    lines = np.repeat(line[None], K, axis=0)
+    levels = (rng.permutation(K) + rng.random(K)) / K
+    lines[:, 0] += Z[0, 0] * np.quantile(residual, levels)
+    spread = max(float(residual.std()) / K, 1e-6)
+    return _components(problem, lines, np.full(K, spread), np.ones(K)), spread
+
+
 RECIPES = (random_subsets, sequential_quantile, spectral_splits)
+# Where responses are not as far from lines as working responses are, one recipe more.
+GENERAL_RECIPES = (*RECIPES, shifted_quantiles)
 
 
-def relocations(
-    problem: Problem, Z: Array, components: Components, rng: np.random.Generator
-) -> list[Components]:
+def relocations(problem: Problem, Z: Array, components: Raw, rng: np.random.Generator) -> list[Raw]:
     """Each component taken out and put back elsewhere: see `additions`."""
     out = []
-    for k in range(problem.blocks.n_components):
-        others = np.delete(np.arange(problem.blocks.n_components), k)
-        out += additions(problem, Z, Components(*(a[others] for a in components)), rng)
+    for k in range(problem.layout.n_components):
+        others = np.delete(np.arange(problem.layout.n_components), k)
+        out += additions(problem, Z, Raw(*(a[others] for a in components)), rng)
     return out
 
 
-def additions(
-    problem: Problem, Z: Array, components: Components, rng: np.random.Generator
-) -> list[Components]:
+def additions(problem: Problem, Z: Array, components: Raw, rng: np.random.Generator) -> list[Raw]:
     """K - 1 components and one more, put where it may be missing.
 
     Once as a line through rows the mixture explains badly, and once as half of a split of the
     component that fits worst.
     """
-    y, w = problem.target, problem.weights
-    sigma, weights = np.exp(components.log_dispersion), np.exp(components.log_weights)
-    lines = np.column_stack([components.intercept, components.coef])
-    eta = Z @ lines.T
-    terms = components.log_weights + problem.family.log_density(y[:, None], eta, sigma)
+    y, w = problem.working_target, problem.weights
+    lines, family = components.line, problem.family
+    terms = components.log_weights + family.log_density(
+        problem.target[:, None],
+        Z @ lines.T + problem.design.location,
+        *family.natural(components.extra),
+    )
     top = terms.max(axis=1)
     density = top + np.log(np.exp(terms - top[:, None]).sum(axis=1))
     out = []
-    for line, scale, share in (
+    for line, spread, share in (
         _line_through_bad_rows(Z, y, w, density, rng),
         _half_of_a_split(Z, y, w, terms - density[:, None], lines, rng),
     ):
+        weights = np.append(np.exp(components.log_weights), share)
+        added = _components(problem, line[None], np.array([spread]), np.ones(1))
         out.append(
-            _components(
-                problem,
-                np.vstack([lines, line]),
-                np.append(sigma, scale),
-                np.append(weights, share),
+            Raw(
+                np.log(weights / weights.sum())[:, None],
+                np.vstack([lines, added.line]),
+                np.vstack([components.extra, added.extra]),
             )
         )
     return out
@@ -249,21 +259,19 @@ def _half_of_a_split(
     return (first if rng.random() < 0.5 else second), scale, 0.5 * share + 1.0 / len(y)
 
 
-def reductions(components: Components) -> list[Components]:
+def reductions(components: Raw) -> list[Raw]:
     """The components with any two merged, or any one left out."""
     K = len(components.log_weights)
     weights = np.exp(components.log_weights)
     out = []
     for k in range(K):
         rest = np.delete(np.arange(K), k)
-        out.append(Components(*(a[rest] for a in components)))
+        out.append(Raw(*(a[rest] for a in components)))
         for j in rest[rest > k]:
             share = weights[j] / (weights[j] + weights[k])
-            pair = Components(*(np.array(a) for a in components))
+            pair = Raw(components.log_weights[:, None], *(np.array(a) for a in components[1:]))
             for a in pair[1:]:
                 a[j] = share * a[j] + (1.0 - share) * a[k]
-            pair.log_weights[j] = np.log(weights[j] + weights[k])
-            out.append(Components(*(a[rest] for a in pair)))
-    return [
-        c._replace(log_weights=c.log_weights - np.log(np.exp(c.log_weights).sum())) for c in out
-    ]
+            pair.logits[j] = np.log(weights[j] + weights[k])
+            out.append(Raw(*(a[rest] for a in pair)))
+    return out

@@ -3,85 +3,184 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from .._model.blocks import Array
-from .._model.priors import NumericPriors
+from .._support.arrays import Array
+from ._priors import BlockPrior
+
+
+class Support(NamedTuple):
+    """The interval in which responses lie; whole numbers of it where the family is discrete."""
+
+    low: float
+    high: float
+    low_inclusive: bool = False
+    high_inclusive: bool = False
+
+    def contains(self, y: Array) -> Any:
+        """Whether each value lies in the interval."""
+        above = y >= self.low if self.low_inclusive else y > self.low
+        below = y <= self.high if self.high_inclusive else y < self.high
+        return above & below
+
+
+class Extra(NamedTuple):
+    """A parameter of every component beside its line; its coordinate is its logarithm.
+
+    Attributes
+    ----------
+    name : str
+        ``sigma`` becomes the attribute ``sigma_`` and the variable ``sigma`` of the posterior.
+    in_units_of_y : bool
+        Whether it grows with the response, as a standard deviation does.
+    """
+
+    name: str
+    in_units_of_y: bool
 
 
 class Family(BaseEstimator, ABC):
-    """A distribution of y given a linear predictor and a dispersion.
+    """A distribution of y given a linear predictor and what else a component has.
 
     A family is stateless: its settings are constructor parameters, seen by the kernels as
-    `kernel_settings`, whose type selects the family's compiled block functions.
-    NumPy methods broadcast ``y``, ``eta`` (linear predictor) and ``dispersion``.
+    `kernel_settings`, whose type selects the family's compiled block functions.  NumPy methods
+    broadcast ``y``, ``eta`` (the linear predictor) and the extra parameters, which are given on
+    their natural scales, one argument each in the order of ``extras``.
+
+    Attributes
+    ----------
+    name : str
+        What the user types.
+    link : {"identity", "log", "logit"}
+        The linear predictor is this function of the mean (of the location, where there is none).
+    support : Support
+    discrete : bool
+        Whether responses are whole numbers: densities are then probabilities.
+    response_scale : {"affine", "none"}
+        "affine": y is centred and scaled before a fit.  "none": it is taken as it is, and the
+        intercept at the mean of X is centred at `location`.
+    extras : tuple of Extra
+    linear_mean : bool
+        The mean is the linear predictor, and the variance does not depend on it: predictions
+        then follow from moments of the posterior.
+    conjugate : bool
+        Whether the full conditional distributions of lines and extras are those of the Gaussian
+        family.
+    bend : int or None
+        The extra parameter that scales the uncertainty of the line, as sigma does.
     """
 
     name: ClassVar[str]
-    dispersion_name: ClassVar[str]
+    link: ClassVar[Literal["identity", "log", "logit"]]
+    support: ClassVar[Support] = Support(-np.inf, np.inf)
+    discrete: ClassVar[bool] = False
+    response_scale: ClassVar[Literal["affine", "none"]] = "none"
+    extras: ClassVar[tuple[Extra, ...]] = ()
+    linear_mean: ClassVar[bool] = False
     conjugate: ClassVar[bool] = False
+    bend: ClassVar[int | None] = None
 
     @property
-    @abstractmethod
-    def shares_dispersion(self) -> bool:
-        """Whether one dispersion serves all components."""
+    def shares_extras(self) -> bool:
+        """Whether one value of every extra parameter serves all components."""
+        return False
+
+    @property
+    def extra_names(self) -> tuple[str, ...]:
+        """Names of the extra parameters."""
+        return tuple(extra.name for extra in self.extras)
+
+    def natural(self, coordinates: Array) -> list[Array]:
+        """The extra parameters from their coordinates: (..., E) -> E arrays (...)."""
+        return [np.exp(coordinates[..., e]) for e in range(len(self.extras))]
+
+    def location(self, mean: float, total: float) -> float:
+        """Linear predictor of all rows together, from their mean response and total weight."""
+        return 0.0
+
+    def auxiliary(self, y: Array) -> Array | None:
+        """What the kernels need of every response, computed once: (a, n)."""
+        return None
 
     @abstractmethod
-    def kernel_settings(self) -> NamedTuple:
-        """Settings passed to the compiled kernels."""
+    def kernel_settings(self, location: float = 0.0) -> NamedTuple:
+        """Settings passed to the compiled kernels, which add ``location`` to linear predictors."""
 
     @abstractmethod
-    def log_density(self, y: Array, eta: Array, dispersion: Array) -> Array:
-        """Log density of y."""
+    def log_density(self, y: Array, eta: Array, *extra: Array) -> Array:
+        """Log density, or log probability, of y, all constants included."""
 
     @abstractmethod
-    def mean(self, eta: Array, dispersion: Array) -> Array:
+    def mean(self, eta: Array, *extra: Array) -> Array:
         """Mean of y."""
 
     @abstractmethod
-    def variance(self, eta: Array, dispersion: Array) -> Array:
+    def variance(self, eta: Array, *extra: Array) -> Array:
         """Variance of y."""
 
     @abstractmethod
-    def cdf(self, y: Array, eta: Array, dispersion: Array) -> Array:
-        """Distribution function of y."""
+    def cdf(self, y: Array, eta: Array, *extra: Array) -> Array:
+        """Distribution function of y: P(Y <= y)."""
 
     @abstractmethod
-    def mean_absolute_error(self, y: Array, eta: Array, dispersion: Array) -> Array:
-        """E|Y - y| of a response Y around a given value."""
+    def quantile(self, level: Array, eta: Array, *extra: Array) -> Array:
+        """Quantile function: the smallest y with P(Y <= y) >= level."""
 
     @abstractmethod
-    def mean_absolute_difference(
-        self, eta: Array, dispersion: Array, other_eta: Array, other_dispersion: Array
-    ) -> Array:
-        """E|Y - Y'| of two independent responses."""
-
-    @abstractmethod
-    def sample(self, eta: Array, dispersion: Array, rng: np.random.Generator) -> Array:
+    def sample(self, rng: np.random.Generator, eta: Array, *extra: Array) -> Array:
         """One draw of y for every element."""
 
     @abstractmethod
-    def log_dispersion_prior(
-        self, log_dispersion: Array, priors: NumericPriors
-    ) -> tuple[Array, Array, Array]:
-        """Log prior density of the log dispersion with its first and second derivative.
+    def extra_priors(self, priors: Any) -> Sequence[BlockPrior]:
+        """Priors of the coordinates of the extra parameters, from `NumericPriors`."""
 
-        Elementwise; the caller sums over components (or counts a shared one once).
+    @abstractmethod
+    def pymc_distribution(self, eta: Any, *extra: Any) -> Any:
+        """The distribution of y as an unnamed PyMC one; broadcasts like `log_density`."""
+
+    @abstractmethod
+    def working_response(self, y: Array) -> Array:
+        """Responses on the scale of the linear predictor, for starts: the link, kept finite."""
+
+    @abstractmethod
+    def start_extras(self, spread: Array, priors: Any) -> Array:
+        """Coordinates of the extras, for starts: (K,) -> (K, E).
+
+        ``spread`` is the sd of working responses around each line.
         """
 
-    @abstractmethod
-    def sample_log_dispersion_prior(
-        self, size: tuple[int, ...], priors: NumericPriors, rng: np.random.Generator
-    ) -> Array:
-        """Draws of the log dispersion from its prior."""
+    def mean_absolute_error(self, y: Array, eta: Array, *extra: Array) -> Array | None:
+        """E|Y - y| in closed form, or None where there is none."""
+        return None
 
-    @abstractmethod
-    def pymc_log_dispersion_prior(self, name: str, priors: NumericPriors, shape: Any) -> Any:
-        """The same prior as a PyMC variable."""
+    def mean_absolute_difference(
+        self, eta: Array, extra: Sequence[Array], other_eta: Array, other_extra: Sequence[Array]
+    ) -> Array | None:
+        """E|Y - Y'| of two independent responses in closed form, or None."""
+        return None
 
-    @abstractmethod
-    def pymc_distribution(self, eta: Any, dispersion: Any) -> Any:
-        """The distribution of y as an unnamed PyMC one; broadcasts like `log_density`."""
+    def check_response(self, y: Array) -> None:
+        """Reject responses that the family cannot have.
+
+        Raises
+        ------
+        ValueError
+            Which names the first such row, its value, and what is expected.
+        """
+        wrong = ~self.support.contains(y)
+        if self.discrete:
+            wrong |= y != np.rint(y)
+        if not wrong.any():
+            return
+        row = int(np.argmax(wrong))
+        raise ValueError(
+            f"family={self.name!r} needs {self.response_words}, but y[{row}] is {y[row]:g} "
+            f"(one of {int(wrong.sum())} such values in {len(y)}). {self.response_advice}"
+        )
+
+    response_words: ClassVar[str] = "finite numbers"
+    response_advice: ClassVar[str] = ""

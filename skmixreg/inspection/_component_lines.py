@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._estimators import validation
-from .._model.blocks import Array
 from .._posterior.bands import component_bands
+from .._support.arrays import Array
 from . import _style
 from ._features import chosen_rows, regressor_at, slice_over, take_rows, target_name
 

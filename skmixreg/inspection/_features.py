@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from .._estimators.validation import check_count, resolve_generator
-from .._model.blocks import Array
+from .._support.arrays import Array
 
 
 def regressor_at(estimator: Any, X: Any) -> tuple[Any, Any]:

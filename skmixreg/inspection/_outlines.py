@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from .._model.blocks import Array
+from .._support.arrays import Array
 
 
 def outlines(x: Array, regions: Sequence[Array]) -> list[Array]:

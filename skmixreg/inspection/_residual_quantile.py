@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import betainc, betaincinv, ndtri
 
 from .._estimators import validation
-from .._model.blocks import Array
 from .._posterior.bands import distribution_function
+from .._support.arrays import Array
 from . import _style
 from ._features import regressor_at
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._estimators import validation
-from .._model.blocks import Array
+from .._support.arrays import Array
 from . import _style
 from ._features import regressor_at
 

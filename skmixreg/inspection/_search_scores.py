@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .._model.blocks import Array
+from .._support.arrays import Array
 
 
 class SearchScores(NamedTuple):

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .._model.blocks import Array
+from .._support.arrays import Array
 from .._support.exceptions import import_optional
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")

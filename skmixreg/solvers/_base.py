@@ -11,10 +11,10 @@ from sklearn.base import BaseEstimator
 
 from .._draws.draws import Draws
 from .._model.problem import Problem
-from .._posterior.posterior import Posterior
 from .._search.mode_table import ModeTable
 from .._search.search import find_modes
 from .._support.progress import SILENT, Progress
+from ._needs import missing
 
 
 class Solver(BaseEstimator, ABC):
@@ -26,8 +26,8 @@ class Solver(BaseEstimator, ABC):
         What the user types, and one line on it.
     exact : bool
         Whether the draws are from the posterior itself, to Monte Carlo error.
-    requires_conjugate : bool
-        Whether only families with conjugate updates are served.
+    requires : tuple of str
+        Names in `NEEDS` of what a problem must have to be served.
     takes_chunks : bool
         Whether it asks of the rows nothing but sums, so that they may stay where they are.
     streams : bool
@@ -43,7 +43,7 @@ class Solver(BaseEstimator, ABC):
     needs: ClassVar[str]
     fails: ClassVar[str]
     exact: ClassVar[bool] = True
-    requires_conjugate: ClassVar[bool] = False
+    requires: ClassVar[tuple[str, ...]] = ()
     takes_chunks: ClassVar[bool] = False
     streams: ClassVar[bool] = False
 
@@ -56,8 +56,8 @@ class Solver(BaseEstimator, ABC):
         n_threads: int = 1,
         progress: Progress = SILENT,
         modes: ModeTable | None = None,
-    ) -> Posterior:
-        """Find the modes, draw, align and return to the user's units.
+    ) -> tuple[ModeTable, Draws]:
+        """Find the modes and draw.
 
         Parameters
         ----------
@@ -72,6 +72,11 @@ class Solver(BaseEstimator, ABC):
         modes : ModeTable, optional
             Modes that are known already; then nothing is searched.
 
+        Returns
+        -------
+        modes : ModeTable
+        draws : Draws
+
         Raises
         ------
         ValueError
@@ -81,13 +86,12 @@ class Solver(BaseEstimator, ABC):
         self.check(problem)
         if modes is None:
             modes = find_modes(problem, rng, n_init=n_init, n_threads=n_threads, progress=progress)
-        draws = self.draw(problem, modes, rng, n_threads=n_threads, progress=progress)
-        return Posterior.from_draws(problem, modes, draws)
+        return modes, self.draw(problem, modes, rng, n_threads=n_threads, progress=progress)
 
     @classmethod
     def serves(cls, problem: Problem) -> bool:
         """Whether this solver can draw from the posterior of a problem."""
-        return problem.family.conjugate or not cls.requires_conjugate
+        return not missing(cls.requires, problem)
 
     def check_options(self) -> None:
         """Reject options of a wrong type or range.
@@ -110,16 +114,9 @@ class Solver(BaseEstimator, ABC):
 
     def check(self, problem: Problem) -> None:
         """Reject what this solver cannot serve, before any work."""
-        if not (problem.rows.in_memory or self.takes_chunks):
-            raise ValueError(
-                f"solver={self.name!r} needs all rows in memory, and these are in chunks; use "
-                "solver='auto' or solver='laplace'."
-            )
-        if self.requires_conjugate and not problem.family.conjugate:
-            raise ValueError(
-                f"solver={self.name!r} needs a conjugate family, got family="
-                f"{problem.family.name!r}; use solver='nuts' or solver='laplace'."
-            )
+        requires = self.requires if self.takes_chunks else ("memory", *self.requires)
+        for sentence in missing(requires, problem):
+            raise ValueError(f"solver={self.name!r} {sentence}")
 
     @abstractmethod
     def draw(

@@ -11,10 +11,10 @@ from scipy.special import gammaln
 
 from .._draws.approximation import FEWEST_DRAWS, draws_from, narrowness
 from .._draws.draws import Draws
-from .._model.blocks import Array
 from .._model.problem import Problem
 from .._pymc.coordinates import value_map
 from .._search.mode_table import Mode, ModeTable
+from .._support.arrays import Array
 from .._support.progress import SILENT, Progress
 from ._advi.compiled import Schedule, compiled_advi, mean_and_root
 from ._advi.window_means import WindowMeans
@@ -136,8 +136,8 @@ class ADVI(Solver):
         progress: Progress = SILENT,
     ) -> Draws:
         mode = modes.best
-        d, n = problem.blocks.size, problem.n_rows
-        to_theta = value_map(problem.blocks)
+        d, n = problem.layout.size, problem.n_rows
+        to_theta = value_map(problem.layout)
         centre = np.linalg.solve(to_theta, mode.theta)
         scale = self._scale(mode, to_theta)
         batched = self.batch_size is not None and self.batch_size < n
@@ -200,7 +200,7 @@ class ADVI(Solver):
             progress=progress,
         )
         assert draws.log_proposal is not None
-        labellings = float(gammaln(problem.blocks.n_components + 1.0))
+        labellings = float(gammaln(problem.layout.n_components + 1.0))
         gap = draws.log_posterior - draws.log_proposal
         draws.report["elbo"] = float(gap.mean()) - labellings - problem.log_scale
         return draws

@@ -106,6 +106,6 @@ def _unproven(draws: Draws, history: list[str]) -> Draws:
 
 def _nearly_empty(problem: Problem, draws: Draws) -> bool:
     """Whether the smallest component typically holds under five rows per parameter."""
-    smallest = np.exp(problem.blocks.unpack(draws.theta).log_weights.min(axis=-1))
-    n_parameters = problem.blocks.component_index.shape[1] + 1
+    smallest = np.exp(problem.layout.expand(draws.theta).log_weights.min(axis=-1))
+    n_parameters = problem.layout.own.shape[1] + 1
     return bool(np.median(smallest) * problem.total_weight < 5 * n_parameters)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from numbers import Real
 
 import numpy as np
 
 from .._draws.approximation import FEWEST_DRAWS, INSTEAD, draws_from, narrowness
 from .._draws.draws import Draws
-from .._model.blocks import Array
 from .._model.density import LogPosterior
 from .._model.problem import Problem
-from .._posterior.posterior import Posterior
 from .._search.alignment import Pivot
 from .._search.mode_table import ModeTable
+from .._support.arrays import Array
 from .._support.progress import SILENT, UNWATCHED, Progress, Stage
 from ._base import Solver
 from ._cavi import q_kernels as kernels
@@ -119,7 +118,7 @@ class CAVI(Solver):
     needs = "a conjugate family"
     fails = "components that overlap: sds are too small, by k-hat; other modes are ignored"
     exact = False
-    requires_conjugate = True
+    requires = ("conjugate",)
     streams = True
     takes_chunks = True
 
@@ -204,8 +203,10 @@ class CAVI(Solver):
         rng: np.random.Generator,
         *,
         progress: Progress = SILENT,
-    ) -> Posterior:
-        """The posterior of all rows seen, after one more chunk; ``stream`` is not changed.
+    ) -> Draws:
+        """Draws from the posterior of all rows seen, after one more chunk.
+
+        ``stream`` is not changed.
 
         Parameters
         ----------
@@ -222,14 +223,13 @@ class CAVI(Solver):
         self.stream_ = stream.updated(problem)
         draws = self.stream_.draws(problem, rng, self.draws, solver=self.name)
         progress.say(f"cavi: {self.stream_.total:g} observations, k-hat {draws.report['khat']:.2f}")
-        posterior = Posterior.from_draws(problem, stream.modes, draws)
-        return replace(posterior, modes=stream.table.copy())
+        return draws
 
     def _run(
         self, problem: Problem, theta: Array, rng: np.random.Generator, stage: Stage = UNWATCHED
     ) -> _Run:
         statistics = LogPosterior(problem).weighted_moments(theta)[1:]
-        q = MeanField.from_statistics(problem.blocks, problem.priors, theta, statistics)
+        q = MeanField.from_statistics(problem.layout, problem.priors, theta, statistics)
         if self.batch_size is None or self.batch_size >= problem.n_rows:
             return self._ascend(problem, q, stage)
         return self._step(problem, q, statistics, rng, stage)
@@ -336,11 +336,11 @@ def _possible_rise(problem: Problem, q: MeanField) -> tuple[float, float]:
 def _other_optima(best: _Run, runs: list[_Run]) -> list[str]:
     """A failure if another optimum, at other parameters, has much of the posterior's mass."""
     q = best.q
-    pivot = Pivot.from_mode(q.blocks, q.mean, np.diag(q.sd))
+    pivot = Pivot.from_mode(q.layout, q.mean, np.diag(q.sd))
     others: list[_Run] = []
     for run in runs:
-        components = q.blocks.unpack(run.q.mean[None])
-        moved = q.blocks.pack(components.permuted(pivot.align(components)[0]))[0]
+        components = q.layout.expand(run.q.mean[None])
+        moved = q.layout.collapse(components.permuted(pivot.align(components)[0]))[0]
         distinct = (np.abs(moved - q.mean) / q.sd).max() > 1.0
         if distinct and not any(abs(run.elbo - other.elbo) < 1e-3 for other in others):
             others.append(run)

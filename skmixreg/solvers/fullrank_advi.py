@@ -6,8 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from .._model.blocks import Array
 from .._search.mode_table import Mode
+from .._support.arrays import Array
 from .advi import ADVI
 
 

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from .._draws.approximation import khat_threshold, pareto_smoothed
 from .._draws.draws import Draws
-from .._model.blocks import Array
 from .._model.density import LogPosterior
 from .._model.problem import Problem
 from .._proposals.from_modes import mixture_over_modes, with_missing_modes
 from .._proposals.symmetrised import SymmetrisedMixture
 from .._search.mode_table import ModeTable
+from .._support.arrays import Array
 from .._support.progress import SILENT, Progress
 from ._base import Solver
 from ._gibbs.probe import probe, with_what_was_missed

@@ -12,10 +12,10 @@ import numpy as np
 from .._draws.draws import Draws
 from .._draws.evidence import with_evidence
 from .._draws.judge import NEGLIGIBLE_SHARE, RHAT_LIMIT, judge_chains, start_points
-from .._model.blocks import Array
 from .._model.density import LogPosterior
 from .._model.problem import Problem
 from .._search.mode_table import ModeTable
+from .._support.arrays import Array
 from .._support.exceptions import import_optional
 from .._support.progress import SILENT, Progress
 from ._base import Solver
@@ -177,28 +177,28 @@ class NUTS(Solver):
 
     def _ordered_by(self, problem: Problem) -> np.ndarray:
         """Positions in theta of the coordinate that ``order_by`` names: (K,)."""
-        blocks, by = problem.blocks, self.order_by
+        layout, by = problem.layout, self.order_by
         got = f"NUTS(order_by={by!r}, identify='order')"
         if by == "intercept":
-            if not blocks.fit_intercept:
+            if not layout.fit_intercept:
                 raise ValueError(
                     f"{got} needs intercepts, and fit_intercept=False; order by a column of X, or "
                     "use identify='relabel'."
                 )
-            return blocks.line_index[:, 0]
+            return layout.own_lines[:, 0]
         if isinstance(by, bool) or not isinstance(by, Integral):
             raise ValueError(
                 f"{got}: order_by must be the index of a column of X, an integer counted from 0, "
                 f"or 'intercept', got {by!r} of type {type(by).__name__}."
             )
-        if not 0 <= by < blocks.n_features:
+        if not 0 <= by < layout.n_features:
             raise ValueError(
-                f"{got}: X has {blocks.n_features} columns, so order_by must be an integer from 0 "
-                f"to {blocks.n_features - 1}, or 'intercept'."
-                if blocks.n_features
+                f"{got}: X has {layout.n_features} columns, so order_by must be an integer from 0 "
+                f"to {layout.n_features - 1}, or 'intercept'."
+                if layout.n_features
                 else f"{got}: X has no columns; use order_by='intercept'."
             )
-        return blocks.line_index[:, int(by) + int(blocks.fit_intercept)]
+        return layout.own_lines[:, int(by) + int(layout.fit_intercept)]
 
     def draw(
         self,
@@ -211,7 +211,7 @@ class NUTS(Solver):
     ) -> Draws:
         self.check(problem)
         whole, at_once = problem, min(self.chains, n_threads)
-        if problem.n_rows * problem.blocks.n_components < THREADED_TERMS:
+        if problem.n_rows * problem.layout.n_components < THREADED_TERMS:
             at_once = 1
         if at_once > 1:
             # Chains keep the cores busy: rows within each need no threads.

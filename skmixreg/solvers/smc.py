@@ -17,9 +17,9 @@ from .._draws.bridge import Evidence
 from .._draws.draws import Draws
 from .._draws.evidence import with_evidence
 from .._draws.judge import judge_chains
-from .._model.blocks import Array
 from .._model.problem import Problem
 from .._search.mode_table import ModeTable
+from .._support.arrays import Array
 from .._support.progress import SILENT, Progress
 from ._base import Solver
 

@@ -41,7 +41,7 @@ def overfitted():
 
 
 def table_of(posterior, **options):
-    names = [f"x{j}" for j in range(posterior.blocks.n_features)]
+    names = [f"x{j}" for j in range(posterior.layout.n_features)]
     return diagnostics_table(posterior, Priors().resolve(), names, options)
 
 

@@ -11,9 +11,9 @@ from synthetic import make_mode, make_posterior
 
 from skmixreg import BayesianMixtureRegressor
 from skmixreg._assessment.information import information_criteria
-from skmixreg._model.blocks import Components
 from skmixreg._model.priors import Priors
 from skmixreg._model.problem import Problem
+from skmixreg._model.raw import Raw
 from skmixreg.families import Gaussian
 
 CASES = [(name, K) for name in REFERENCE_NAMES for K in sorted(load_reference(name).fits)]
@@ -26,10 +26,12 @@ def posterior_at(case, K):
     """A posterior whose only mode is the peers' estimate."""
     fit = case.fits[K]
     X, y = case.X.to_numpy(float), case.y.to_numpy(float)
-    problem = Problem.from_data(X, y, family=Gaussian(), n_components=K, priors=Priors().resolve())
+    problem = Problem.from_arrays(
+        X, y, family=Gaussian(), n_components=K, priors=Priors().resolve()
+    )
     design = problem.design
     lines = pd.DataFrame(fit["coef"])[["(Intercept)", *case.X.columns]].to_numpy()
-    components = Components(
+    components = Raw.of(
         np.log(np.ravel(fit["prior"])),
         (lines[:, 0] + lines[:, 1:] @ design.x_mean - design.y_mean) / design.y_scale,
         lines[:, 1:] * design.x_scale / design.y_scale,
@@ -82,7 +84,7 @@ def test_parameters_and_the_mode_by_hand(crossing):
 def test_the_most_probable_mode_decides(crossing):
     X, y, model = crossing
     posterior = model.posterior_
-    other = Components(*(np.concatenate([a, a + 0.3]) for a in posterior.mode_components))
+    other = Raw(*(np.concatenate([a, a + 0.3]) for a in posterior.mode_components))
     two = dataclasses.replace(
         posterior,
         modes=pd.DataFrame({"probability": [0.2, 0.7]}),
@@ -91,7 +93,7 @@ def test_the_most_probable_mode_decides(crossing):
     only = dataclasses.replace(
         posterior,
         modes=pd.DataFrame({"probability": [1.0]}),
-        mode_components=Components(*(a[1:] for a in other)),
+        mode_components=Raw(*(a[1:] for a in other)),
     )
     assert information_criteria(two, X, y, None) == information_criteria(only, X, y, None)
 

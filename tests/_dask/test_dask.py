@@ -20,8 +20,8 @@ from skmixreg._dask import chunks as _chunks
 from skmixreg._dask import stores
 from skmixreg._dask.chunk_rows import ChunkedData, ChunkRows
 from skmixreg._dask.chunks import Chunk, Summary
-from skmixreg._kernels.rows import HeldRows
 from skmixreg._model.design import Design, Standardisation
+from skmixreg._model.rows import HeldRows
 from skmixreg.solvers import SOLVERS, Auto, Gibbs, Laplace
 from skmixreg.solvers._gibbs.chunk_kernels import label_sums
 

@@ -111,7 +111,7 @@ def regression(n=12):
     rng = np.random.default_rng(4)
     X = rng.normal(size=(n, 2))
     y = X @ [1.0, -0.5] + rng.normal(0, 0.5, n)
-    return Problem.from_data(X, y, family=Gaussian(), n_components=1, priors=Priors().resolve())
+    return Problem.from_arrays(X, y, family=Gaussian(), n_components=1, priors=Priors().resolve())
 
 
 def exact_regression_evidence(problem):
@@ -144,10 +144,10 @@ def test_evidence_of_one_line():
     density = LogPosterior(problem)
     mode = modes.best
     part = StudentPart(problem, mode.theta, mode.scale, 5.0)
-    mixture = SymmetrisedMixture(problem.blocks, [part], np.ones(1))
+    mixture = SymmetrisedMixture(problem.layout, [part], np.ones(1))
     got = bridge_evidence(
         lambda thetas: sum(density.values(thetas)),
-        draws.theta.reshape(-1, problem.blocks.size),
+        draws.theta.reshape(-1, problem.layout.size),
         (draws.log_prior + draws.log_likelihood).ravel(),
         mixture,
         rng,

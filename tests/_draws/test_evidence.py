@@ -34,7 +34,7 @@ ADVI = ("advi", "fullrank_advi")
 
 
 def problem_of(X, y, K, family=None, fit_intercept=True):
-    return Problem.from_data(
+    return Problem.from_arrays(
         np.asarray(X, float), np.asarray(y, float), family=family or Gaussian(), n_components=K,
         priors=Priors().resolve(), fit_intercept=fit_intercept,
     )  # fmt: skip

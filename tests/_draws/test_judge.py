@@ -42,7 +42,7 @@ def autoregressive(rng, shape, rho):
 def tone_problem():
     """Two modes with sizeable mass that Gibbs sweeps do not connect."""
     case = load_reference("tonedata")
-    problem = Problem.from_data(
+    problem = Problem.from_arrays(
         case.X.to_numpy(float),
         case.y.to_numpy(float),
         family=Gaussian(),
@@ -100,8 +100,8 @@ def test_labels_do_not_matter_to_the_verdict(tone_problem):
     rng = np.random.default_rng(0)
     theta, _ = modes.sample(rng, 800)
     orders = np.argsort(rng.random((800, 2)), axis=1)
-    blocks = problem.blocks
-    other = blocks.pack(blocks.unpack(theta).permuted(orders))
+    layout = problem.layout
+    other = layout.collapse(layout.expand(theta).permuted(orders))
     np.testing.assert_allclose(
         coordinates(problem, modes, theta.reshape(4, 200, -1)),
         coordinates(problem, modes, other.reshape(4, 200, -1)),
@@ -125,12 +125,12 @@ def test_mixture_density_is_that_of_the_symmetrised_parts(tone_problem):
     mixture = ModeMixture.from_modes(problem, modes)
     thetas, right, _ = mixture.sample(np.random.default_rng(0), 500)
     parts = [StudentPart(problem, mode.theta, mode.scale, 5.0) for mode in modes.modes]
-    whole = SymmetrisedMixture(problem.blocks, parts, modes.probabilities)
+    whole = SymmetrisedMixture(problem.layout, parts, modes.probabilities)
     gap = whole.log_density(thetas[right]) - mixture.log_density(thetas[right])
     # Labelled parts are below the average over labels, by nothing where labels are clear.
     assert gap.min() > -1e-9
     assert np.median(gap) < 1e-6
-    flipped = problem.blocks.permute(thetas, np.array([1, 0]))
+    flipped = problem.layout.permute(thetas, np.array([1, 0]))
     np.testing.assert_allclose(mixture.log_density(thetas), mixture.log_density(flipped), rtol=1e-9)
     np.testing.assert_array_equal(mixture.nearest(thetas), mixture.nearest(flipped))
 
@@ -140,10 +140,10 @@ def test_mixture_density_integrates_to_the_share_that_is_right(K):
     """Also for parts that overlap with their own relabellings."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(20, 1))
-    problem = Problem.from_data(
+    problem = Problem.from_arrays(
         X, rng.normal(size=20), family=Gaussian(), n_components=K, priors=Priors().resolve()
     )
-    d = problem.blocks.size
+    d = problem.layout.size
     centre = 0.3 * rng.normal(size=(2, d))
     scale = np.stack([np.tril(0.2 * rng.normal(size=(d, d))) for _ in range(2)])
     scale[:, np.arange(d), np.arange(d)] = 0.7
@@ -152,7 +152,7 @@ def test_mixture_density_integrates_to_the_share_that_is_right(K):
     assert 0.2 < right.mean() < 0.98
     # Integral of the density by importance sampling from the wide, symmetric average.
     parts = [StudentPart(problem, c, 1.3 * s, 5.0) for c, s in zip(centre, scale, strict=True)]
-    wide = SymmetrisedMixture(problem.blocks, parts, np.array([0.3, 0.7]))
+    wide = SymmetrisedMixture(problem.layout, parts, np.array([0.3, 0.7]))
     thetas, _ = wide.sample(rng, 60_000)
     ratio = np.exp(mixture.log_density(thetas) - wide.log_density(thetas))
     assert ratio.mean() == pytest.approx(right.mean(), abs=5 * ratio.std() / 245)
@@ -201,7 +201,7 @@ def stationary_draws(problem, modes, rng, chains=4, n=600, mode=None):
         w = np.where(where == (mode if mode is not None else c % 2), weights, 0.0)
         out.append(thetas[rng.choice(len(thetas), n, p=w / w.sum())])
     theta = np.stack(out)
-    prior, likelihood = LogPosterior(problem).values(theta.reshape(-1, problem.blocks.size))
+    prior, likelihood = LogPosterior(problem).values(theta.reshape(-1, problem.layout.size))
     return Draws(theta, prior.reshape(chains, n), likelihood.reshape(chains, n), "nuts")
 
 
@@ -212,7 +212,7 @@ def test_resampling_is_deterministic_and_keeps_rows_together(tone_problem):
     two = judge_chains(problem, modes, draws)
     np.testing.assert_array_equal(one.theta, two.theta)
     assert one.report["resampled_over_modes"]
-    _, likelihood = LogPosterior(problem).values(one.theta.reshape(-1, problem.blocks.size))
+    _, likelihood = LogPosterior(problem).values(one.theta.reshape(-1, problem.layout.size))
     np.testing.assert_allclose(one.log_likelihood.ravel(), likelihood, rtol=1e-12)
     assert draws.report == {}
 

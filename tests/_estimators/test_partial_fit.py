@@ -97,7 +97,7 @@ def test_statistics_follow_from_the_mode(fit_intercept, shared):
     """At a mode the gradient is zero: counts, products and squares are known from theta."""
     X, y = crossing(400, 0)
     weights = np.random.default_rng(0).uniform(0.5, 2.0, 400)
-    problem = Problem.from_data(
+    problem = Problem.from_arrays(
         X, y, weights, family=Gaussian(shared_sigma=shared), n_components=2,
         priors=Priors(weight_concentration=2.0, coef_scale=0.7).resolve(),
         fit_intercept=fit_intercept,

@@ -14,7 +14,7 @@ def make(K=2, p=2, n=60, seed=0, family=None, fit_intercept=True, weights=None, 
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n, p))
     y = rng.normal(size=n) + (X.sum(axis=1) if p else 0.0)
-    return Problem.from_data(
+    return Problem.from_arrays(
         X, y, weights, family=family or Gaussian(), n_components=K,
         priors=Priors(**priors).resolve(), fit_intercept=fit_intercept,
     )  # fmt: skip
@@ -32,8 +32,8 @@ def test_value_is_the_mixture_times_the_prior(K, p, fit_intercept, shared):
         K, p, family=Gaussian(shared_sigma=shared), fit_intercept=fit_intercept,
         weights=weights, weight_concentration=1.7, coef_scale=2.0, intercept_scale=3.0,
     )  # fmt: skip
-    theta = np.random.default_rng(2).normal(size=problem.blocks.size)
-    c = problem.blocks.unpack(theta)
+    theta = np.random.default_rng(2).normal(size=problem.layout.size)
+    c = problem.layout.expand(theta)
     w, sigma = np.exp(c.log_weights), np.exp(c.log_dispersion)
     eta = c.intercept + problem.mean_design.T @ c.coef.T
     terms = c.log_weights + stats.norm.logpdf(problem.target[:, None], eta, sigma)
@@ -113,7 +113,7 @@ def test_labels_do_not_matter():
     problem = make(4)
     density = LogPosterior(problem)
     theta = np.random.default_rng(5).normal(size=density.size)
-    moved = problem.blocks.permute(theta, np.array([2, 0, 3, 1]))
+    moved = problem.layout.permute(theta, np.array([2, 0, 3, 1]))
     prior, likelihood = density.values(np.stack([theta, moved]))
     assert prior[0] == pytest.approx(prior[1], rel=1e-13)
     assert likelihood[0] == pytest.approx(likelihood[1], rel=1e-13)

@@ -15,7 +15,7 @@ from synthetic import (
     simple_posterior,
 )
 
-from skmixreg._model.blocks import Components
+from skmixreg._model.raw import Raw
 
 PARAMETERS = ["weights", "intercept", "coef", "sigma"]
 
@@ -77,7 +77,7 @@ def test_user_units():
 def test_labels_and_order():
     # Draws come with random labels; they leave in the order of the first coefficient.
     problem = make_problem(K=3)
-    components = Components(
+    components = Raw.of(
         np.log([0.2, 0.3, 0.5]), np.zeros(3), np.array([[1.0], [-1.0], [0.0]]), np.zeros(3)
     )
     mode = make_mode(problem, components, sd=0.03)
@@ -92,7 +92,7 @@ def test_labels_and_order():
 
 def test_mode_of_every_draw():
     problem = make_problem(K=2)
-    near = Components(np.log([0.5, 0.5]), np.zeros(2), np.array([[1.0], [-1.0]]), np.zeros(2))
+    near = Raw.of(np.log([0.5, 0.5]), np.zeros(2), np.array([[1.0], [-1.0]]), np.zeros(2))
     far = near._replace(intercept=np.array([0.9, -0.9]), coef=np.array([[0.9], [-1.1]]))
     hopeless = near._replace(intercept=np.array([2.0, 2.0]))
     modes = [
@@ -101,7 +101,7 @@ def test_mode_of_every_draw():
         make_mode(problem, hopeless, log_likelihood=-90.0),
     ]
     shape = (2, 100)
-    theta = draws_around(problem.blocks, modes[:2], shape)
+    theta = draws_around(problem.layout, modes[:2], shape)
     posterior = make_posterior(problem, modes, theta=theta)
     np.testing.assert_array_equal(posterior["mode"].ravel(), np.arange(200) % 2)
     assert len(posterior.modes) == 3
@@ -200,6 +200,6 @@ def test_pickles():
 
 def test_ambiguous_share():
     problem = make_problem(K=2)
-    same = Components(np.log([0.5, 0.5]), np.zeros(2), np.array([[0.1], [-0.1]]), np.zeros(2))
+    same = Raw.of(np.log([0.5, 0.5]), np.zeros(2), np.array([[0.1], [-0.1]]), np.zeros(2))
     posterior = make_posterior(problem, [make_mode(problem, same, sd=0.5)])
     assert posterior.ambiguous_share > 0.8

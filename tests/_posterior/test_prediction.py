@@ -11,7 +11,7 @@ from scipy.special import logsumexp
 from scipy.stats import norm
 from synthetic import make_problem, simple_posterior
 
-from skmixreg._model.blocks import Components
+from skmixreg._model.raw import Raw
 from skmixreg._posterior import prediction as prediction
 from skmixreg._posterior.posterior import Moments
 
@@ -35,7 +35,7 @@ def terms(posterior, x, thinned=False):
 
 def replaced(posterior, components):
     """The posterior with other draws; one chain."""
-    components = Components(*(a[None] for a in components))
+    components = Raw(*(a[None] for a in components))
     shape = components.log_weights.shape[:2]
     return dataclasses.replace(
         posterior,
@@ -66,7 +66,7 @@ def test_moments_by_brute_force(case):
     posterior, X, _ = case
     mean, std = prediction.mean(posterior, X), prediction.std(posterior, X)
     components = prediction.component_means(posterior, X)
-    assert components.shape == (9, posterior.blocks.n_components)
+    assert components.shape == (9, posterior.layout.n_components)
     for i, x in enumerate(X):
         w, m, s = terms(posterior, x)
         np.testing.assert_allclose(mean[i], (w * m).sum(), rtol=1e-10)
@@ -82,7 +82,7 @@ def test_density_and_responsibilities_by_brute_force(case):
     density = prediction.log_predictive_density(posterior, X, y)
     share = prediction.responsibilities(posterior, X, y)
     draws = prediction.log_likelihood_draws(posterior, X, y)
-    assert share.shape == (9, posterior.blocks.n_components)
+    assert share.shape == (9, posterior.layout.n_components)
     assert draws.shape == (2, 150, 9)
     for i, x in enumerate(X):
         w, m, s = terms(posterior, x)
@@ -159,7 +159,7 @@ def test_hard_mixtures(K, S, seed, coverage):
     _, posterior = simple_posterior(K=K, shape=(1, 2))
     jitter = 10 ** rng.uniform(-3, -0.5)
     width = rng.uniform(np.log(max(jitter / 10, 3e-3)), 0, K)
-    hard = Components(
+    hard = Raw.of(
         np.log(rng.dirichlet(np.full(K, 2.0), size=S)),
         rng.normal(size=K) + jitter * rng.normal(size=(S, K)),
         rng.normal(size=(K, 1)) + jitter * rng.normal(size=(S, K, 1)),
@@ -185,7 +185,7 @@ def test_hard_mixtures(K, S, seed, coverage):
 
 def test_two_lines_have_two_intervals():
     _, posterior = simple_posterior(K=2, shape=(1, 2))
-    lines = Components(
+    lines = Raw.of(
         np.log([[0.5, 0.5]] * 50),
         np.zeros((50, 2)),
         np.random.default_rng(0).normal([[-1.0], [1.0]], 0.01, (50, 2, 1)),

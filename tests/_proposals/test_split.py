@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 from synthetic import make_problem
 
-from skmixreg._model.blocks import Components
 from skmixreg._model.priors import Priors
 from skmixreg._model.problem import Problem
+from skmixreg._model.raw import Raw
 from skmixreg._proposals.split import DF, LINE_SCALE, SIGMA_SCALE, SplitProposal
 from skmixreg.families import Gaussian
 from skmixreg.solvers import SOLVERS
@@ -31,7 +31,7 @@ class _Point:
 def inner_components(K, p, fit_intercept=True):
     rng = np.random.default_rng(K + p)
     intercept = rng.normal(0, 0.5, K) if fit_intercept else np.zeros(K)
-    return Components(
+    return Raw.of(
         np.log(rng.dirichlet(np.full(K, 5.0))), intercept, rng.normal(size=(K, p)),
         rng.normal(-1.0, 0.3, K),
     )  # fmt: skip
@@ -42,11 +42,11 @@ def split(problem, components, j, share, u, eta, metric):
     sigma = np.exp(components.log_dispersion[j])
     step = sigma * np.linalg.solve(metric.T, u)
     line = np.append(components.intercept[j], components.coef[j])
-    if not problem.blocks.fit_intercept:
+    if not problem.layout.fit_intercept:
         line = line[1:]
     h = 1 - share * np.exp(2 * eta) - share * (1 - share) * u @ u
     lines = [line - share * step, line + (1 - share) * step]
-    if not problem.blocks.fit_intercept:
+    if not problem.layout.fit_intercept:
         lines = [np.append(0.0, each) for each in lines]
     out = [np.array(a) for a in components]
     out[0][j] += np.log1p(-share)
@@ -56,8 +56,8 @@ def split(problem, components, j, share, u, eta, metric):
         components.log_weights[j] + np.log(share), lines[1][0], lines[1][1:],
         components.log_dispersion[j] + eta,
     )  # fmt: skip
-    return problem.blocks.pack(
-        Components(*(np.concatenate([a, np.array([b])]) for a, b in zip(out, spare, strict=True)))
+    return problem.layout.collapse(
+        Raw(*(np.concatenate([a, np.array([b])]) for a, b in zip(out, spare, strict=True)))
     )
 
 
@@ -68,20 +68,20 @@ def test_density_is_that_of_the_construction(K, p, fit_intercept):
     """The change of variables, with the Jacobian by finite differences."""
     problem = make_problem(K=K, p=p, fit_intercept=fit_intercept)
     inner = inner_components(K - 1, p, fit_intercept)
-    blocks = problem.with_components(K - 1).blocks
-    proposal = SplitProposal(problem, _Point(blocks.pack(inner)))
+    layout = problem.with_components(K - 1).layout
+    proposal = SplitProposal(problem, _Point(layout.collapse(inner)))
     metric = proposal._metric
-    q, d = len(metric), blocks.size
+    q, d = len(metric), layout.size
     rng = np.random.default_rng(0)
     for _ in range(3):
         j = int(rng.integers(K - 1))
         u, eta, share = 0.5 * rng.normal(size=q), 0.3 * rng.normal(), 0.01 + 0.1 * rng.random()
 
         def build(v, j=j):
-            here = blocks.unpack(v[:d])
+            here = layout.expand(v[:d])
             return split(problem, here, j, v[-1], v[d : d + q], v[-2], metric)
 
-        v = np.concatenate([blocks.pack(inner), u, [eta, share]])
+        v = np.concatenate([layout.collapse(inner), u, [eta, share]])
         h = 1e-5
         jacobian = np.array(
             [(build(v + h * e) - build(v - h * e)) / (2 * h) for e in np.eye(len(v))]
@@ -99,16 +99,16 @@ def test_density_is_that_of_the_construction(K, p, fit_intercept):
             + stats.t(DF, scale=SIGMA_SCALE).logpdf(eta)
             + half_cauchy.logpdf(share) - half_cauchy.logcdf(largest) - log_jacobian
         )  # fmt: skip
-        got = proposal._pair(problem.blocks.unpack(build(v)[None]), j, K - 1)
+        got = proposal._pair(problem.layout.expand(build(v)[None]), j, K - 1)
         assert got[0] == pytest.approx(expected, abs=1e-6)
 
 
 def test_draws_keep_weight_line_and_variance():
     problem = make_problem(K=3, p=2)
     inner = inner_components(2, 2)
-    smaller = problem.with_components(2).blocks
-    proposal = SplitProposal(problem, _Point(smaller.pack(inner)))
-    draws = problem.blocks.unpack(proposal.sample(np.random.default_rng(0), 500))
+    smaller = problem.with_components(2).layout
+    proposal = SplitProposal(problem, _Point(smaller.collapse(inner)))
+    draws = problem.layout.expand(proposal.sample(np.random.default_rng(0), 500))
     weights, sigma = np.exp(draws.log_weights), np.exp(draws.log_dispersion)
     moved = np.abs(np.exp(inner.log_weights) - weights[:, :2]).argmax(axis=1)
     at = np.arange(500)
@@ -124,16 +124,16 @@ def test_draws_keep_weight_line_and_variance():
     between = share * (1 - share) * (gap**2).mean(axis=1)
     within = (1 - share) * sigma[at, moved] ** 2 + share * sigma[:, 2] ** 2
     np.testing.assert_allclose(within + between, np.exp(2 * inner.log_dispersion[moved]), rtol=1e-4)
-    assert np.isfinite(proposal.log_density(problem.blocks.pack(draws))).all()
+    assert np.isfinite(proposal.log_density(problem.layout.collapse(draws))).all()
 
 
 def test_density_does_not_depend_on_labels():
     problem = make_problem(K=3, p=1)
-    smaller = problem.with_components(2).blocks
-    proposal = SplitProposal(problem, _Point(smaller.pack(inner_components(2, 1))))
+    smaller = problem.with_components(2).layout
+    proposal = SplitProposal(problem, _Point(smaller.collapse(inner_components(2, 1))))
     thetas = proposal.sample(np.random.default_rng(0), 50)
-    draws = problem.blocks.unpack(thetas)
-    other = problem.blocks.pack(draws.permuted(np.tile([2, 0, 1], (50, 1))))
+    draws = problem.layout.expand(thetas)
+    other = problem.layout.collapse(draws.permuted(np.tile([2, 0, 1], (50, 1))))
     np.testing.assert_allclose(proposal.log_density(other), proposal.log_density(thetas))
 
 
@@ -146,7 +146,7 @@ def test_laplace_is_not_deaf_to_a_spare_component_beside_a_line():
     rng = np.random.default_rng(1)
     x = rng.uniform(-1, 1, 10_000)
     y = np.where(rng.random(10_000) < 0.5, 3 * x, -x) + rng.normal(0, 0.1, 10_000)
-    problem = Problem.from_data(
+    problem = Problem.from_arrays(
         x[:, None], y, family=Gaussian(), n_components=3, priors=Priors().resolve()
     )
     chains = SOLVERS["gibbs"]().solve(problem, np.random.default_rng(0), n_init=20)

@@ -36,7 +36,7 @@ def make_problem(family, K, p, intercept, weighted, seed=0):
     y = rng.normal(5.0, 4.0, size=n)
     weights = rng.uniform(0.2, 3.0, size=n) if weighted else None
     priors = Priors(weight_concentration=1.7, coef_scale=2.0, intercept_scale=1.5).resolve()
-    return Problem.from_data(
+    return Problem.from_arrays(
         X, y, weights, family=family, n_components=K, priors=priors, fit_intercept=intercept
     )
 
@@ -52,13 +52,13 @@ def check_parity(problem, likelihood, compile_kwargs):
     assert list(origin(model)) == list(start)
     for _ in range(3):
         theta = rng.normal(scale=0.7, size=density.size)
-        point = to_values(theta, problem.blocks, start)
+        point = to_values(theta, problem.layout, start)
         value, gradient = function(DictToArrayBijection.map(point))
         expected, slope = density.value_and_gradient(theta)
         # The model is a density of y in the user's units and of PyMC's simplex coordinates.
-        expected += log_jacobian(problem.blocks) - problem.log_scale
+        expected += log_jacobian(problem.layout) - problem.log_scale
         np.testing.assert_allclose(value, expected, rtol=1e-9)
-        slope = value_map(problem.blocks).T @ slope
+        slope = value_map(problem.layout).T @ slope
         np.testing.assert_allclose(gradient, slope, rtol=1e-9, atol=1e-9 * np.abs(slope).max())
 
 
@@ -101,17 +101,17 @@ def test_parity_of_the_compiled_plain_model(family):
 
 def test_the_map_between_coordinates_has_the_stated_determinant():
     for K in (1, 2, 3, 5):
-        blocks = make_problem(FAMILIES["gaussian"](), K, 1, True, False).blocks
-        _, log_determinant = np.linalg.slogdet(value_map(blocks))
-        assert log_determinant == pytest.approx(log_jacobian(blocks), abs=1e-12)
+        layout = make_problem(FAMILIES["gaussian"](), K, 1, True, False).layout
+        _, log_determinant = np.linalg.slogdet(value_map(layout))
+        assert log_determinant == pytest.approx(log_jacobian(layout), abs=1e-12)
 
 
 def test_deterministics_are_in_user_units():
     problem = make_problem(FAMILIES["gaussian"](), 3, 2, True, False)
     model = build_model(problem, "plain", feature_names=["age", "dose"])
     assert list(model.coords["feature"]) == ["age", "dose"]
-    theta = np.random.default_rng(0).normal(size=problem.blocks.size)
-    point = to_values(theta, problem.blocks, model.initial_point())
+    theta = np.random.default_rng(0).normal(size=problem.layout.size)
+    point = to_values(theta, problem.layout, model.initial_point())
     names = ["weights", "intercept", "coef", "sigma"]
     with model:
         values = pm.compile(
@@ -119,7 +119,7 @@ def test_deterministics_are_in_user_units():
             model.replace_rvs_by_values([model[name] for name in names]),
             mode=INTERPRETED,
         )(*(point[v.name] for v in model.value_vars))
-    user = problem.design.to_user(problem.blocks.unpack(theta))
+    user = problem.design.to_user(problem.layout.expand(theta))
     np.testing.assert_allclose(values[0], np.exp(user.log_weights))
     np.testing.assert_allclose(values[1], user.intercept)
     np.testing.assert_allclose(values[2], user.coef)
@@ -129,7 +129,7 @@ def test_deterministics_are_in_user_units():
 def test_rows_as_the_user_wrote_them():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(30, 1)), rng.normal(size=30)
-    problem = Problem.from_data(
+    problem = Problem.from_arrays(
         X, y, family=FAMILIES["gaussian"](), n_components=2, priors=Priors().resolve()
     )
     model = build_model(problem, "plain", rows=(X, y, None))
@@ -149,7 +149,7 @@ def test_the_plain_model_samples_and_predicts():
     rng = np.random.default_rng(0)
     X = rng.uniform(-1, 1, size=(200, 1))
     y = np.where(rng.random(200) < 0.5, 3.0, -1.0) * X[:, 0] + rng.normal(0, 0.1, 200) + 7.0
-    problem = Problem.from_data(
+    problem = Problem.from_arrays(
         X, y, family=FAMILIES["gaussian"](), n_components=2, priors=Priors().resolve()
     )
     model = build_model(problem, "plain", rows=(X, y, None))
@@ -173,7 +173,7 @@ def test_the_plain_model_samples_and_predicts():
 def test_the_kernel_model_serves_the_other_samplers():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(100, 1)), rng.normal(size=100)
-    problem = Problem.from_data(
+    problem = Problem.from_arrays(
         X, y, family=FAMILIES["gaussian"](), n_components=2, priors=Priors().resolve()
     )
     with build_model(problem, "kernel"):

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import random_components
 
-from skmixreg._model.blocks import Components, ParameterBlocks
+from skmixreg._model.layout import Layout
+from skmixreg._model.raw import Raw
 from skmixreg._search.alignment import (
     Pivot,
     best_orders,
@@ -22,22 +23,22 @@ sizes = st.tuples(
 )
 
 
-def random_pivot(blocks: ParameterBlocks, rng: np.random.Generator) -> Pivot:
-    d = blocks.size
-    theta = blocks.pack(random_components(rng, blocks.n_components, blocks.n_features))
-    return Pivot.from_mode(blocks, theta, np.tril(rng.normal(0, 0.3, (d, d))) + 0.2 * np.eye(d))
+def random_pivot(layout: Layout, rng: np.random.Generator) -> Pivot:
+    d = layout.size
+    theta = layout.collapse(random_components(rng, layout.n_components, layout.n_features))
+    return Pivot.from_mode(layout, theta, np.tril(rng.normal(0, 0.3, (d, d))) + 0.2 * np.eye(d))
 
 
-def case(size: tuple[int, int, bool, bool, int]) -> tuple[ParameterBlocks, Pivot, Components]:
+def case(size: tuple[int, int, bool, bool, int]) -> tuple[Layout, Pivot, Raw]:
     K, p, fit_intercept, shared, seed = size
     rng = np.random.default_rng(seed)
-    blocks = ParameterBlocks(K, p, fit_intercept, shared)
-    pivot = random_pivot(blocks, rng)
-    draws = blocks.unpack(blocks.pack(random_components(rng, K, p, 7)))
-    return blocks, pivot, draws
+    layout = Layout(K, p, fit_intercept, shared)
+    pivot = random_pivot(layout, rng)
+    draws = layout.expand(layout.collapse(random_components(rng, K, p, 7)))
+    return layout, pivot, draws
 
 
-def assert_same(a: Components, b: Components) -> None:
+def assert_same(a: Raw, b: Raw) -> None:
     for left, right in zip(a, b, strict=True):
         np.testing.assert_array_equal(left, right)
 
@@ -67,10 +68,10 @@ def test_idempotent(size):
 def test_tied_components_do_not_depend_on_input_labels(K, seed):
     # Coordinates from a small set tie exactly, within draws and in their costs.
     rng = np.random.default_rng(seed)
-    blocks = ParameterBlocks(K, 1)
-    flat = Components(np.full(K, -np.log(K)), np.arange(K) * 1.0, np.zeros((K, 1)), np.zeros(K))
-    pivot = Pivot.from_mode(blocks, blocks.pack(flat), 0.1 * np.eye(blocks.size))
-    draws = Components(
+    layout = Layout(K, 1)
+    flat = Raw.of(np.full(K, -np.log(K)), np.arange(K) * 1.0, np.zeros((K, 1)), np.zeros(K))
+    pivot = Pivot.from_mode(layout, layout.collapse(flat), 0.1 * np.eye(layout.size))
+    draws = Raw.of(
         np.full((5, K), -np.log(K)),
         rng.integers(0, 2, (5, K)) * 1.0,
         rng.integers(0, 2, (5, K, 1)) * 1.0,
@@ -96,13 +97,13 @@ def test_best_orders_against_enumeration(K):
 @pytest.mark.parametrize(("K", "spread"), [(2, 0.3), (3, 0.3), (7, 0.1)])
 def test_recovers_labels_of_separate_components(K, spread):
     rng = np.random.default_rng(0)
-    blocks = ParameterBlocks(K, 2)
+    layout = Layout(K, 2)
     truth = random_components(rng, K, 2)._replace(coef=np.arange(K)[:, None] * np.ones((K, 2)))
-    theta = blocks.pack(truth)
-    scale = spread / 5 * np.eye(blocks.size)
-    draws = blocks.unpack(theta + rng.standard_normal((500, blocks.size)) @ scale)
+    theta = layout.collapse(truth)
+    scale = spread / 5 * np.eye(layout.size)
+    draws = layout.expand(theta + rng.standard_normal((500, layout.size)) @ scale)
     labels = np.argsort(rng.random((500, K)), axis=1)
-    orders, margin = Pivot.from_mode(blocks, theta, scale).align(draws.permuted(labels))
+    orders, margin = Pivot.from_mode(layout, theta, scale).align(draws.permuted(labels))
     np.testing.assert_array_equal(
         np.take_along_axis(labels, orders, axis=1), np.broadcast_to(np.arange(K), (500, K))
     )
@@ -111,45 +112,47 @@ def test_recovers_labels_of_separate_components(K, spread):
 
 def test_an_empty_component_does_not_swallow_the_others():
     # Components 0 and 1 are tight, 2 is empty: its covariance is that of the prior.
-    blocks = ParameterBlocks(3, 1)
-    pivot = Components(
+    layout = Layout(3, 1)
+    pivot = Raw.of(
         np.log([0.5, 0.499, 0.001]),
         np.zeros(3),
         np.array([[1.0], [-1.0], [0.0]]),
         np.log([0.1, 0.1, 0.1]),
     )
-    sds = np.full(blocks.size, 0.02)
+    sds = np.full(layout.size, 0.02)
     for k, sd in zip(range(3), [0.02, 0.02, 2.5], strict=True):
-        sds[blocks.component_index[k]] = sd
+        sds[layout.own[k]] = sd
     scale = np.diag(sds)
     rng = np.random.default_rng(1)
-    draws = blocks.unpack(blocks.pack(pivot) + 1.5 * rng.standard_normal((400, blocks.size)) * sds)
+    draws = layout.expand(
+        layout.collapse(pivot) + 1.5 * rng.standard_normal((400, layout.size)) * sds
+    )
     # Tight components six standard deviations off are still themselves.
     draws.coef[:, 0, 0] += 0.12
-    orders, _ = Pivot.from_mode(blocks, blocks.pack(pivot), scale).align(draws)
+    orders, _ = Pivot.from_mode(layout, layout.collapse(pivot), scale).align(draws)
     assert np.mean((orders == np.arange(3)).all(axis=1)) > 0.99
 
 
 def test_ambiguity_of_overlapping_components():
-    blocks = ParameterBlocks(2, 1)
-    same = Components(np.log([0.5, 0.5]), np.zeros(2), np.array([[0.1], [-0.1]]), np.zeros(2))
-    pivot = Pivot.from_mode(blocks, blocks.pack(same), np.eye(blocks.size))
+    layout = Layout(2, 1)
+    same = Raw.of(np.log([0.5, 0.5]), np.zeros(2), np.array([[0.1], [-0.1]]), np.zeros(2))
+    pivot = Pivot.from_mode(layout, layout.collapse(same), np.eye(layout.size))
     rng = np.random.default_rng(0)
-    draws = blocks.unpack(rng.standard_normal((100, blocks.size)))
+    draws = layout.expand(rng.standard_normal((100, layout.size)))
     assert np.mean(pivot.align(draws)[1] < np.log(20)) > 0.9
 
 
 def order_of(coef, intercept, log_dispersion, log_weights, sds):
     K, p = np.shape(coef)
-    blocks = ParameterBlocks(K, p)
+    layout = Layout(K, p)
     log_weights = np.asarray(log_weights) - np.log(np.exp(log_weights).sum())
-    components = Components(
+    components = Raw.of(
         log_weights, np.asarray(intercept), np.asarray(coef), np.asarray(log_dispersion)
     )
-    scale = np.ones(blocks.size)
+    scale = np.ones(layout.size)
     for name, sd in sds.items():
-        scale[blocks.table[name].where] = sd
-    return component_order(blocks, blocks.pack(components), np.diag(scale))
+        scale[layout.table[name].where] = sd
+    return component_order(layout, layout.collapse(components), np.diag(scale))
 
 
 def test_order_by_the_first_clear_key():
@@ -184,24 +187,24 @@ def test_three_standard_deviations_of_the_gap():
 def test_order_does_not_depend_on_labels(size):
     K, p, fit_intercept, shared, seed = size
     rng = np.random.default_rng(seed)
-    blocks = ParameterBlocks(K, p, fit_intercept, shared)
-    theta = blocks.pack(random_components(rng, K, p))
-    scale = np.tril(rng.normal(0, 0.1, (blocks.size, blocks.size)))
+    layout = Layout(K, p, fit_intercept, shared)
+    theta = layout.collapse(random_components(rng, K, p))
+    scale = np.tril(rng.normal(0, 0.1, (layout.size, layout.size)))
     labels = rng.permutation(K)
-    relabelled = blocks.permute(theta, labels)
-    order = component_order(blocks, theta, scale)
-    again = component_order(blocks, relabelled, permuted_scale(blocks, scale, labels))
+    relabelled = layout.permute(theta, labels)
+    order = component_order(layout, theta, scale)
+    again = component_order(layout, relabelled, permuted_scale(layout, scale, labels))
     np.testing.assert_array_equal(labels[again], order)
 
 
 def test_covariance_of_coordinates_against_simulation():
     rng = np.random.default_rng(5)
-    blocks = ParameterBlocks(3, 2)
-    theta = blocks.pack(random_components(rng, 3, 2))
-    scale = 0.01 * np.tril(rng.normal(size=(blocks.size, blocks.size)))
-    pivot = Pivot.from_mode(blocks, theta, scale)
-    draws = theta + rng.standard_normal((200_000, blocks.size)) @ scale.T
-    points = coordinates(blocks, blocks.unpack(draws))
+    layout = Layout(3, 2)
+    theta = layout.collapse(random_components(rng, 3, 2))
+    scale = 0.01 * np.tril(rng.normal(size=(layout.size, layout.size)))
+    pivot = Pivot.from_mode(layout, theta, scale)
+    draws = theta + rng.standard_normal((200_000, layout.size)) @ scale.T
+    points = coordinates(layout, layout.expand(draws))
     for k in range(3):
         simulated = np.cov(points[:, k].T)
         white = pivot.whitener[k] @ simulated @ pivot.whitener[k].T

@@ -13,7 +13,7 @@ from skmixreg.families import Gaussian
 
 
 def problem_of(X, y, K, weights=None, family=None, **options):
-    return Problem.from_data(
+    return Problem.from_arrays(
         np.asarray(X, float), np.asarray(y, float), weights, family=family or Gaussian(),
         n_components=K, priors=Priors().resolve(), **options,
     )  # fmt: skip
@@ -31,7 +31,7 @@ def test_reaches_the_best_likelihood_of_hundreds_of_peer_starts(name, K):
     for seed in range(3):
         modes = search(problem, seed)
         best = modes.to_frame(problem)["log_likelihood"].max()
-        assert best > case.fits[K]["loglik"] - problem.blocks.size / 2
+        assert best > case.fits[K]["loglik"] - problem.layout.size / 2
 
 
 def test_tone_perception_has_its_two_solutions():
@@ -58,7 +58,7 @@ def test_subsample_leads_to_the_mode_of_all_rows():
     problem = problem_of(*two_lines(30_000), 2)
     modes = search(problem)
     assert not modes.failures
-    slopes = np.sort(problem.design.to_user(problem.blocks.unpack(modes.best.theta)).coef.ravel())
+    slopes = np.sort(problem.design.to_user(problem.layout.expand(modes.best.theta)).coef.ravel())
     np.testing.assert_allclose(slopes, [-1, 3], atol=0.02)
 
 
@@ -77,16 +77,16 @@ def test_collapse_never_wins():
     y[:3] = 2 * X[:3, 0]  # three rows exactly on a line of their own
     problem = problem_of(X, y, 2)
     best = search(problem).best
-    assert np.exp(problem.blocks.unpack(best.theta).log_dispersion).min() > 0.01
+    assert np.exp(problem.layout.expand(best.theta).log_dispersion).min() > 0.01
 
 
 def test_polish_leaves_a_saddle():
     problem = problem_of(*two_lines(300), 2)
     density = LogPosterior(problem)
     pooled = search(problem.with_components(1)).best
-    inner = problem.with_components(1).blocks.unpack(pooled.theta)
+    inner = problem.with_components(1).layout.expand(pooled.theta)
     twice = type(inner)(np.log([0.5, 0.5]), *(np.concatenate([a, a]) for a in inner[1:]))
-    saddle = problem.blocks.pack(twice)
+    saddle = problem.layout.collapse(twice)
     found = polish(density, saddle)
     assert found.definite
     before = sum(float(v[0]) for v in density.values(saddle[None]))

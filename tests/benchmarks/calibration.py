@@ -28,11 +28,12 @@ from scipy.stats import binom
 from threadpoolctl import threadpool_limits
 
 from skmixreg import Priors
-from skmixreg._kernels.rows import HeldRows
-from skmixreg._model.blocks import Components, ParameterBlocks
 from skmixreg._model.density import LogPosterior
 from skmixreg._model.design import Design
+from skmixreg._model.layout import Layout
 from skmixreg._model.problem import Problem
+from skmixreg._model.raw import Raw
+from skmixreg._model.rows import HeldRows
 from skmixreg._posterior.posterior import Posterior
 from skmixreg.families import Gaussian
 from skmixreg.solvers import NUTS, SOLVERS, Auto, Gibbs, Laplace
@@ -65,8 +66,8 @@ def simulate(n: int, K: int, replicate: int) -> tuple[Problem, np.ndarray]:
     """Parameters from the prior, rows from the model: a problem and the true theta."""
     rng = np.random.default_rng([n, K, replicate])
     p = 1 + replicate % 2
-    priors, family, blocks = Priors().resolve(), Gaussian(), ParameterBlocks(K, p)
-    components = Components(
+    priors, family, layout = Priors().resolve(), Gaussian(), Layout(K, p)
+    components = Raw.of(
         np.log(rng.dirichlet(np.full(K, priors.weight_concentration))),
         rng.normal(0, priors.intercept_scale, K),
         rng.normal(0, priors.coef_scale, (K, p)),
@@ -78,13 +79,13 @@ def simulate(n: int, K: int, replicate: int) -> tuple[Problem, np.ndarray]:
     y = rng.normal(mean, np.exp(components.log_dispersion[z]))
     rows = HeldRows(np.ascontiguousarray(X.T), y, np.ones(n))
     design = Design(np.zeros(p), np.ones(p), 0.0, 1.0, True)
-    problem = Problem(rows, family, blocks, priors, design)
-    return problem, blocks.pack(components)
+    problem = Problem(rows, family, layout, priors, design)
+    return problem, layout.collapse(components)
 
 
 def quantities(problem: Problem, thetas: np.ndarray) -> np.ndarray:
     """Label-invariant quantities of draws (S, d): (S, 5)."""
-    components = problem.blocks.unpack(thetas)
+    components = problem.layout.expand(thetas)
     _, log_likelihood = LogPosterior(problem).values(thetas)
     slopes = components.coef[..., 0]
     at_point = components.intercept + POINT * components.coef.sum(axis=-1)
@@ -101,7 +102,7 @@ def quantities(problem: Problem, thetas: np.ndarray) -> np.ndarray:
 
 def draws_of(posterior: Posterior, problem: Problem) -> np.ndarray:
     """Draws of theta, chains in turn: (S, d)."""
-    theta = problem.blocks.pack(posterior.components)
+    theta = problem.layout.collapse(posterior.components)
     return np.swapaxes(theta, 0, 1).reshape(-1, theta.shape[-1])
 
 

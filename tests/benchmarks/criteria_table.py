@@ -36,7 +36,7 @@ def line(case: ReferenceCase, K: int, solver: str) -> str:
         warnings.simplefilter("ignore")
         model = BayesianMixtureRegressor(K, solver=solver, random_state=0).fit(case.X, case.y)
         criteria = [getattr(model, name.lower())(case.X, case.y) for name in CRITERIA]
-    log_likelihood = model.posterior_.blocks.size - 0.5 * criteria[0]
+    log_likelihood = model.posterior_.layout.size - 0.5 * criteria[0]
     best = float(model.modes_["probability"].max())
     cells = [case.name, str(K), f"{log_likelihood:.2f} ({peer['loglik']:.2f})", f"{best:.2f}"]
     for name, ours in zip(CRITERIA, criteria, strict=True):

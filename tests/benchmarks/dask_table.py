@@ -91,7 +91,7 @@ def passes(problem: Problem, stack: ExitStack) -> dict[str, Any]:
 
 def problem_of(X: Any, y: Any) -> Problem:
     """The problem of rows in memory or in chunks."""
-    return Problem.from_data(
+    return Problem.from_arrays(
         X, y, family=Gaussian(), n_components=2, priors=Priors().resolve(), n_threads=2
     )
 

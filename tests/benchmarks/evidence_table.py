@@ -40,7 +40,7 @@ WITHIN = 0.3
 def exact_log_evidence(name: str) -> float:
     """With one component, in units of the data."""
     case = load_reference(name)
-    problem = Problem.from_data(
+    problem = Problem.from_arrays(
         case.X.to_numpy(float), case.y.to_numpy(float), family=Gaussian(), n_components=1,
         priors=Priors().resolve(),
     )  # fmt: skip

@@ -37,9 +37,9 @@ from scipy import stats
 
 from skmixreg import Priors
 from skmixreg._draws.draws import Draws
-from skmixreg._model.blocks import Components
 from skmixreg._model.density import LogPosterior
 from skmixreg._model.problem import Problem
+from skmixreg._model.raw import Raw
 from skmixreg._posterior.posterior import Posterior
 from skmixreg._pymc.coordinates import log_jacobian, value_map
 from skmixreg._pymc.model import build_model
@@ -77,7 +77,7 @@ def case(key: str) -> tuple[Problem, Array, Array]:
     name, K = CASES[key]
     data = load_reference(name)
     X, y = data.X.to_numpy(float), data.y.to_numpy(float)
-    problem = Problem.from_data(
+    problem = Problem.from_arrays(
         X, y, family=Gaussian(), n_components=K, priors=Priors().resolve(), fit_intercept=True
     )
     return problem, X, y
@@ -87,7 +87,7 @@ def sample_nutpie(problem: Problem, X: Array, y: Array, options: dict[str, Any])
     """The DataTree of a run; one compilation per number of columns and components."""
     import nutpie
 
-    shape = (X.shape[1], problem.blocks.n_components)
+    shape = (X.shape[1], problem.layout.n_components)
     design = problem.design
     if shape not in _compiled:
         model = build_model(problem, "plain", rows=(X, y, None))
@@ -107,8 +107,8 @@ def to_theta(problem: Problem, posterior: Any) -> Array:
     """Our unconstrained vector, (chains, draws, d), from the model's own variables."""
     coef = posterior["coef_std"].to_numpy()
     lead = coef.shape[:2]
-    return problem.blocks.pack(
-        Components(
+    return problem.layout.collapse(
+        Raw.of(
             np.log(posterior["weights"].to_numpy().reshape(*lead, -1)),
             posterior["intercept_std"].to_numpy(),
             coef,
@@ -171,15 +171,15 @@ def log_mass(problem: Problem, posterior: Posterior, kept: NDArray[np.bool_], mo
     From the draws of the chains that stay there, and a t distribution fitted to half of them.
     """
     rng = np.random.default_rng(0)
-    density, blocks = LogPosterior(problem), problem.blocks
-    theta = blocks.pack(Components(*(part[kept] for part in posterior.components)))
-    theta = rng.permutation(theta.reshape(-1, blocks.size))
+    density, layout = LogPosterior(problem), problem.layout
+    theta = layout.collapse(Raw(*(part[kept] for part in posterior.components)))
+    theta = rng.permutation(theta.reshape(-1, layout.size))
     fitted, rest = np.array_split(theta, 2)
     proposal = stats.multivariate_t(fitted.mean(axis=0), np.cov(fitted.T), df=8.0, seed=rng)
     proposed = proposal.rvs(len(rest))
 
     def log_target(points: Array) -> Array:
-        parts = blocks.unpack(points)
+        parts = layout.expand(points)
         tightest = np.exp(parts.log_dispersion.min(axis=-1)) * problem.design.y_scale
         inside = ((tightest < NARROW) == (mode == "narrow")) & (
             parts.coef[:, 0, 0] < parts.coef[:, 1, 0]
@@ -262,8 +262,8 @@ class Walks(pm.smc.kernels.MH):
         self.steps = steps
         self.problem = problem
         self.density = LogPosterior(problem)
-        self.map = value_map(problem.blocks)
-        self.shift = log_jacobian(problem.blocks)
+        self.map = value_map(problem.layout)
+        self.shift = log_jacobian(problem.layout)
 
     def evaluate(self, points: Array) -> tuple[Array, Array]:
         """Log prior and log likelihood of the model at its value variables (S, d)."""
@@ -273,7 +273,7 @@ class Walks(pm.smc.kernels.MH):
 
     def place(self, points: Array) -> NDArray[np.intp]:
         """Which component is the tighter one, and how tight it is: (S,)."""
-        sigma = points[:, self.problem.blocks.table["dispersion"].where]
+        sigma = points[:, self.problem.layout.table["dispersion"].where]
         tightness = np.exp(sigma.min(axis=1)) * self.problem.design.y_scale
         return len(PLACES) * sigma.argmin(axis=1) + np.searchsorted(PLACES[:-1], tightness)
 

@@ -243,7 +243,7 @@ def measure_gibbs_speed(limit: int | None) -> tuple[list[Check], dict[str, Any]]
         rng = np.random.default_rng([3, K, p])
         data = draw_mixture(rng, n, K, p, sigma=np.full(K, 0.3))
         X, y = seed_problem(n, 0) if (K, p) == (2, 1) else (data.X, data.y)
-        problem = Problem.from_data(
+        problem = Problem.from_arrays(
             X, y, family=Gaussian(), n_components=K, priors=Priors().resolve()
         )
         modes = find_modes(problem, np.random.default_rng(0), n_init=20)

@@ -29,7 +29,7 @@ ONE_MODE = sorted(key for key in RUNS if key not in ("versions", "tonedata-2"))
 
 
 def problem_of(X, y, K=2, weights=None, *, shared=False, fit_intercept=True):
-    return Problem.from_data(
+    return Problem.from_arrays(
         np.asarray(X, float), np.asarray(y, float), weights, family=Gaussian(shared_sigma=shared),
         n_components=K, priors=Priors().resolve(), fit_intercept=fit_intercept,
     )  # fmt: skip
@@ -56,7 +56,7 @@ def modes(problem):
 def fitted(solver, problem, modes, seed=0):
     """Draws, with the mean and root of the fitted normal density in PyMC's coordinates."""
     draws = solver.draw(problem, modes, np.random.default_rng(seed))
-    values = draws.theta[0] @ np.linalg.inv(value_map(problem.blocks)).T
+    values = draws.theta[0] @ np.linalg.inv(value_map(problem.layout)).T
     return draws, values
 
 
@@ -68,7 +68,7 @@ def assert_optimal(solver, problem, modes):
     """
     draws, values = fitted(solver.set_params(draws=4000), problem, modes)
     assert not [failure for failure in draws.failures if "k-hat" not in failure]
-    to_theta = value_map(problem.blocks)
+    to_theta = value_map(problem.layout)
     density = LogPosterior(problem)
     terms = [density.value_gradient_hessian(theta)[2:] for theta in draws.theta[0]]
     gradient = to_theta.T @ np.mean([g for g, _ in terms], axis=0)
@@ -120,7 +120,7 @@ def test_bound_is_that_of_the_draws_and_below_the_evidence(batch_size, problem, 
 def test_control_variates_take_away_the_noise_of_minibatches(problem, modes):
     size = 64
     draws, _ = fitted(ADVI(batch_size=size), problem, modes)
-    log_weights, intercept, coef, log_dispersion = problem.blocks.unpack(modes.best.theta)
+    log_weights, intercept, coef, log_dispersion = problem.layout.expand(modes.best.theta)
     eta = intercept[:, None] + coef @ problem.mean_design
     dispersion = np.exp(log_dispersion)[:, None]
     terms = problem.family.log_density(problem.target, eta, dispersion) + log_weights[:, None]
@@ -185,7 +185,7 @@ def test_one_compilation_and_no_memory(problem, modes):
     np.testing.assert_array_equal(first.theta, again.theta)
     assert _pymc_advi.compiled_advi(other, "advi", False) is compiled
     for value in compiled._inference.state.step.get_shared():
-        assert np.size(value.get_value()) <= problem.blocks.size**2
+        assert np.size(value.get_value()) <= problem.layout.size**2
 
 
 def test_fits_in_threads_are_those_in_turn(problem, modes):

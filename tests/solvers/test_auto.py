@@ -11,7 +11,7 @@ from skmixreg.solvers import Auto, Gibbs, Laplace
 
 
 def problem_of(X, y, K, weights=None):
-    return Problem.from_data(
+    return Problem.from_arrays(
         np.asarray(X, float), np.asarray(y, float), weights, family=Gaussian(), n_components=K,
         priors=Priors().resolve(),
     )  # fmt: skip

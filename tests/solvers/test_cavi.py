@@ -22,7 +22,7 @@ from skmixreg.solvers.laplace import Laplace
 
 
 def problem_of(X, y, K, weights=None, shared=False, fit_intercept=True, **priors):
-    return Problem.from_data(
+    return Problem.from_arrays(
         np.asarray(X, float), np.asarray(y, float), weights, family=Gaussian(shared_sigma=shared),
         n_components=K, priors=Priors(**priors).resolve(), fit_intercept=fit_intercept,
     )  # fmt: skip
@@ -38,9 +38,9 @@ def overlapping(n, seed=0, noise=0.5):
 def some_q(problem, seed=0):
     """q at random responsibilities."""
     rng = np.random.default_rng(seed)
-    theta = 0.3 * rng.normal(size=problem.blocks.size)
+    theta = 0.3 * rng.normal(size=problem.layout.size)
     statistics = LogPosterior(problem).weighted_moments(theta)[1:]
-    return MeanField.from_statistics(problem.blocks, problem.priors, theta, statistics)
+    return MeanField.from_statistics(problem.layout, problem.priors, theta, statistics)
 
 
 SHAPES = [
@@ -131,8 +131,8 @@ def test_divergence_from_the_prior_is_that_of_the_densities(shape):
 
 def brute_force_bound(problem, q):
     """The bound of q with its best q(z), term by term, and the expected counts."""
-    priors, blocks = problem.priors, problem.blocks
-    K, c = blocks.n_components, priors.weight_concentration
+    priors, layout = problem.priors, problem.layout
+    K, c = layout.n_components, priors.weight_concentration
     psi = priors.sigma_ceiling**-2
     x = np.vstack([np.ones(problem.n_rows), problem.mean_design])
     alpha = c + q.counts
@@ -141,7 +141,7 @@ def brute_force_bound(problem, q):
     total = stats.dirichlet(alpha).entropy() if K > 1 else 0.0
     if K > 1:
         total += special.gammaln(K * c) - K * special.gammaln(c) + (c - 1) * log_weights.sum()
-    first = 0 if blocks.fit_intercept else 1
+    first = 0 if layout.fit_intercept else 1
     for k in range(K):
         order, chi = q.spreads[k % len(q.spreads), :2]
 
@@ -201,7 +201,7 @@ def test_the_bound_never_falls(seed, n, K, p, shared, fit_intercept, weighted, t
         y = np.round(y)
     weights = rng.exponential(size=n) if weighted else None
     problem = problem_of(X, y, K, weights, shared, fit_intercept)
-    theta = rng.normal(size=problem.blocks.size)
+    theta = rng.normal(size=problem.layout.size)
     trace = CAVI(max_iter=60)._run(problem, theta, rng).trace
     assert (np.diff(trace) >= -1e-11 * (1 + np.abs(trace[1:]))).all()
 
@@ -241,7 +241,7 @@ def test_one_component_ends_at_the_fixed_point(fit_intercept):
         chi = priors.sigma_floor**2 + ((target - m @ x) ** 2).sum() + np.trace(x @ x.T @ V)
         root = np.sqrt(psi * chi)
         precision = special.kve(order - 1, root) / special.kve(order, root) * np.sqrt(psi / chi)
-    run = CAVI()._run(problem, np.zeros(problem.blocks.size), rng)
+    run = CAVI()._run(problem, np.zeros(problem.layout.size), rng)
     first = 0 if fit_intercept else 1
     np.testing.assert_allclose(run.q.lines[0, first:], m, rtol=1e-7, atol=1e-12)
     R = run.q.factors[0, first:, first:]
@@ -308,7 +308,7 @@ def test_slow_stochastic_steps_end_within_half_a_posterior_sd():
     problem = problem_of(*overlapping(2000, seed=2, noise=0.8), 2)
     rng = np.random.default_rng(0)
     mode = find_modes(problem, rng, n_init=20).best
-    start = mode.theta + mode.scale @ rng.normal(size=problem.blocks.size)
+    start = mode.theta + mode.scale @ rng.normal(size=problem.layout.size)
     whole, steps = CAVI()._run(problem, start, rng), CAVI(batch_size=128)._run(problem, start, rng)
     gap = np.abs(steps.q.mean - whole.q.mean) / np.linalg.norm(mode.scale, axis=1)
     assert not steps.failures and gap.max() < 0.5

@@ -7,10 +7,10 @@ import pytest
 from scipy import integrate, stats
 
 from skmixreg._draws.judge import diagnose
-from skmixreg._model.blocks import Components
 from skmixreg._model.density import LogPosterior
 from skmixreg._model.priors import NumericPriors, Priors
 from skmixreg._model.problem import Problem
+from skmixreg._model.raw import Raw
 from skmixreg._proposals.one_labelling import ModeMixture
 from skmixreg._search.search import find_modes
 from skmixreg.families import Gaussian
@@ -23,7 +23,7 @@ TIGHT = NumericPriors(1.5, 1.0, 0.7, 0.3, 1.5)
 
 
 def make_problem(X, y, K=2, weights=None, priors=PRIORS, shared=False, fit_intercept=True):
-    return Problem.from_data(
+    return Problem.from_arrays(
         np.asarray(X, dtype=float),
         np.asarray(y, dtype=float),
         weights,
@@ -117,22 +117,22 @@ def one_sweep(problem, components, key, sweep):
     )  # fmt: skip
     flat = kernels.sweeps(
         problem.mean_design, problem.target, problem.weights, False, hyper,
-        problem.blocks.fit_intercept, problem.blocks.shared_dispersion,
+        problem.layout.fit_intercept, problem.layout.shared_dispersion,
         *(np.array(a) for a in components), key, sweep, 1, 1,
     )[0]  # fmt: skip
     lines = flat[2 * K : 2 * K + K * p].reshape(K, p)
-    return Components(flat[:K], flat[K : 2 * K], lines, flat[2 * K + K * p : -1])
+    return Raw.of(flat[:K], flat[K : 2 * K], lines, flat[2 * K + K * p : -1])
 
 
 def prior_components(problem, rng, size):
     """Draws from the prior, by SciPy."""
-    blocks, priors = problem.blocks, problem.priors
-    K, p = blocks.n_components, blocks.n_features
+    layout, priors = problem.layout, problem.priors
+    K, p = layout.n_components, layout.n_features
     weights = rng.dirichlet(np.full(K, priors.weight_concentration), size)
-    intercept = rng.normal(0, priors.intercept_scale, (size, K)) * blocks.fit_intercept
-    shape = (size, 1) if blocks.shared_dispersion else (size, K)
+    intercept = rng.normal(0, priors.intercept_scale, (size, K)) * layout.fit_intercept
+    shape = (size, 1) if layout.shared_dispersion else (size, K)
     dispersion = problem.family.sample_log_dispersion_prior(shape, priors, rng)
-    return Components(
+    return Raw.of(
         np.log(weights),
         intercept,
         rng.normal(0, priors.coef_scale, (size, K, p)),
@@ -173,18 +173,18 @@ def test_sweeps_leave_the_joint_distribution_invariant(K, p, shared, fit_interce
 
     walk = []
     for chain in range(n_chains):
-        state = Components(*(a[chain] for a in start))
+        state = Raw(*(a[chain] for a in start))
         rows = []
         for t in range(n):
             problem.target[:] = respond(state)
             state = one_sweep(problem, state, key + np.uint64(chain), t)
             rows.append((state, problem.target.copy()))
-        states = Components(*(np.stack(a) for a in zip(*(s for s, _ in rows), strict=True)))
+        states = Raw(*(np.stack(a) for a in zip(*(s for s, _ in rows), strict=True)))
         walk.append(features(states, np.stack([y for _, y in rows])))
     walk = np.stack(walk)
 
     independent = prior_components(problem, rng, 20_000)
-    y = np.stack([respond(Components(*(a[i] for a in independent))) for i in range(20_000)])
+    y = np.stack([respond(Raw(*(a[i] for a in independent))) for i in range(20_000)])
     exact = features(independent, y)
     for j in range(walk.shape[2]):
         effective = diagnose(walk[:, :, j : j + 1]).ess_bulk
@@ -201,14 +201,14 @@ def test_chains_agree_with_importance_sampling_from_the_prior(permute_labels):
     problem = make_problem(X, y, 2, np.array([1.0, 2.0, 1.0, 1.0, 1.0]), TIGHT)
     rng = np.random.default_rng(0)
     components = prior_components(problem, rng, 400_000)
-    _, likelihood = LogPosterior(problem).values(problem.blocks.pack(components))
+    _, likelihood = LogPosterior(problem).values(problem.layout.collapse(components))
     weights = np.exp(likelihood)
     evidence = np.log(weights.mean())
     weights /= weights.sum()
     draws = fit(problem, 1, draws=4000, permute_labels=permute_labels)
     assert not draws.failures
     assert draws.log_evidence == pytest.approx(evidence, abs=0.03)
-    got = problem.blocks.unpack(draws.theta)
+    got = problem.layout.expand(draws.theta)
 
     def functions(c):
         """Functions that do not depend on labels."""
@@ -316,7 +316,7 @@ def test_log_densities_belong_to_the_draws():
     prior, likelihood = LogPosterior(problem).values(draws.theta.reshape(200, -1))
     np.testing.assert_array_equal(draws.log_prior.ravel(), prior)
     np.testing.assert_array_equal(draws.log_likelihood.ravel(), likelihood)
-    assert draws.theta.shape == (4, 50, problem.blocks.size)
+    assert draws.theta.shape == (4, 50, problem.layout.size)
 
 
 def test_chains_go_on_until_they_have_mixed():
@@ -384,7 +384,7 @@ def test_long_chains_agree_with_importance_sampling(jumps):
     draws = Gibbs(draws=100_000, max_thin=1, jumps=jumps).draw(problem, modes, rng)
     # Where the proposal comes from does not matter; that it is wide enough does.
     fitted = ModeMixture.from_modes(problem, modes).fitted(
-        draws.theta[:, ::20].reshape(-1, problem.blocks.size)
+        draws.theta[:, ::20].reshape(-1, problem.layout.size)
     )
     proposal = ModeMixture(
         problem,
@@ -398,7 +398,7 @@ def test_long_chains_agree_with_importance_sampling(jumps):
     ratio = np.where(right & np.isfinite(ratio), ratio, -np.inf)
     weights = np.exp(ratio - ratio.max())
     weights /= weights.sum()
-    got, exact = problem.blocks.unpack(draws.theta), problem.blocks.unpack(thetas)
+    got, exact = problem.layout.expand(draws.theta), problem.layout.expand(thetas)
     for name, f in LABEL_FREE.items():
         value, reference = f(got), f(exact)
         mean = weights @ reference
@@ -419,7 +419,7 @@ def test_long_chains_agree_with_a_random_walk():
     modes = find_modes(problem, rng, n_init=10)
     draws = Gibbs(draws=40_000, max_thin=1).draw(problem, modes, rng)
     density = LogPosterior(problem)
-    theta = draws.theta[:, ::10].reshape(-1, problem.blocks.size)
+    theta = draws.theta[:, ::10].reshape(-1, problem.layout.size)
     cholesky = np.linalg.cholesky(np.cov(theta, rowvar=False))
     state = theta[rng.integers(len(theta), size=512)]
     value = sum(density.values(state))
@@ -433,7 +433,7 @@ def test_long_chains_agree_with_a_random_walk():
         state[accept], value[accept] = proposal[accept], new[accept]
         if t >= 1000 and t % 10 == 0:
             kept.append(state.copy())
-    walk, got = problem.blocks.unpack(np.stack(kept)), problem.blocks.unpack(draws.theta)
+    walk, got = problem.layout.expand(np.stack(kept)), problem.layout.expand(draws.theta)
     for name, f in LABEL_FREE.items():
         for probability in (0.05, 0.25, 0.5, 0.75, 0.95):
             if name != "narrow":

@@ -18,7 +18,7 @@ from skmixreg.solvers.laplace import Laplace
 
 
 def problem_of(X, y, K, family=None, fit_intercept=True, **priors):
-    return Problem.from_data(
+    return Problem.from_arrays(
         np.asarray(X, float), np.asarray(y, float), family=family or Gaussian(), n_components=K,
         priors=Priors(**priors).resolve(), fit_intercept=fit_intercept,
     )  # fmt: skip
@@ -76,10 +76,10 @@ def test_symmetrised_density_is_the_average_over_all_relabellings():
     rng = np.random.default_rng(0)
     mixture = mixture_over_modes(problem, find_modes(problem, rng, n_init=20), rng)
     assert {type(part) for part in mixture.parts} == {StudentPart, EmptyPart}
-    mixture = SymmetrisedMixture(problem.blocks, mixture.parts, mixture.probabilities)
+    mixture = SymmetrisedMixture(problem.layout, mixture.parts, mixture.probabilities)
     thetas, _ = mixture.sample(rng, 300)
     terms = [
-        np.log(share) + part.log_density(problem.blocks.permute(thetas, np.array(order)))
+        np.log(share) + part.log_density(problem.layout.permute(thetas, np.array(order)))
         for order in permutations(range(3))
         for share, part in zip(mixture.probabilities, mixture.parts, strict=True)
     ]
@@ -146,7 +146,7 @@ def test_draws_are_equally_weighted_and_shaped():
     problem = problem_of(*two_lines(200), 2)
     rng = np.random.default_rng(0)
     draws = Laplace(draws=700).draw(problem, find_modes(problem, rng, n_init=20), rng)
-    assert draws.theta.shape == (1, 700, problem.blocks.size)
+    assert draws.theta.shape == (1, 700, problem.layout.size)
     assert draws.log_prior.shape == draws.log_likelihood.shape == (1, 700)
     assert draws.report["khat"] < 0.7 and draws.report["importance_ess"] > 400
 
@@ -156,6 +156,6 @@ def test_few_draws_rest_on_enough_proposals(draws):
     problem = problem_of(*two_lines(300), K=2)
     modes = find_modes(problem, np.random.default_rng(0), n_init=5)
     out = Laplace(draws=draws).draw(problem, modes, np.random.default_rng(1))
-    assert out.theta.shape == (1, draws, problem.blocks.size)
+    assert out.theta.shape == (1, draws, problem.layout.size)
     assert not out.failures
     assert out.report["importance_ess"] > 400

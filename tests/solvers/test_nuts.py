@@ -31,7 +31,7 @@ def make_problem(n=300, K=2, p=1, seed=0):
     X = rng.uniform(-1, 1, size=(n, p))
     slopes = np.linspace(3.0, -1.0, K)[rng.integers(K, size=n)]
     y = slopes * (X[:, 0] if p else 1.0) + rng.normal(0, 0.1, n)
-    return Problem.from_data(X, y, family=Gaussian(), n_components=K, priors=Priors().resolve())
+    return Problem.from_arrays(X, y, family=Gaussian(), n_components=K, priors=Priors().resolve())
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_the_posterior_of_two_lines_is_the_nearly_normal_one(problem, modes, sam
     assert draws.report["rhat"] < 1.01
     assert draws.report["divergences"] == 0
     assert draws.report["metric"] == "laplace"
-    flat = draws.theta.reshape(-1, problem.blocks.size)
+    flat = draws.theta.reshape(-1, problem.layout.size)
     sd = np.sqrt(np.diag(modes.best.scale @ modes.best.scale.T))
     np.testing.assert_allclose(flat.mean(axis=0), modes.best.theta, atol=0.3 * sd.max())
     np.testing.assert_array_less(np.abs(flat.mean(axis=0) - modes.best.theta) / sd, 0.3)
@@ -79,10 +79,10 @@ def test_the_posterior_of_two_lines_is_the_nearly_normal_one(problem, modes, sam
 
 def test_densities_belong_to_the_draws(problem, modes, sampler):
     draws = draw(problem, modes, sampler=sampler, draws=20, chains=2)
-    prior, likelihood = LogPosterior(problem).values(draws.theta.reshape(-1, problem.blocks.size))
+    prior, likelihood = LogPosterior(problem).values(draws.theta.reshape(-1, problem.layout.size))
     np.testing.assert_allclose(draws.log_prior.ravel(), prior, rtol=1e-9)
     np.testing.assert_allclose(draws.log_likelihood.ravel(), likelihood, rtol=1e-9)
-    assert draws.theta.shape == (2, 20, problem.blocks.size)
+    assert draws.theta.shape == (2, 20, problem.layout.size)
 
 
 def test_the_same_seed_gives_the_same_draws(problem, modes, sampler):
@@ -111,7 +111,7 @@ def test_works_off_the_main_thread(problem, modes, sampler):
     )
     thread.start()
     thread.join()
-    assert out[0].theta.shape == (2, 10, problem.blocks.size)
+    assert out[0].theta.shape == (2, 10, problem.layout.size)
 
 
 @pytest.mark.parametrize("sampler", DEAR, indirect=True)
@@ -198,7 +198,7 @@ def test_one_chain_that_drifts_is_told(problem, modes):
 @pytest.mark.parametrize("sampler", DEAR, indirect=True)
 def test_one_chain_cannot_settle_several_modes(sampler):
     case = load_reference("tonedata")
-    problem = Problem.from_data(
+    problem = Problem.from_arrays(
         case.X.to_numpy(float), case.y.to_numpy(float),
         family=Gaussian(), n_components=2, priors=Priors().resolve(),
     )  # fmt: skip

@@ -33,7 +33,7 @@ def make_problem(n=60, K=2, p=1, seed=0, weights=None, centre=0.0, **options):
         weights = rng.choice(weights, size=n)
     family = options.pop("family", Gaussian())
     priors = Priors(weight_concentration=0.7).resolve()
-    return Problem.from_data(
+    return Problem.from_arrays(
         X + centre, y, weights, family=family, n_components=K, priors=priors, **options
     )
 
@@ -52,7 +52,7 @@ def make_problem(n=60, K=2, p=1, seed=0, weights=None, centre=0.0, **options):
 def test_jax_sees_the_same_density_and_gradient(options):
     problem = make_problem(**options)
     density = LogPosterior(problem)
-    M = value_map(problem.blocks)
+    M = value_map(problem.layout)
     function, names = jax_chains.plain_model_in_jax(problem)
     rows = jax_chains._rows(problem, names)
     with jax.enable_x64(True):
@@ -61,7 +61,7 @@ def test_jax_sees_the_same_density_and_gradient(options):
             theta = np.random.default_rng(seed).normal(size=density.size)
             value, gradient = compiled(np.linalg.solve(M, theta), rows)
             expected, slope = density.value_and_gradient(theta)
-            assert float(value) - log_jacobian(problem.blocks) == pytest.approx(expected, rel=1e-12)
+            assert float(value) - log_jacobian(problem.layout) == pytest.approx(expected, rel=1e-12)
             np.testing.assert_allclose(
                 np.asarray(gradient), slope @ M, rtol=1e-9, atol=1e-9 * np.abs(slope).max()
             )
@@ -70,8 +70,8 @@ def test_jax_sees_the_same_density_and_gradient(options):
 def test_jax_orders_as_numpy_does():
     problem = make_problem(K=3)
     modes = find_modes(problem, np.random.default_rng(0), n_init=4)
-    blocks = problem.blocks
-    target = OrderedDensity(LogPosterior(problem), blocks.line_index[:, 1], modes.best)
+    layout = problem.layout
+    target = OrderedDensity(LogPosterior(problem), layout.own_lines[:, 1], modes.best)
     centre, scale = target.around(modes.best)
     log_density, names = jax_chains._log_density(target)
     rows = jax_chains._rows(problem, names)

@@ -30,14 +30,14 @@ def parallel_lines(n=200, K=2, rise=0.0, noise=0.2, apart=2.0, seed=0, **priors)
     x = rng.uniform(-1, 1, n)
     z = rng.integers(K, size=n)
     y = apart * z + (1.0 + rise * z) * x + rng.normal(0, noise, n)
-    return Problem.from_data(
+    return Problem.from_arrays(
         x[:, None], y, family=Gaussian(), n_components=K, priors=Priors(**priors).resolve()
     )
 
 
 def crossing_lines(n=200):
     X, y = two_lines(n)
-    return Problem.from_data(X, y, family=Gaussian(), n_components=2, priors=Priors().resolve())
+    return Problem.from_arrays(X, y, family=Gaussian(), n_components=2, priors=Priors().resolve())
 
 
 def find(problem):
@@ -53,13 +53,13 @@ def test_the_map_and_its_jacobian(column):
     problem = parallel_lines(K=3, rise=0.5)
     modes = find(problem)
     density = LogPosterior(problem)
-    target = OrderedDensity(density, problem.blocks.line_index[:, column], modes.best)
+    target = OrderedDensity(density, problem.layout.own_lines[:, column], modes.best)
     rng = np.random.default_rng(0)
     v = target.around(modes.best)[0] + rng.normal(0, 0.5, target.size)
     theta = target.theta(v)
     assert (np.diff(theta[target.ordered_by]) > 0).all()
     np.testing.assert_allclose(target.position(theta), v, rtol=1e-9, atol=1e-9)
-    relabelled = problem.blocks.permute(theta, np.array([2, 0, 1]))
+    relabelled = problem.layout.permute(theta, np.array([2, 0, 1]))
     np.testing.assert_allclose(target.position(relabelled), v, rtol=1e-9, atol=1e-9)
 
     nudges = 1e-6 * np.eye(target.size)
@@ -75,7 +75,7 @@ def test_the_map_and_its_jacobian(column):
 def test_the_metric_where_components_are_apart_is_that_of_theta():
     problem = crossing_lines()
     modes = find(problem)
-    target = OrderedDensity(LogPosterior(problem), problem.blocks.line_index[:, 1], modes.best)
+    target = OrderedDensity(LogPosterior(problem), problem.layout.own_lines[:, 1], modes.best)
     centre, scale = target.around(modes.best)
     rng = np.random.default_rng(0)
     thetas = modes.best.theta + rng.standard_normal((4000, target.size)) @ modes.best.scale.T
@@ -99,7 +99,7 @@ def test_draws_are_in_order_and_densities_are_those_of_theta(sampler, order_by):
         problem, modes, sampler=sampler, identify="order", order_by=order_by,
         draws=50, tune=50, chains=2,
     )  # fmt: skip
-    where = problem.blocks.line_index[:, 0 if order_by == "intercept" else 1]
+    where = problem.layout.own_lines[:, 0 if order_by == "intercept" else 1]
     np.testing.assert_array_equal(draws.ordered_by, where)
     assert (np.diff(draws.theta[..., where], axis=-1) > 0).all()
     prior, likelihood = LogPosterior(problem).values(draws.theta.reshape(-1, draws.theta.shape[2]))
@@ -109,9 +109,9 @@ def test_draws_are_in_order_and_densities_are_those_of_theta(sampler, order_by):
 
 def invariants(problem, draws):
     """What does not depend on labels, one column each: (S, columns)."""
-    blocks = problem.blocks
-    theta = draws.theta.reshape(-1, blocks.size)
-    parts = blocks.unpack(theta)
+    layout = problem.layout
+    theta = draws.theta.reshape(-1, layout.size)
+    parts = layout.expand(theta)
     weights, x = np.exp(parts.log_weights)[:, None], np.array([-2.0, 0.0, 1.0])[:, None]
     lines = parts.intercept[:, None] + x * parts.coef[:, None, :, 0]
     mean = (weights * lines).sum(axis=-1)
@@ -147,7 +147,7 @@ def test_overlapping_components_have_the_posterior_that_relabelling_has(
     overlapping, sampler, order_by
 ):
     problem, modes, free = overlapping
-    where = problem.blocks.line_index[:, 0 if order_by == "intercept" else 1]
+    where = problem.layout.own_lines[:, 0 if order_by == "intercept" else 1]
     share = np.mean(np.diff(free.theta[..., where], axis=-1) < 0)
     assert 0.1 < share < 0.9  # they do overlap
     ordered = draw(
@@ -172,7 +172,7 @@ def test_what_ordering_cuts_off_is_said():
     problem = parallel_lines()
     modes = find(problem)
     free = draw(problem, modes, draws=500)
-    where = problem.blocks.line_index
+    where = problem.layout.own_lines
     # With labels by intercept, how often the slopes are the other way round.
     rises = np.diff(free.theta[..., where[:, 1]]) * np.sign(np.diff(free.theta[..., where[:, 0]]))
     other = min(np.mean(rises > 0), np.mean(rises < 0))
@@ -205,7 +205,7 @@ def test_chains_on_both_sides_of_the_border_disagree():
     problem = parallel_lines()
     solver = NUTS(identify="order", draws=200, tune=150, chains=8)
     draws = solver.draw(problem, find(problem), np.random.default_rng(0))
-    rises = np.diff(draws.theta[..., problem.blocks.line_index[:, 0]], axis=-1)
+    rises = np.diff(draws.theta[..., problem.layout.own_lines[:, 0]], axis=-1)
     assert set(np.sign(rises).mean(axis=(1, 2))) == {-1.0, 1.0}  # no chain crosses
     assert draws.report["rhat"] > 1.1
     assert any("use identify='relabel'" in text for text in draws.failures)
@@ -251,11 +251,11 @@ def test_an_intercept_that_is_not_there_orders_nothing():
     X, y = two_lines(20)
     priors = Priors().resolve()
     options = {"family": Gaussian(), "n_components": 2, "priors": priors}
-    problem = Problem.from_data(X, y, fit_intercept=False, **options)
+    problem = Problem.from_arrays(X, y, fit_intercept=False, **options)
     with pytest.raises(ValueError, match=r"fit_intercept=False; order by a column of X"):
         NUTS(identify="order", order_by="intercept").check(problem)
     NUTS(identify="order").check(problem)
-    problem = Problem.from_data(X[:, :0], y, **options)
+    problem = Problem.from_arrays(X[:, :0], y, **options)
     with pytest.raises(ValueError, match=r"X has no columns; use order_by='intercept'"):
         NUTS(identify="order").check(problem)
     NUTS(order_by=7).check(problem)  # nothing is ordered

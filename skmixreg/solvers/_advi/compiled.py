@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._model import sum_kernels
-from ..._model.blocks import Array
+from ..._model import row_kernels
 from ..._model.problem import Problem
+from ..._model.raw import Raw
+from ..._support.arrays import Array
 
 # Compiled functions kept; each is a few MB.
 LARGEST_CACHE = 16
@@ -66,11 +67,11 @@ class CompiledADVI:
         import pymc as pm
         import pytensor
 
-        from ..._pymc.model import build_model
+        from ..._pymc.model import build_model, observed_data
 
         self._lock = threading.Lock()
         self._callbacks: list[Callable[..., None]] = []
-        d = problem.blocks.size
+        d = problem.layout.size
         # The model's graph does not depend on the rows, which are swapped in for a run.
         self._model = build_model(problem.subset(np.arange(1)), "kernel")
         self._values = {
@@ -81,7 +82,7 @@ class CompiledADVI:
             "decay_after": pytensor.shared(1.0, "decay_after"),
             "iteration": pytensor.shared(np.int64(0), "iteration"),
         }
-        self._values |= {name: self._model[name] for name in _row_values(problem)}
+        self._values |= {name: self._model[name] for name in observed_data(problem)}
         whitened = self._whitened_model(problem, batched)
         families = {"advi": pm.ADVI, "fullrank_advi": pm.FullRankADVI}
         self._inference = families[method](model=whitened)
@@ -119,7 +120,7 @@ class CompiledADVI:
         if batched:
             likelihood = self._on_minibatches(problem, likelihood)
         with pm.Model() as whitened:
-            z = pm.Flat("z", shape=(problem.blocks.size,))
+            z = pm.Flat("z", shape=(problem.layout.size,))
             q = values["centre"] + values["scale"] @ z
             start, replacements = 0, {}
             zeros = origin(model)
@@ -146,11 +147,11 @@ class CompiledADVI:
         from ..._pymc.likelihood_op import MixtureLogLikelihood
 
         values = self._values
-        K, p = problem.blocks.n_components, problem.blocks.n_features
+        K, p = problem.layout.n_components, problem.layout.n_features
         values["order"] = pytensor.shared(np.zeros(1, dtype=np.int64), "order")
         values["batch_size"] = pytensor.shared(np.int64(1), "batch_size")
         values["total"] = pytensor.shared(0.0, "total")
-        shapes = [(K,), (K,), (K, p), (K,)]
+        shapes = [(K,), (K, 1 + p), (K, len(problem.layout.extras))]
         for i, shape in enumerate(shapes):
             for name in (f"anchor_{i}", f"slope_{i}"):
                 values[name] = pytensor.shared(np.zeros(shape), name, shape=shape)
@@ -159,11 +160,11 @@ class CompiledADVI:
             for variable in ancestors([likelihood])
             if variable.owner is not None and isinstance(variable.owner.op, MixtureLogLikelihood)
         )
-        parameters, (X, y, weights) = node.inputs[:4], node.inputs[4:]
+        parameters, (X, y, weights, auxiliary) = node.inputs[:3], node.inputs[3:]
         n, size = y.shape[0], values["batch_size"]
         rows = values["order"][(values["iteration"] * size + pt.arange(size)) % n]
-        batch = X[:, rows], y[rows], weights[rows]
-        anchors = [values[f"anchor_{i}"] for i in range(4)]
+        batch = X[:, rows], y[rows], weights[rows], auxiliary[:, rows]
+        anchors = [values[f"anchor_{i}"] for i in range(3)]
         here = node.op(*parameters, *batch)[0]
         there, *slopes = node.op(*anchors, *batch)
         rest, expansion = here - there, values["total"]
@@ -240,7 +241,9 @@ class CompiledADVI:
     def _load(
         self, problem: Problem, theta: Array, centre: Array, scale: Array, schedule: Schedule
     ) -> None:
-        content: dict[str, Any] = _row_values(problem)
+        from ..._pymc.model import observed_data
+
+        content: dict[str, Any] = observed_data(problem)
         content |= {
             "centre": centre,
             "scale": scale,
@@ -249,10 +252,11 @@ class CompiledADVI:
             "decay_after": np.float64(schedule.decay_after),
         }
         if "order" in self._values:
-            components = [np.array(part) for part in problem.blocks.unpack(theta)]
-            flat = problem.rows.sum(
-                sum_kernels.log_likelihood_gradient, *components, problem.family.kernel_settings(),
-            )  # fmt: skip
+            raw = Raw(*(np.array(part) for part in problem.layout.expand(theta)))
+            flat = problem.rows.sum(row_kernels.log_likelihood_gradient, raw, problem.model)
+            line = raw.line.copy()
+            line[:, 0] += problem.design.location
+            components = [raw.logits[:, 0], line, raw.extra]
             content |= {
                 "order": schedule.order,
                 "batch_size": np.int64(schedule.batch_size),
@@ -265,16 +269,6 @@ class CompiledADVI:
         for name, value in content.items():
             # Borrowed: the rows are not copied.
             self._values[name].set_value(value, borrow=True)
-
-
-def _row_values(problem: Problem) -> dict[str, Any]:
-    """Data of the model by the names they have there."""
-    return {
-        "X_std": problem.mean_design,
-        "y_std": problem.target,
-        "row_weights": problem.weights,
-        "log_scale": np.float64(problem.log_scale),
-    }
 
 
 def _unit_start(name: str, d: int) -> Array:
@@ -310,7 +304,7 @@ def compiled_advi(problem: Problem, method: str, batched: bool) -> CompiledADVI:
     """The compiled inference for the structure of a problem, from the cache if it is there."""
     family = problem.family
     settings = tuple(sorted(family.get_params().items()))
-    key = (method, batched, type(family), settings, problem.priors, problem.blocks)
+    key = (method, batched, type(family), settings, problem.priors, problem.layout)
     with _CACHE_LOCK:
         if key not in _CACHE:
             _CACHE[key] = CompiledADVI(problem, method, batched)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..._model.blocks import Array
+from ..._support.arrays import Array
 
 SHORTEST_WINDOW = 128
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaln, polygamma
 
-from ..._model.blocks import Array, Components, ParameterBlocks, log_sum_exp
+from ..._model.layout import Layout
 from ..._model.priors import NumericPriors
+from ..._model.raw import Raw
+from ..._support.arrays import Array, log_sum_exp
 from . import q_kernels as kernels
 
 _LOG_2PI = float(np.log(2.0 * np.pi))
@@ -35,7 +37,7 @@ class MeanField:
 
     Attributes
     ----------
-    blocks : ParameterBlocks
+    layout : Layout
     priors : NumericPriors
     counts, log_weights : ndarray of shape (K,)
         n_k and E[log w_k].
@@ -47,7 +49,7 @@ class MeanField:
         Distributions of log(sigma^2), see `_cavi_kernels.inverse_gaussian_moments`.
     """
 
-    blocks: ParameterBlocks
+    layout: Layout
     priors: NumericPriors
     counts: Array
     log_weights: Array
@@ -57,14 +59,14 @@ class MeanField:
 
     @classmethod
     def from_statistics(
-        cls, blocks: ParameterBlocks, priors: NumericPriors, theta: Array, statistics: Array
+        cls, layout: Layout, priors: NumericPriors, theta: Array, statistics: Array
     ) -> MeanField:
         """From expected statistics, sums over all rows, and the dispersions at ``theta``."""
-        K, P = blocks.n_components, blocks.n_features + 1
-        spreads = np.zeros((1 if blocks.shared_dispersion else K, 7))
-        spreads[:, kernels.MODE] = 2.0 * theta[blocks.table["dispersion"].where]
+        K, P = layout.n_components, layout.n_features + 1
+        spreads = np.zeros((1 if layout.shared_extra else K, 7))
+        spreads[:, kernels.MODE] = 2.0 * theta[layout.table["sigma"].where]
         q = cls(
-            blocks, priors, np.empty(K), np.empty(K), np.zeros((K, P)), np.zeros((K, P, P)),
+            layout, priors, np.empty(K), np.empty(K), np.zeros((K, P)), np.zeros((K, P, P)),
             spreads,
         )  # fmt: skip
         q.update(statistics, 1.0, JOINT_ROUNDS)
@@ -72,7 +74,7 @@ class MeanField:
 
     def copy(self) -> MeanField:
         """One that can be changed without changing this."""
-        return MeanField(self.blocks, self.priors, *(a.copy() for a in self.arrays))
+        return MeanField(self.layout, self.priors, *(a.copy() for a in self.arrays))
 
     @property
     def arrays(self) -> tuple[Array, Array, Array, Array, Array]:
@@ -82,7 +84,7 @@ class MeanField:
     @property
     def hyper(self) -> tuple[tuple[float, ...], bool, bool]:
         """Prior, whether there are intercepts, and whether dispersion is shared, for kernels."""
-        return tuple(self.priors), self.blocks.fit_intercept, self.blocks.shared_dispersion
+        return tuple(self.priors), self.layout.fit_intercept, self.layout.shared_extra
 
     def update(self, statistics: Array, total: float, repeats: int = 1) -> None:
         """Coordinate ascent on all blocks of parameters, from statistics per observation."""
@@ -132,7 +134,7 @@ class MeanField:
 
     def _own_lines(self) -> tuple[Array, Array, Array]:
         """Means, factors and prior precisions of the coefficients that there are."""
-        first = 0 if self.blocks.fit_intercept else 1
+        first = 0 if self.layout.fit_intercept else 1
         precision = np.full(self.lines.shape[1], self.priors.coef_scale**-2.0)
         precision[0] = self.priors.intercept_scale**-2.0
         return self.lines[:, first:], self.factors[:, first:, first:], precision[first:]
@@ -148,15 +150,15 @@ class MeanField:
     @property
     def sd(self) -> Array:
         """Standard deviations of theta: (d,)."""
-        blocks, out = self.blocks, np.empty(self.blocks.size)
+        layout, out = self.layout, np.empty(self.layout.size)
         alpha = self.priors.weight_concentration + self.counts
-        out[blocks.table["gating"].where] = polygamma(1, alpha) @ blocks.gating_basis**2
+        out[layout.table["gating"].where] = polygamma(1, alpha) @ layout.gating_basis**2
         variances = (self.factors**2).sum(axis=1)
-        if blocks.fit_intercept:
-            out[blocks.table["intercept"].where] = variances[:, 0]
-        out[blocks.table["coef"].where] = variances[:, 1:].ravel()
+        if layout.fit_intercept:
+            out[layout.table["intercept"].where] = variances[:, 0]
+        out[layout.table["coef"].where] = variances[:, 1:].ravel()
         _, _, _, mean, _, square, _ = self.spreads.T
-        out[blocks.table["dispersion"].where] = 0.25 * (square - mean**2)
+        out[layout.table["sigma"].where] = 0.25 * (square - mean**2)
         return np.sqrt(out)
 
     def sample(self, rng: np.random.Generator, n: int) -> Array:
@@ -177,21 +179,19 @@ class MeanField:
 
     def log_density(self, thetas: Array) -> Array:
         """Log density with respect to Lebesgue measure: (S, d) -> (S,)."""
-        blocks, components = self.blocks, self.blocks.unpack(thetas)
-        K = blocks.n_components
+        layout, components = self.layout, self.layout.expand(thetas)
+        K = layout.n_components
         alpha = self.priors.weight_concentration + self.counts
         total = components.log_weights @ alpha
         # sqrt(K) times the product of the weights is their Jacobian in the contrasts.
         total += gammaln(alpha.sum()) - gammaln(alpha).sum() + 0.5 * np.log(K)
         own, factors, _ = self._own_lines()
-        lines = components.coef
-        if blocks.fit_intercept:
-            lines = np.concatenate([components.intercept[..., None], lines], axis=-1)
+        lines = components.line if layout.fit_intercept else components.coef
         for k in range(K):
             white = np.linalg.solve(factors[k].T, (lines[:, k] - own[k]).T)
             total -= 0.5 * (white**2).sum(axis=0)
         total -= np.log(np.diagonal(factors, axis1=1, axis2=2)).sum() + 0.5 * own.size * _LOG_2PI
-        log_sigma = thetas[:, blocks.table["dispersion"].where]
+        log_sigma = thetas[:, layout.table["sigma"].where]
         for column, spread in zip(log_sigma.T, self.spreads, strict=True):
             t, ceiling = 2.0 * column, self.priors.sigma_ceiling
             total += spread[kernels.ORDER] * t - 0.5 * np.exp(t) / ceiling**2
@@ -199,6 +199,6 @@ class MeanField:
         return total + len(self.spreads) * np.log(2.0)
 
     def _pack(self, log_weights: Array, lines: Array, log_sigma: Array) -> Array:
-        K = self.blocks.n_components
+        K = self.layout.n_components
         spread = np.broadcast_to(log_sigma, (*log_sigma.shape[:-1], K))
-        return self.blocks.pack(Components(log_weights, lines[..., 0], lines[..., 1:], spread))
+        return self.layout.collapse(Raw(log_weights[..., None], lines, spread[..., None]))

@@ -12,13 +12,14 @@ from scipy.special import gammaln
 
 from ..._draws.approximation import khat_threshold, narrowness, own_labels, pareto_khat
 from ..._draws.draws import Draws
-from ..._model.blocks import Array, ParameterBlocks
 from ..._model.density import LogPosterior
 from ..._model.design import Design
+from ..._model.layout import Layout
 from ..._model.priors import NumericPriors
 from ..._model.problem import Problem
 from ..._search.mode_table import ModeTable
 from ..._search.newton import GRADIENT_TOLERANCE, Polished, polish
+from ..._support.arrays import Array
 from ...families._base import Family
 from .mean_field import MeanField
 
@@ -64,11 +65,11 @@ class Belief:
         Of components with few rows for their parameters the curvature says little; they, and with
         them the weights, are left out.
         """
-        own = q.blocks.component_index
+        own = q.layout.own
         poor = q.counts < LEAST_COUNTS * own.shape[1]
-        use = np.ones(q.blocks.size, dtype=bool)
+        use = np.ones(q.layout.size, dtype=bool)
         use[own[poor]] = False
-        use[q.blocks.table["gating"].where] = not poor.any()
+        use[q.layout.table["gating"].where] = not poor.any()
         ratio = q.sd / np.linalg.norm(self.scale, axis=1)
         return float(ratio[use].min(initial=1.0))
 
@@ -132,7 +133,7 @@ class Stream:
 
     Attributes
     ----------
-    blocks, priors, design, family : ParameterBlocks, NumericPriors, Design, Family
+    layout, priors, design, family : Layout, NumericPriors, Design, Family
         Those of the first chunk.
     modes : ModeTable
         Modes of the first chunk, for labels; ``table`` is the same in the user's units.
@@ -155,7 +156,7 @@ class Stream:
     in Neural Networks. Cambridge University Press.
     """
 
-    blocks: ParameterBlocks
+    layout: Layout
     priors: NumericPriors
     design: Design
     family: Family
@@ -182,7 +183,7 @@ class Stream:
         known = [(_distance(mode.scale, mean - mode.theta), mode) for mode in modes.modes]
         distance, mode = min(known, key=lambda pair: pair[0])
         failures: tuple[str, ...] = ()
-        if distance <= NEAR_MODE * problem.blocks.size:
+        if distance <= NEAR_MODE * problem.layout.size:
             theta, scale = mode.theta, mode.scale
         else:
             found = polish(density, mean)
@@ -194,7 +195,7 @@ class Stream:
                 )
         belief = Belief(problem.total_weight, theta, scale)
         return cls(
-            problem.blocks, problem.priors, problem.design, problem.family, modes,
+            problem.layout, problem.priors, problem.design, problem.family, modes,
             modes.to_frame(problem), failures, belief, (belief,),
             _second_moments(density, theta), 1,
         )  # fmt: skip
@@ -207,8 +208,8 @@ class Stream:
     def check(self, chunk: Problem) -> None:
         """Reject a chunk that is seen by another model than the first one."""
         for name, first, now in (
-            ("n_components", self.blocks.n_components, chunk.blocks.n_components),
-            ("fit_intercept", self.blocks.fit_intercept, chunk.blocks.fit_intercept),
+            ("n_components", self.layout.n_components, chunk.layout.n_components),
+            ("fit_intercept", self.layout.fit_intercept, chunk.layout.fit_intercept),
             ("family", repr(self.family), repr(chunk.family)),
             ("priors", self.priors, chunk.priors),
         ):
@@ -244,7 +245,7 @@ class Stream:
             (self.belief, f"chunk {chunk} contradicts"),
             (self.past[0], f"rows up to chunk {chunk} contradict"),
         ):
-            if later.total - earlier.total >= LEAST_ROWS * self.blocks.size:
+            if later.total - earlier.total >= LEAST_ROWS * self.layout.size:
                 apart = earlier.contradiction(later)
                 if not apart <= CONTRADICTION:
                     return (
@@ -259,19 +260,19 @@ class Stream:
     def q(self) -> MeanField:
         """The approximation of the posterior of all rows seen."""
         return MeanField.from_statistics(
-            self.blocks, self.priors, self.belief.theta, self.statistics
+            self.layout, self.priors, self.belief.theta, self.statistics
         )
 
     @property
     def statistics(self) -> Array:
         """Expected sufficient statistics of all rows seen, from the gradient being zero."""
-        blocks, priors, total = self.blocks, self.priors, self.total
-        K, P = blocks.n_components, blocks.n_features + 1
-        components = blocks.unpack(self.belief.theta)
+        layout, priors, total = self.layout, self.priors, self.total
+        K, P = layout.n_components, layout.n_features + 1
+        components = layout.expand(self.belief.theta)
         c = priors.weight_concentration
         counts = np.maximum(np.exp(components.log_weights) * (total + K * c) - c, 0.0)
-        lines = np.column_stack([components.intercept, components.coef])
-        variances = np.exp(2.0 * components.log_dispersion)
+        lines = components.line
+        variances = np.exp(2.0 * components.extra[:, 0])
         met = np.maximum(self.second_moments[:, :1], np.finfo(float).tiny)
         packed = self.second_moments / met * counts[:, None]
         upper = np.triu_indices(P)
@@ -281,8 +282,8 @@ class Stream:
         precision[0] = priors.intercept_scale**-2.0
         pull = np.einsum("kij,kj->ki", moments, lines)
         products = pull + variances[:, None] * precision * lines
-        of_prior = counts if not blocks.shared_dispersion else counts / counts.sum() * total
-        shares = np.ones(K) if not blocks.shared_dispersion else counts / counts.sum()
+        of_prior = counts if not layout.shared_extra else counts / counts.sum() * total
+        shares = np.ones(K) if not layout.shared_extra else counts / counts.sum()
         residual = variances * (of_prior + shares * variances / priors.sigma_ceiling**2)
         residual = np.maximum(residual - shares * priors.sigma_floor**2, 0.0)
         squares = residual + (lines * (2.0 * products - pull)).sum(axis=1)
@@ -326,7 +327,7 @@ class Stream:
             theta=thetas[None],
             log_prior=log_prior[None],
             log_likelihood=None,
-            log_proposal=log_proposal[None] - gammaln(self.blocks.n_components + 1.0),
+            log_proposal=log_proposal[None] - gammaln(self.layout.n_components + 1.0),
             solver=solver,
             report={
                 "n_observations": self.total,
@@ -342,7 +343,7 @@ class Stream:
 
     def _beyond_quadratic(self, chunk: Problem, rng: np.random.Generator, thetas: Array) -> Array:
         """Terms of third and higher order of the log posterior around its mode: (S,)."""
-        if chunk.n_rows < LEAST_ROWS * self.blocks.size:
+        if chunk.n_rows < LEAST_ROWS * self.layout.size:
             return np.zeros(len(thetas))
         index = rng.permutation(chunk.n_rows)[:SHAPE_ROWS]
         density = LogPosterior(chunk.subset(index, chunk.weights[index]))
@@ -360,7 +361,7 @@ class Stream:
 
 def _second_moments(density: LogPosterior, theta: Array) -> Array:
     """Sums of r x~ x~' over the rows, upper triangles by rows: (K, P (P + 1) / 2)."""
-    K, P = density.blocks.n_components, density.blocks.n_features + 1
+    K, P = density.layout.n_components, density.layout.n_features + 1
     size = P * (P + 1) // 2
     flat = density.weighted_moments(theta)[1 + K : 1 + K + K * size]
     return flat.reshape(K, size)

@@ -15,11 +15,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._model.blocks import Array
 from ..._model.density import LogPosterior
 from ..._model.problem import Problem
 from ..._proposals.symmetrised import StudentPart, SymmetrisedMixture
-from ..gibbs import Chains, Gibbs
+from ..._support.arrays import Array
+from .._needs import missing
+from .chains import SWEEP_NEEDS, Chains
 
 # Sums over rows x components that a probe may cost, and its size within that.
 PROBE_WORK = 4_000_000
@@ -76,9 +77,9 @@ def probe(
     Probe or None
         None where the problem has no Gibbs sampler.
     """
-    if not Gibbs.serves(problem):
+    if missing(SWEEP_NEEDS, problem):
         return None
-    sweeps = PROBE_WORK / (problem.n_rows * problem.blocks.n_components)
+    sweeps = PROBE_WORK / (problem.n_rows * problem.layout.n_components)
     n = int(np.clip(sweeps / MOST_SWEEPS, LEAST_STARTS, min(MOST_STARTS, len(thetas))))
     length = int(np.clip(sweeps / n, LEAST_SWEEPS, MOST_SWEEPS))
     starts = thetas[rng.choice(len(thetas), n, replace=False)]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._model.blocks import Array
+from ..._support.arrays import Array
 from ..._support.progress import Progress
 
 # With a component that empties and fills, scales differ a thousandfold and every tree would grow

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from ..._model.blocks import Array
 from ..._model.problem import Problem
 from ..._pymc.coordinates import log_jacobian, value_map
+from ..._support.arrays import Array
 from .chain_runs import ChainPlan, ChainResult
 from .sampling_density import SamplingDensity
 
@@ -128,7 +128,7 @@ def _programs(
         tuning,
         type(problem.family),
         repr(problem.family),
-        problem.blocks,
+        problem.layout,
         problem.priors,
         _weighted(problem),
         # JAX compiles for every number of rows, and keeps that as long as the function is there.
@@ -182,8 +182,8 @@ def _log_density(target: SamplingDensity) -> tuple[Callable[..., Any], list[str]
     import jax.numpy as jnp
 
     plain, row_names = plain_model_in_jax(target.density.problem)
-    inverse = np.linalg.inv(value_map(target.blocks))
-    shift = log_jacobian(target.blocks)
+    inverse = np.linalg.inv(value_map(target.layout))
+    shift = log_jacobian(target.layout)
     where = target.ordered_by
 
     def log_density(z: Any, centre: Any, scale: Any, widths: Any, rows: Any) -> Any:
@@ -209,7 +209,7 @@ def _rows(problem: Problem, names: list[str]) -> list[Array]:
     With the identity in the place of the way to the user's units: so the density is in
     standardised units, and nothing cancels in a column whose mean is large.
     """
-    p = problem.blocks.n_features
+    p = problem.layout.n_features
     values = {
         "X": np.ascontiguousarray(problem.mean_design.T),
         "y_observed": problem.target,

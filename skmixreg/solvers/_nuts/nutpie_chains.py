@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from ..._model.blocks import Array
+from ..._support.arrays import Array
 from .chain_runs import MAX_DEPTH, ChainPlan, ChainResult
 from .sampling_density import SamplingDensity
 

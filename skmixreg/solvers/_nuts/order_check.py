@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..._model.blocks import Array
+from ..._support.arrays import Array
 from .sampling_density import SamplingDensity
 
 CHECKED_DRAWS = 1000
@@ -38,21 +38,21 @@ def missed_share(target: SamplingDensity, theta: Array) -> float:
     chains, draws, d = theta.shape
     if target.ordered_by is None or draws < BATCHES:
         return 0.0
-    blocks, density = target.blocks, target.density
-    K = blocks.n_components
+    layout, density = target.layout, target.density
+    K = layout.n_components
     length = draws // BATCHES
     step = max(1, length * BATCHES * chains // CHECKED_DRAWS)
     batches = theta[:, : length * BATCHES].reshape(chains * BATCHES, length, d)[:, ::step]
     flat = batches.reshape(-1, d)
     with np.errstate(all="ignore"):
         value = sum(density.values(flat))
-    log_weights = blocks.unpack(flat).log_weights
-    others = np.setdiff1d(blocks.component_index, target.ordered_by)
+    log_weights = layout.expand(flat).log_weights
+    others = np.setdiff1d(layout.own, target.ordered_by)
     worst = 0.0
     for k in range(K - 1):
         order = np.arange(K)
         order[[k, k + 1]] = k + 1, k
-        image = blocks.permute(flat, order)
+        image = layout.permute(flat, order)
         image[:, target.ordered_by] = flat[:, target.ordered_by]
         with np.errstate(all="ignore"):
             rise = np.nan_to_num(sum(density.values(image)) - value, nan=-np.inf)

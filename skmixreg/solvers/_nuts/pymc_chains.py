@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..._model.blocks import Array
 from ..._pymc.coordinates import log_jacobian, value_map
+from ..._support.arrays import Array
 from .chain_runs import MAX_DEPTH, ChainPlan, ChainResult
 from .sampling_density import SamplingDensity
 
@@ -25,9 +25,9 @@ class ModelDensity:
 
     def __init__(self, target: SamplingDensity):
         self._target = target
-        self._gating = slice(0, target.blocks.n_components - 1)
-        self._map = value_map(target.blocks)[self._gating, self._gating]
-        self._log_jacobian = log_jacobian(target.blocks)
+        self._gating = slice(0, target.layout.n_components - 1)
+        self._map = value_map(target.layout)[self._gating, self._gating]
+        self._log_jacobian = log_jacobian(target.layout)
         self._extra_vars_shared: dict[str, Any] = {}
         self._pytensor_function = self.__call__
 
@@ -59,7 +59,7 @@ def pymc_chains(
     layout = DictToArrayBijection.map(start).point_map_info
     function = ModelDensity(target)
     # Ordering leaves the weights alone: the map from value variables to theta is its own as well.
-    inverse = np.linalg.inv(value_map(target.blocks))
+    inverse = np.linalg.inv(value_map(target.layout))
 
     def step_method(plan: ChainPlan) -> Any:
         scale = inverse @ plan.scale
@@ -109,7 +109,7 @@ def pymc_chains(
                     gradients += stats["tree_size"]
                 advance(index, 1)
         v = function.point(points)
-        log_posterior = log_density - log_jacobian(target.blocks) - target.log_jacobian(v)
+        log_posterior = log_density - log_jacobian(target.layout) - target.log_jacobian(v)
         return ChainResult(target.theta(v), log_posterior, divergent, gradients)
 
     return chain

@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, log_expit
 
-from ..._model.blocks import Array
 from ..._model.density import LogPosterior
 from ..._search.alignment import permuted_scale
 from ..._search.mode_table import Mode
+from ..._support.arrays import Array
 
 
 class SamplingDensity:
@@ -38,7 +38,7 @@ class SamplingDensity:
 
     def __init__(self, density: LogPosterior):
         self.density = density
-        self.blocks = density.blocks
+        self.layout = density.layout
         self.size = density.size
 
     def theta(self, v: Array) -> Array:
@@ -93,7 +93,7 @@ class OrderedDensity(SamplingDensity):
         return out
 
     def position(self, theta: Array) -> Array:
-        out = self.blocks.permute(theta, np.argsort(theta[self.ordered_by]))
+        out = self.layout.permute(theta, np.argsort(theta[self.ordered_by]))
         out[self._rest] = self._steps(np.diff(out[self.ordered_by]))
         return out
 
@@ -126,8 +126,8 @@ class OrderedDensity(SamplingDensity):
     def _in_order(self, mode: Mode) -> tuple[Array, Array]:
         """A mode and a square root of its covariance, under the labels that are in order."""
         order = np.argsort(mode.theta[self.ordered_by])
-        return self.blocks.permute(mode.theta, order), permuted_scale(
-            self.blocks, mode.scale, order
+        return self.layout.permute(mode.theta, order), permuted_scale(
+            self.layout, mode.scale, order
         )
 
     def _steps(self, gaps: Array) -> Array:

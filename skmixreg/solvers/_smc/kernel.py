@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from pymc.smc.kernels import SMC_KERNEL
 from scipy.special import logsumexp
 
-from ..._model.blocks import Array
 from ..._model.density import LogPosterior
 from ..._model.problem import Problem
 from ..._pymc.coordinates import log_jacobian, value_map
+from ..._support.arrays import Array
 from ..._support.progress import Progress
 from .mixture import ParticleMixture
 from .moves import Moves
@@ -100,9 +100,9 @@ class ParticleKernel(SMC_KERNEL):
         self.max_cycles = max_cycles
         self.progress, self.advance = progress, advance
         # theta = M q for the raveled value variables q of the model.
-        self._from_values = value_map(problem.blocks)
+        self._from_values = value_map(problem.layout)
         self._to_values = np.linalg.inv(self._from_values)
-        self._shift = log_jacobian(problem.blocks)
+        self._shift = log_jacobian(problem.layout)
 
     def initialize_population(self) -> dict[str, Array]:
         values = prior_draws(self.problem, self.rng, self.draws) @ self._to_values.T
@@ -122,7 +122,7 @@ class ParticleKernel(SMC_KERNEL):
         self._border = self.draws // 2
         population = self._population()
         self._history = [[population.take(rows)] for rows in self._groups()]
-        self._labels = Labels(self.problem.blocks)
+        self._labels = Labels(self.problem.layout)
         self._modes = Modes(self.density, 1.0 / theta.var(axis=0))
         self._mixtures: list[ParticleMixture | None] = [None, None]
         self._moves: list[Moves] = []

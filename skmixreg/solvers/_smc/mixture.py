@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from ..._model.blocks import Array, log_sum_exp
+from ..._support.arrays import Array, log_sum_exp
 
 DF = 6.0
 # Effective particles per coordinate that a part must have to be added, and to be kept.

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaln, gammaln
 
-from ..._model.blocks import Array
 from ..._model.density import LogPosterior
 from ..._model.problem import Problem
 from ..._proposals.symmetrised import log_prior_of_components
+from ..._support.arrays import Array
 from .mixture import ParticleMixture, draw_index
 from .particles import Labels, Population, component_prior_draws, log_beta_draws
 
@@ -71,14 +71,14 @@ class Moves:
         self.accepted: dict[str, list[float]] = {}
         self._start = _ranks(population)
         self._log_proposal = proposal.log_density(population.theta)
-        blocks = self.problem.blocks
-        self._replaceable = blocks.n_components > 1 and blocks.component_index.shape[1] > 0
+        layout = self.problem.layout
+        self._replaceable = layout.n_components > 1 and layout.own.shape[1] > 0
         if self._replaceable:
             self._component_root = self._spread_of_components()
 
     def cycle(self) -> None:
         """One step of every kind for all particles."""
-        K = self.problem.blocks.n_components
+        K = self.problem.layout.n_components
         self.refresh()
         if K > 1:
             self.refresh_component(self.cycles % K)
@@ -102,9 +102,9 @@ class Moves:
 
     def refresh_component(self, label: int) -> None:
         """Independent draws of one component and the weights, given the other components."""
-        blocks = self.problem.blocks
-        gating = np.arange(blocks.n_components - 1)
-        block = np.concatenate([gating, blocks.component_index[label]])
+        layout = self.problem.layout
+        gating = np.arange(layout.n_components - 1)
+        block = np.concatenate([gating, layout.own[label]])
         new = self.proposal.sample_block(self.rng, self.population.theta, block)
         # What is conditioned on cancels: the ratio of conditionals is that of joint densities.
         self._independence_step("refresh_component", new)
@@ -133,22 +133,22 @@ class Moves:
         component a; a and b share their weights anew, as in the prior or as if b were empty.
         Components that stand empty come and go this way.
         """
-        problem, blocks, rng = self.problem, self.problem.blocks, self.rng
+        problem, layout, rng = self.problem, self.problem.layout, self.rng
         theta = self.population.theta
-        n, K = len(theta), blocks.n_components
+        n, K = len(theta), layout.n_components
         each = np.arange(n)
         b = rng.integers(K, size=n)
         a = (b + rng.integers(1, K, size=n)) % K
-        old = blocks.unpack(theta)
+        old = layout.expand(theta)
 
-        anchor = theta[each[:, None], blocks.component_index[a]]
+        anchor = theta[each[:, None], layout.own[a]]
         drawn = component_prior_draws(problem, rng, (n,))
         noise = rng.standard_normal(drawn.shape)
         noise /= np.sqrt(rng.chisquare(REPLACEMENT_DF, n) / REPLACEMENT_DF)[:, None]
         near = rng.random(n) < 0.5
         drawn[near] = (anchor + noise @ self._component_root.T)[near]
         new = theta.copy()
-        new[each[:, None], blocks.component_index[b]] = drawn
+        new[each[:, None], layout.own[b]] = drawn
 
         log_a, log_b = old.log_weights[each, a], old.log_weights[each, b]
         both = np.logaddexp(log_a, log_b)
@@ -158,11 +158,11 @@ class Moves:
         log_v, log_1mv = log_beta_draws(rng, np.full(n, c), np.where(as_if_empty, rest, c))
         log_weights = old.log_weights.copy()
         log_weights[each, b], log_weights[each, a] = both + log_v, both + log_1mv
-        new[:, blocks.table["gating"].where] = log_weights @ blocks.gating_basis
+        new[:, layout.table["gating"].where] = log_weights @ layout.gating_basis
 
         def log_drawn(vector: Array, log_v: Array, log_1mv: Array) -> Array:
-            values = vector[each[:, None], blocks.component_index[b]]
-            prior = log_prior_of_components(problem, blocks.unpack(vector))[each, b]
+            values = vector[each[:, None], layout.own[b]]
+            prior = log_prior_of_components(problem, layout.expand(vector))[each, b]
             # Weights enter as v (1 - v) times a Beta density, which is what theta's measure asks.
             share = np.logaddexp(
                 c * (log_v + log_1mv) - betaln(c, c), c * log_v + rest * log_1mv - betaln(c, rest)
@@ -182,9 +182,9 @@ class Moves:
 
     def _spread_of_components(self) -> Array:
         """Root of the covariance of components around their means, the same for all labels."""
-        blocks, theta = self.problem.blocks, self.population.theta
-        weights = np.exp(blocks.unpack(theta).log_weights)
-        values = theta[:, blocks.component_index]
+        layout, theta = self.problem.layout, self.population.theta
+        weights = np.exp(layout.expand(theta).log_weights)
+        values = theta[:, layout.own]
         means = np.einsum("sk,skm->km", weights, values) / weights.sum(axis=0)[:, None]
         gap = (values - means).reshape(-1, values.shape[-1])
         covariance = (gap * weights.reshape(-1, 1)).T @ gap / weights.sum()

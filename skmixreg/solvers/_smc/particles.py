@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._model.blocks import Array, ParameterBlocks, log_sum_exp
 from ..._model.density import LogPosterior
+from ..._model.layout import Layout
 from ..._model.problem import Problem
 from ..._proposals.one_labelling_kernels import part_log_densities
 from ..._search.alignment import DEGREES_OF_FREEDOM, Pivot, coordinates, permuted_scale
 from ..._search.newton import polish
+from ..._support.arrays import Array, log_sum_exp
 from .mixture import ParticleMixture
 
 # Log-likelihood of particles that have none: finite, so that any power of it is.
@@ -83,14 +84,14 @@ class Population:
 def component_prior_draws(
     problem: Problem, rng: np.random.Generator, shape: tuple[int, ...]
 ) -> Array:
-    """Line and own log dispersion of components from their prior: (*shape, m)."""
-    blocks, priors = problem.blocks, problem.priors
+    """Line and own extras of components from their prior: (*shape, m)."""
+    layout, priors = problem.layout, problem.priors
     parts = []
-    if blocks.fit_intercept:
+    if layout.fit_intercept:
         parts.append(priors.intercept_scale * rng.standard_normal((*shape, 1)))
-    parts.append(priors.coef_scale * rng.standard_normal((*shape, blocks.n_features)))
-    if not blocks.shared_dispersion:
-        parts.append(problem.family.sample_log_dispersion_prior((*shape, 1), priors, rng))
+    parts.append(priors.coef_scale * rng.standard_normal((*shape, layout.n_features)))
+    if not layout.shared_extra:
+        parts += [prior.sample(rng, (*shape, 1)) for prior in problem.extra_priors]
     return np.concatenate(parts, axis=-1)
 
 
@@ -105,15 +106,15 @@ def log_beta_draws(rng: np.random.Generator, a: Array, b: Array) -> tuple[Array,
 
 def prior_draws(problem: Problem, rng: np.random.Generator, n: int) -> Array:
     """Independent draws of the unconstrained vector from the prior: (n, d)."""
-    blocks, priors = problem.blocks, problem.priors
-    K, c = blocks.n_components, priors.weight_concentration
-    theta = np.empty((n, blocks.size))
+    layout, priors = problem.layout, problem.priors
+    K, c = layout.n_components, priors.weight_concentration
+    theta = np.empty((n, layout.size))
     log_weights = np.log(rng.standard_gamma(c + 1.0, (n, K))) + np.log(rng.random((n, K))) / c
-    theta[:, blocks.table["gating"].where] = log_weights @ blocks.gating_basis
-    if blocks.shared_dispersion:
-        at = blocks.table["dispersion"].where
-        theta[:, at] = problem.family.sample_log_dispersion_prior((n, 1), priors, rng)
-    theta[:, blocks.component_index] = component_prior_draws(problem, rng, (n, K))
+    theta[:, layout.table["gating"].where] = log_weights @ layout.gating_basis
+    if layout.shared_extra:
+        for name, prior in zip(layout.extras, problem.extra_priors, strict=True):
+            theta[:, layout.table[name].where] = prior.sample(rng, (n, 1))
+    theta[:, layout.own] = component_prior_draws(problem, rng, (n, K))
     return theta
 
 
@@ -126,22 +127,22 @@ class Labels:
 
     Parameters
     ----------
-    blocks : ParameterBlocks
+    layout : Layout
     """
 
-    def __init__(self, blocks: ParameterBlocks):
-        self.blocks = blocks
+    def __init__(self, layout: Layout):
+        self.layout = layout
         self._arguments: tuple[Any, ...] | None = None
 
     def follow_population(self, theta: Array, weights: Array) -> None:
         """Components are those of the mean and covariance of weighted particles (S, d)."""
-        blocks = self.blocks
-        components = blocks.unpack(theta)
+        layout = self.layout
+        components = layout.expand(theta)
         # Any order to start from.
-        key = coordinates(blocks, components)[..., -1]
+        key = coordinates(layout, components)[..., -1]
         components = components.permuted(np.argsort(key, axis=-1))
         for _ in range(ALIGNMENTS):
-            points = coordinates(blocks, components)
+            points = coordinates(layout, components)
             location = np.einsum("s,skm->km", weights, points)
             gap = points - location
             covariance = np.einsum("s,skm,skn->kmn", weights, gap, gap, optimize=True)
@@ -149,9 +150,9 @@ class Labels:
             covariance[:, at, at] += 1e-9 * covariance[:, at, at] + 1e-12
             root = np.linalg.cholesky(covariance)
             log_volume = np.log(root[:, at, at]).sum(axis=1)
-            pivot = Pivot(location, np.linalg.inv(root), log_volume, blocks)
-            self._follow([pivot], np.zeros((1, blocks.size)), np.eye(blocks.size)[None])
-            components = components.permuted(self.orders(blocks.pack(components)))
+            pivot = Pivot(location, np.linalg.inv(root), log_volume, layout)
+            self._follow([pivot], np.zeros((1, layout.size)), np.eye(layout.size)[None])
+            components = components.permuted(self.orders(layout.collapse(components)))
 
     def follow_modes(self, centres: Array, roots: Array) -> None:
         """Components are those of the most similar mode.
@@ -163,35 +164,35 @@ class Labels:
         roots : ndarray of shape (M, d, d)
             Of their covariances, triangular.
         """
-        blocks = self.blocks
-        self._follow([Pivot.from_mode(blocks, centres[0], roots[0])], centres[:1], roots[:1])
+        layout = self.layout
+        self._follow([Pivot.from_mode(layout, centres[0], roots[0])], centres[:1], roots[:1])
         orders = self.orders(centres)
-        centres = np.stack([blocks.permute(c, o) for c, o in zip(centres, orders, strict=True)])
-        roots = np.stack([_permuted_root(blocks, r, o) for r, o in zip(roots, orders, strict=True)])
-        pivots = [Pivot.from_mode(blocks, c, r) for c, r in zip(centres, roots, strict=True)]
+        centres = np.stack([layout.permute(c, o) for c, o in zip(centres, orders, strict=True)])
+        roots = np.stack([_permuted_root(layout, r, o) for r, o in zip(roots, orders, strict=True)])
+        pivots = [Pivot.from_mode(layout, c, r) for c, r in zip(centres, roots, strict=True)]
         self._follow(pivots, centres, roots)
 
     def orders(self, theta: Array) -> NDArray[np.intp]:
-        """For `Components.permuted` of particles (S, d): (S, K)."""
+        """For `Raw.permuted` of particles (S, d): (S, K)."""
         assert self._arguments is not None
         densities, orders = part_log_densities(np.ascontiguousarray(theta), *self._arguments)
         return np.asarray(orders[np.arange(len(theta)), densities.argmax(axis=1)])
 
     def apply(self, theta: Array) -> Array:
         """Particles in their labels: (S, d)."""
-        return self.blocks.pack(self.blocks.unpack(theta).permuted(self.orders(theta)))
+        return self.layout.collapse(self.layout.expand(theta).permuted(self.orders(theta)))
 
     def right(self, theta: Array) -> NDArray[np.bool_]:
         """Whether particles are in their labels: (S,)."""
-        in_order = self.orders(theta) == np.arange(self.blocks.n_components)
+        in_order = self.orders(theta) == np.arange(self.layout.n_components)
         return np.asarray(in_order.all(axis=1))
 
     def _follow(self, pivots: list[Pivot], centres: Array, roots: Array) -> None:
-        blocks = self.blocks
+        layout = self.layout
         self._arguments = (
-            blocks.gating_basis,
-            blocks.component_index,
-            blocks.n_components - 1,
+            layout.gating_basis,
+            layout.own,
+            layout.n_components - 1,
             np.ascontiguousarray(centres),
             np.ascontiguousarray(roots),
             -_log_diagonal(roots),
@@ -206,9 +207,9 @@ def _log_diagonal(roots: Array) -> Array:
     return np.asarray(np.log(np.abs(np.diagonal(roots, axis1=1, axis2=2))).sum(axis=1))
 
 
-def _permuted_root(blocks: ParameterBlocks, root: Array, order: NDArray[np.intp]) -> Array:
+def _permuted_root(layout: Layout, root: Array, order: NDArray[np.intp]) -> Array:
     """Triangular root of the covariance after relabelling."""
-    upper = np.linalg.qr(permuted_scale(blocks, root, order).T, mode="r")
+    upper = np.linalg.qr(permuted_scale(layout, root, order).T, mode="r")
     return np.asarray(upper.T * np.sign(np.diagonal(upper)))
 
 
@@ -270,12 +271,12 @@ class Modes:
         shares = np.exp(0.3 * (log_masses - log_masses[0]))
         shares = np.maximum(shares / shares.sum(), LEAST_MODE_SHARE)
         theta = np.stack([self.theta[i] for i in chosen])
-        blocks, orders = labels.blocks, labels.orders(theta)
+        layout, orders = labels.layout, labels.orders(theta)
         roots = [
-            permuted_scale(blocks, np.linalg.cholesky(np.linalg.inv(p)), order)
+            permuted_scale(layout, np.linalg.cholesky(np.linalg.inv(p)), order)
             for p, order in zip(precision, orders, strict=True)
         ]
-        centres = [blocks.permute(t, order) for t, order in zip(theta, orders, strict=True)]
+        centres = [layout.permute(t, order) for t, order in zip(theta, orders, strict=True)]
         covariances = np.stack([root @ root.T for root in roots])
         return ParticleMixture(shares, np.stack(centres), covariances)
 

@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skmixreg._kernels.rows import HeldRows
 from skmixreg._model import sum_kernels
+from skmixreg._model.rows import HeldRows
 from skmixreg.families import Gaussian
 
 from .tables import table

@@ -1,0 +1,153 @@
+"""Expectation-maximisation for any family, compiled: maximisation by steps of Fisher scoring.
+
+Rows enter a component's log likelihood with their responsibilities as weights.  A step that would
+lower a component's part of the expected log posterior is halved, so that the log posterior never
+falls (generalised EM, Dempster, Laird and Rubin 1977).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .._kernels.compile import compiled
+from .._kernels.prior_kernels import prior_terms
+from .scoring_kernels import all_log_densities, component_terms, scoring_step
+
+# Steps of scoring per iteration: the second costs less than the iteration that it saves.
+STEPS = 2
+MOST_HALVINGS = 10
+
+
+@compiled
+def _expect(logits, densities, weights, power, responsibilities):
+    """Responsibilities times row weights, at a power of the likelihood, and the log-likelihood."""
+    K, n = densities.shape
+    norm = math.log(np.exp(logits[:, 0] - logits[:, 0].max()).sum()) + logits[:, 0].max()
+    log_likelihood = 0.0
+    for i in range(n):
+        top, hot = -np.inf, -np.inf
+        for k in range(K):
+            a = logits[k, 0] - norm + densities[k, i]
+            top = max(top, a)
+            hot = max(hot, logits[k, 0] - norm + power * densities[k, i])
+        total, heat = 0.0, 0.0
+        for k in range(K):
+            total += math.exp(logits[k, 0] - norm + densities[k, i] - top)
+            r = math.exp(logits[k, 0] - norm + power * densities[k, i] - hot)
+            responsibilities[k, i] = r
+            heat += r
+        for k in range(K):
+            responsibilities[k, i] *= weights[i] / heat
+        log_likelihood += weights[i] * (top + math.log(total))
+    return log_likelihood
+
+
+@compiled
+def scoring_log_prior(raw, concentration, priors, fit_intercept):
+    """Log prior up to a constant."""
+    K, P = raw.line.shape
+    E = raw.extra.shape[1]
+    norm = math.log(np.exp(raw.logits[:, 0] - raw.logits[:, 0].max()).sum())
+    norm += raw.logits[:, 0].max()
+    out = 0.0
+    for k in range(K):
+        out += concentration * (raw.logits[k, 0] - norm)
+        for j in range(P):
+            if j > 0 or fit_intercept:
+                out += prior_terms(priors[j], raw.line[k, j])[0]
+        for e in range(E):
+            out += prior_terms(priors[P + e], raw.extra[k, e])[0]
+    return out
+
+
+@compiled
+def _climb(observations, r, theta, priors, fit_intercept, settings):
+    """Steps of scoring of one component at known responsibilities, in place."""
+    n, D = observations.target.shape[0], theta.shape[0]
+    score, information = np.empty(D), np.empty((D, D))
+    centre, start = np.empty(D), np.empty(D)
+    here = component_terms(
+        observations, r, n, theta, priors, fit_intercept, settings, score, information
+    )
+    for _ in range(STEPS):
+        scoring_step(theta, score, information, fit_intercept, centre)
+        start[:] = theta
+        gained = False
+        for _ in range(MOST_HALVINGS):
+            there = component_terms(
+                observations, r, n, centre, priors, fit_intercept, settings, score, information
+            )
+            if there >= here:
+                gained = True
+                break
+            for i in range(D):
+                centre[i] = 0.5 * (centre[i] + start[i])
+        if not gained:
+            return
+        theta[:] = centre
+        here = there
+
+
+@compiled
+def run_scoring_em(
+    observations, raw, settings, concentration, priors, fit_intercept, n_iterations, tolerance,
+    power_from, anneal_iterations,
+):  # fmt: skip
+    """Iterate from the given parameters, in place.
+
+    Parameters
+    ----------
+    observations : Observations
+    raw : Raw
+        Changed in place; weights do not depend on columns.
+    settings : NamedTuple
+        Of the family.
+    concentration : float
+    priors : ndarray of shape (P + E, 3)
+        Of intercept, slopes and extras: `BlockPrior.row`.
+    fit_intercept : bool
+    n_iterations : int
+    tolerance : float
+        Stop when an iteration gains less, in nats.
+    power_from : float
+        Power of the likelihood in the first iteration; it rises geometrically to 1 over
+        ``anneal_iterations`` iterations.  1 for none.
+    anneal_iterations : int
+
+    Returns
+    -------
+    objective : float
+        Log posterior up to a constant, at the last expectation.
+    iterations : int
+    """
+    n = observations.target.shape[0]
+    K, P = raw.line.shape
+    D = P + raw.extra.shape[1]
+    densities, responsibilities = np.empty((K, n)), np.empty((K, n))
+    theta = np.empty(D)
+    total = observations.weights.sum() + K * concentration
+    previous, objective, done = -np.inf, -np.inf, 0
+    for iteration in range(n_iterations):
+        annealing = power_from < 1.0 and iteration < anneal_iterations
+        power = 1.0
+        if annealing:
+            power = math.exp((1.0 - iteration / anneal_iterations) * math.log(power_from))
+        all_log_densities(observations, raw, settings, densities)
+        objective = _expect(
+            raw.logits, densities, observations.weights, power, responsibilities
+        ) + scoring_log_prior(raw, concentration, priors, fit_intercept)
+        done = iteration + 1
+        if not annealing and objective - previous < tolerance:
+            break
+        previous = objective if not annealing else -np.inf
+        for k in range(K):
+            share = responsibilities[k].sum() + concentration
+            raw.logits[k, 0] = math.log(share / total)
+            theta[:P] = raw.line[k]
+            theta[P:] = raw.extra[k]
+            _climb(observations, responsibilities[k], theta, priors, fit_intercept, settings)
+            raw.line[k] = theta[:P]
+            raw.extra[k] = theta[P:]
+    return objective, done

@@ -1,0 +1,107 @@
+"""Priors of blocks of parameters: density with derivatives, draws, and the PyMC form."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from scipy import special, stats
+
+from .._support.arrays import Array
+
+_HALF_LOG_2PI = 0.5 * float(np.log(2.0 * np.pi))
+# How compiled code tells the priors apart; see `BlockPrior.row`.
+NORMAL, WALL = 0.0, 1.0
+
+
+class BlockPrior(Protocol):
+    """One prior for every coordinate of a block, independently."""
+
+    def terms(self, values: Array) -> tuple[Array, Array, Array]:
+        """Log density, elementwise, with its first and second derivative."""
+
+    def sample(self, rng: np.random.Generator, size: tuple[int, ...]) -> Array:
+        """Draws."""
+
+    def pymc(self, name: str, **where: Any) -> Any:
+        """The same as a PyMC variable; ``where`` holds dims or shape."""
+
+    def row(self) -> tuple[float, float, float]:
+        """Kind and two numbers, for compiled code."""
+
+
+class NormalPrior(NamedTuple):
+    """N(0, scale^2)."""
+
+    scale: float
+
+    def terms(self, values: Array) -> tuple[Array, Array, Array]:
+        precision = self.scale**-2
+        slope = -precision * values
+        density = 0.5 * slope * values - (np.log(self.scale) + _HALF_LOG_2PI)
+        return density, slope, np.full(np.shape(values), -precision)
+
+    def sample(self, rng: np.random.Generator, size: tuple[int, ...]) -> Array:
+        return self.scale * rng.standard_normal(size)
+
+    def pymc(self, name: str, **where: Any) -> Any:
+        import pymc as pm
+
+        # PyTensor stores a Python 2.5 in single precision, and takes its logarithm there.
+        return pm.Normal(name, 0.0, np.float64(self.scale), **where)
+
+    def row(self) -> tuple[float, float, float]:
+        return NORMAL, self.scale, 0.0
+
+
+@lru_cache
+def _log_normaliser(floor: float, ceiling: float) -> float:
+    # From the scaled Bessel function: K_0 itself underflows for large f/u.
+    ratio = floor / ceiling
+    return float(np.log(special.k0e(ratio)) - ratio)
+
+
+class WallPrior(NamedTuple):
+    r"""Flat in the logarithm v of a scale s between two bounds, with Gaussian walls outside.
+
+    :math:`p(v) = \exp\{-(f/s)^2/2 - (s/u)^2/2\} / K_0(f/u)`, :math:`s = e^v`: s^2 follows the
+    generalised inverse Gaussian distribution GIG(0, 1/u^2, f^2) (Jorgensen 1982, eq. 2.2).
+    """
+
+    floor: float
+    ceiling: float
+
+    def terms(self, values: Array) -> tuple[Array, Array, Array]:
+        constant = _log_normaliser(self.floor, self.ceiling)
+        # An overflow is a scale of density zero.
+        with np.errstate(over="ignore"):
+            low = (self.floor * np.exp(-values)) ** 2
+            high = (np.exp(values) / self.ceiling) ** 2
+        return -0.5 * (low + high) - constant, low - high, -2.0 * (low + high)
+
+    def sample(self, rng: np.random.Generator, size: tuple[int, ...]) -> Array:
+        square = stats.geninvgauss.rvs(0.0, self.floor / self.ceiling, size=size, random_state=rng)
+        return 0.5 * np.log(square * self.floor * self.ceiling)
+
+    def pymc(self, name: str, **where: Any) -> Any:
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        constant = _log_normaliser(self.floor, self.ceiling)
+
+        def logp(value: Any, floor: Any, ceiling: Any) -> Any:
+            low = (floor * pt.exp(-value)) ** 2
+            high = (pt.exp(value) / ceiling) ** 2
+            return -0.5 * (low + high) - constant
+
+        def random(
+            floor: Any, ceiling: Any, rng: np.random.Generator | None = None, size: Any = None
+        ) -> Array:
+            generator = np.random.default_rng() if rng is None else rng
+            return self.sample(generator, size)
+
+        return pm.CustomDist(name, self.floor, self.ceiling, logp=logp, random=random, **where)
+
+    def row(self) -> tuple[float, float, float]:
+        return WALL, self.floor, self.ceiling

@@ -1,0 +1,62 @@
+"""Sweeps for families without closed forms: Metropolis within Gibbs."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..._model.problem import Problem
+from ..._model.raw import Raw
+from ..._support.arrays import Array
+from .metropolis_kernels import metropolis_sweeps
+
+
+class MetropolisSweeps:
+    """Labels and weights as in the conjugate sampler, components by scoring proposals.
+
+    Parameters
+    ----------
+    problem : Problem
+    """
+
+    def __init__(self, problem: Problem):
+        self.problem = problem
+
+    def state(self, raw: Raw) -> Raw:
+        """Arrays that sweeps change in place."""
+        return Raw(*(np.array(part, order="C") for part in raw))
+
+    def raw(self, state: Raw) -> Raw:
+        """The parameters of a state."""
+        return state
+
+    def run(
+        self,
+        states: list[Any],
+        keys: NDArray[np.uint64],
+        done: int,
+        n_keep: int,
+        thin: int,
+        pool: ThreadPoolExecutor,
+    ) -> tuple[Raw, Array]:
+        """Draws (chains, n_keep, ...), and how many components held a row; states change."""
+        problem, layout = self.problem, self.problem.layout
+        observations = problem.rows.observations
+
+        def one(chain: int) -> Array:
+            own = observations.each(np.empty_like)
+            return metropolis_sweeps(
+                observations, own, states[chain], problem.model.family,
+                problem.priors.weight_concentration, problem.component_priors,
+                layout.fit_intercept, keys[chain], done, n_keep, thin,
+            )  # fmt: skip
+
+        flat = np.stack(list(pool.map(one, range(len(keys)))))
+        lead, K, E = flat.shape[:-1], layout.n_components, len(layout.extras)
+        ends = np.cumsum([K, K * (1 + layout.n_features), K * E])
+        logits, line, extra, counted = np.split(flat, ends, axis=-1)
+        raw = Raw(logits[..., None], line.reshape(*lead, K, -1), extra.reshape(*lead, K, E))
+        return raw, counted[..., 0]

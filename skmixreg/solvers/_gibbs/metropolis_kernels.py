@@ -1,0 +1,258 @@
+"""Sweeps for any family: labels, weights, then every component by a scoring proposal.
+
+Given the labels, components are independent regressions with a prior.  Line and extras of one are
+proposed from a t distribution around one step of Fisher scoring from where they are, whose scale
+is the inverse information there, and accepted as Metropolis and Hastings have it (Gamerman 1997).
+Nothing is conjugate, and nothing is tuned.
+
+Randomness inside rows comes from counters, as in `sweep_kernels`.
+
+References
+----------
+Gamerman, D. (1997). Sampling from the posterior distribution in generalized linear mixed models.
+Statistics and Computing 7, 57-68.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..._kernels.cholesky_kernels import solve_upper
+from ..._kernels.compile import compiled
+from ..._kernels.variate_kernels import (
+    _GOLDEN,
+    _ONE,
+    _S12,
+    COUNTED_TRIALS,
+    binomial_draw,
+    log_gamma_draw,
+    mix,
+    normal,
+    uniform,
+)
+from ..._search.scoring_kernels import (
+    all_log_densities,
+    component_terms,
+    scoring_step,
+    squared_distance,
+)
+from .sweep_kernels import _sweep_key
+
+# Of the t distribution of proposals: heavy enough for the tails of skew conditionals.
+DF = 8.0
+
+
+@compiled
+def _draw_labels(observations, log_weights, densities, key, counts):
+    """Numbers of copies of every unit in every component: (K, U); overwrites ``densities``."""
+    K = log_weights.shape[0]
+    state = np.empty(1, dtype=np.uint64)
+    share = np.empty(K)
+    for u in range(counts.shape[1]):
+        start, stop = unit_bounds(observations.units, u)
+        top = -np.inf
+        for k in range(K):
+            a = log_weights[k] + prior_odds(observations.allowed, u, k)
+            for i in range(start, stop):
+                a += densities[k, i]
+            share[k] = a
+            top = max(top, a)
+        total = 0.0
+        for k in range(K):
+            share[k] = math.exp(share[k] - top)
+            total += share[k]
+            counts[k, u] = 0.0
+        state[0] = mix(key ^ mix(np.uint64(start + 1)))
+        copies = int(observations.weights[start])
+        if copies > COUNTED_TRIALS:
+            for k in range(K - 1):
+                odds = share[k] / total if total > 0.0 else 0.0
+                drawn = binomial_draw(copies, min(odds, 1.0), state)
+                counts[k, u] = drawn
+                copies -= drawn
+                total -= share[k]
+            counts[K - 1, u] = copies
+            continue
+        for _ in range(copies):
+            state[0] += _GOLDEN
+            v = (float(mix(state[0]) >> _S12) + 0.5) * 2.0**-52 * total
+            k = 0
+            reached = share[0]
+            while k < K - 1 and reached <= v:
+                k += 1
+                reached += share[k]
+            counts[k, u] += 1.0
+
+
+@compiled
+def unit_bounds(units, u):
+    """First row of a unit, and the row after its last."""
+    if units is None:
+        return u, u + 1
+    return units[u], units[u + 1]
+
+
+@compiled
+def prior_odds(allowed, u, k):
+    """Log prior odds of a label for a unit."""
+    if allowed is None:
+        return 0.0
+    return allowed[u, k]
+
+
+@compiled
+def _gather(values, rows, n, out):
+    """Columns ``rows`` of an array (a, N) that may be absent."""
+    if values is not None:
+        for j in range(values.shape[0]):
+            for i in range(n):
+                out[j, i] = values[j, rows[i]]
+
+
+@compiled
+def _gather_vector(values, rows, n, out):
+    if values is not None:
+        for i in range(n):
+            out[i] = values[rows[i]]
+
+
+@compiled
+def _select(units, counts, rows, copies):
+    """Rows of the units that a component holds, and how many copies of each."""
+    n = 0
+    for u in range(counts.shape[0]):
+        if counts[u] > 0.0:
+            start, stop = unit_bounds(units, u)
+            for i in range(start, stop):
+                rows[n] = i
+                copies[n] = counts[u]
+                n += 1
+    return n
+
+
+@compiled
+def _draw_weights(counts, concentration, logits, state):
+    K = logits.shape[0]
+    top = -np.inf
+    for k in range(K):
+        logits[k, 0] = log_gamma_draw(concentration + counts[k].sum(), state)
+        top = max(top, logits[k, 0])
+    norm = 0.0
+    for k in range(K):
+        norm += math.exp(logits[k, 0] - top)
+    norm = top + math.log(norm)
+    for k in range(K):
+        logits[k, 0] -= norm
+
+
+@compiled
+def _move_component(own, copies, n, theta, priors, fit_intercept, settings, state):
+    """One Metropolis-Hastings step of a component's coordinates, in place; whether it moved."""
+    D = theta.shape[0]
+    score, information = np.empty(D), np.empty((D, D))
+    centre, proposed = np.empty(D), np.empty(D)
+    here = component_terms(
+        own, copies, n, theta, priors, fit_intercept, settings, score, information
+    )
+    volume = scoring_step(theta, score, information, fit_intercept, centre)
+    # A chi-square variate is twice a Gamma one.
+    spread = math.sqrt(0.5 * DF) * math.exp(-0.5 * log_gamma_draw(0.5 * DF, state))
+    for i in range(D):
+        proposed[i] = spread * normal(state)
+    solve_upper(information, proposed)
+    for i in range(D):
+        proposed[i] += centre[i]
+    if not fit_intercept:
+        proposed[0] = 0.0
+    half = 0.5 * (DF + D - (0 if fit_intercept else 1))
+    forward = volume - half * math.log1p(squared_distance(proposed, centre, information) / DF)
+    there = component_terms(
+        own, copies, n, proposed, priors, fit_intercept, settings, score, information
+    )
+    volume = scoring_step(proposed, score, information, fit_intercept, centre)
+    backward = volume - half * math.log1p(squared_distance(theta, centre, information) / DF)
+    ratio = there + backward - here - forward
+    # Not a number where the proposal lies outside the range of numbers: stay.
+    if math.log(uniform(state)) < ratio:
+        theta[:] = proposed
+        return True
+    return False
+
+
+@compiled
+def metropolis_sweeps(
+    observations, own, raw, settings, concentration, priors, fit_intercept, chain_key, first_sweep,
+    n_keep, thin,
+):  # fmt: skip
+    """Run ``n_keep * thin`` sweeps in place and keep every ``thin``-th state.
+
+    Parameters
+    ----------
+    observations, own : Observations
+        The rows, and arrays of the same shapes to be overwritten with those of one component.
+    raw : Raw
+        State of the chain, changed in place; weights do not depend on columns.
+    settings : NamedTuple
+        Of the family.
+    concentration : float
+    priors : ndarray of shape (P + E, 3)
+        Of intercept, slopes and extras: `BlockPrior.row`.
+    fit_intercept : bool
+    chain_key : uint64
+    first_sweep : int
+        Sweeps this chain has done; with ``chain_key`` it selects the random numbers.
+    n_keep, thin : int
+
+    Returns
+    -------
+    ndarray of shape (n_keep, m + 2)
+        ``[logits | line | extra | filled | accepted]`` per kept sweep: the parameters, the number
+        of components that hold a row, and how many components moved since the last kept sweep.
+    """
+    n = observations.target.shape[0]
+    K, P = raw.line.shape
+    E = raw.extra.shape[1]
+    n_units = n if observations.units is None else len_units(observations.units)
+    densities, counts = np.empty((K, n)), np.empty((K, n_units))
+    rows, copies = np.empty(n, dtype=np.int64), np.empty(n)
+    theta = np.empty(P + E)
+    state = np.empty(1, dtype=np.uint64)
+    out = np.empty((n_keep, K * (1 + P + E) + 2))
+    moved = 0
+    for t in range(n_keep * thin):
+        key = _sweep_key(chain_key, first_sweep + t)
+        state[0] = mix(key + _ONE)
+        all_log_densities(observations, raw, settings, densities)
+        _draw_labels(observations, raw.logits[:, 0], densities, key, counts)
+        _draw_weights(counts, concentration, raw.logits, state)
+        filled = 0
+        for k in range(K):
+            m = _select(observations.units, counts[k], rows, copies)
+            filled += m > 0
+            _gather(observations.columns, rows, m, own.columns)
+            _gather(observations.auxiliary, rows, m, own.auxiliary)
+            _gather_vector(observations.target, rows, m, own.target)
+            _gather_vector(observations.offset, rows, m, own.offset)
+            theta[:P] = raw.line[k]
+            theta[P:] = raw.extra[k]
+            moved += _move_component(own, copies, m, theta, priors, fit_intercept, settings, state)
+            raw.line[k] = theta[:P]
+            raw.extra[k] = theta[P:]
+        if (t + 1) % thin == 0:
+            row = out[t // thin]
+            row[:K] = raw.logits[:, 0]
+            row[K : K + K * P] = raw.line.reshape(-1)
+            row[K + K * P : K + K * P + K * E] = raw.extra.reshape(-1)
+            row[-2], row[-1] = filled, moved
+            moved = 0
+    return out
+
+
+@compiled
+def len_units(units):
+    """Number of units, of their starts that may be absent."""
+    if units is None:
+        return 0
+    return units.shape[0] - 1

@@ -1,0 +1,72 @@
+"""What solvers may need of a problem, each with the sentence for problems that lack it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from .._model.problem import Problem
+
+
+class Need(NamedTuple):
+    """Something a solver cannot do without.
+
+    Attributes
+    ----------
+    holds : callable
+        Whether a problem has it.
+    words : callable
+        What is needed, what the problem has, and what to use instead.
+    """
+
+    holds: Callable[[Problem], bool]
+    words: Callable[[Problem], str]
+
+
+def _with_sweeps(problem: Problem) -> bool:
+    return problem.rows.in_memory or problem.family.conjugate
+
+
+NEEDS: dict[str, Need] = {
+    "memory": Need(
+        lambda problem: problem.rows.in_memory,
+        lambda problem: (
+            "needs all rows in memory, and these are in chunks; use solver='auto' or "
+            "solver='laplace'."
+        ),
+    ),
+    "conjugate": Need(
+        lambda problem: problem.family.conjugate,
+        lambda problem: (
+            f"needs a conjugate family, got family={problem.family.name!r}; use solver='nuts' or "
+            "solver='laplace'."
+        ),
+    ),
+    "counts": Need(
+        lambda problem: problem.rows.counts,
+        lambda problem: (
+            "needs sample weights that are counts (integers): a fractional weight is a power of "
+            "the likelihood, for which rows have no labels to draw; use solver='laplace' or "
+            "solver='nuts'."
+        ),
+    ),
+    "own extras": Need(
+        lambda problem: problem.family.conjugate or not problem.layout.shared_extra,
+        lambda problem: (
+            f"needs components that share nothing, and family={problem.family!r} shares its "
+            "extra parameters; use solver='laplace' or solver='nuts'."
+        ),
+    ),
+    "sweeps": Need(
+        _with_sweeps,
+        lambda problem: (
+            f"needs all rows in memory for family={problem.family.name!r}, and these are in "
+            "chunks; use solver='laplace'."
+        ),
+    ),
+}
+
+
+def missing(requires: tuple[str, ...], problem: Problem) -> list[str]:
+    """Sentences on what a problem lacks of what is required."""
+    return [NEEDS[name].words(problem) for name in requires if not NEEDS[name].holds(problem)]
