@@ -31,6 +31,7 @@ from skmixreg import Priors
 from skmixreg._model.density import LogPosterior
 from skmixreg._model.design import Design
 from skmixreg._model.layout import Layout
+from skmixreg._model.observations import Observations
 from skmixreg._model.problem import Problem
 from skmixreg._model.raw import Raw
 from skmixreg._model.rows import HeldRows
@@ -71,13 +72,13 @@ def simulate(n: int, K: int, replicate: int) -> tuple[Problem, np.ndarray]:
         np.log(rng.dirichlet(np.full(K, priors.weight_concentration))),
         rng.normal(0, priors.intercept_scale, K),
         rng.normal(0, priors.coef_scale, (K, p)),
-        family.sample_log_dispersion_prior((K,), priors, rng),
+        family.extra_priors(priors)[0].sample(rng, (K, 1)),
     )
     X = rng.normal(size=(n, p))
     z = rng.choice(K, size=n, p=np.exp(components.log_weights))
     mean = components.intercept[z] + (X * components.coef[z]).sum(axis=1)
-    y = rng.normal(mean, np.exp(components.log_dispersion[z]))
-    rows = HeldRows(np.ascontiguousarray(X.T), y, np.ones(n))
+    y = rng.normal(mean, np.exp(components.extra[z, 0]))
+    rows = HeldRows(Observations(np.ascontiguousarray(X.T), y, np.ones(n)))
     design = Design(np.zeros(p), np.ones(p), 0.0, 1.0, True)
     problem = Problem(rows, family, layout, priors, design)
     return problem, layout.collapse(components)
@@ -95,7 +96,7 @@ def quantities(problem: Problem, thetas: np.ndarray) -> np.ndarray:
             slopes.min(axis=1),
             slopes.max(axis=1),
             (np.exp(components.log_weights) * at_point).sum(axis=1),
-            components.log_dispersion.max(axis=1),
+            components.extra[..., 0].max(axis=1),
         ]
     )
 
@@ -124,7 +125,7 @@ def replicate(solver: str, n: int, K: int, number: int) -> dict[str, Any]:
         rng = np.random.default_rng([n, K, number, 1 + len(failed)])
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            posterior = attempt.solve(problem, rng, n_init=20)
+            posterior = Posterior.from_draws(problem, *attempt.solve(problem, rng, n_init=20))
         if not posterior.failures:
             break
         failed.append(posterior.failures[0])
