@@ -27,6 +27,7 @@ from .._posterior import prediction
 from .._posterior.posterior import Posterior
 from .._support.arrays import Array, log_sum_exp
 from .._support.failures import memory_advice
+from .._support.sampling import evenly_spaced
 from .information import with_draws
 
 if TYPE_CHECKING:
@@ -224,8 +225,7 @@ class _LeaveOneOut:
         """Posterior variance of every row's log-likelihood, from some of the draws: (rows,)."""
         S = self.n_draws
         T = min(S, SCREENING_DRAWS)
-        chosen = np.round((np.arange(T) + 0.5) * S / T - 0.5).astype(np.intp)
-        thinned = with_draws(self.posterior, _draws(self.posterior, chosen))
+        thinned = with_draws(self.posterior, _draws(self.posterior, evenly_spaced(S, T)))
         size = max(1, CHUNK_NUMBERS // T)
         parts = [
             prediction.log_likelihood_draws(

@@ -16,6 +16,7 @@ from .._proposals.one_labelling import ModeMixture
 from .._search.alignment import Pivot
 from .._search.mode_table import ModeTable
 from .._support.arrays import Array
+from .._support.sampling import systematic_counts
 from .draws import Draws
 from .limits import (
     ESS_LIMIT,
@@ -140,9 +141,7 @@ def start_points(
     mode : ndarray of shape (n,)
     """
     share = modes.probabilities
-    edges = np.concatenate([[0.0], np.cumsum(share)])
-    edges[-1] = 1.0
-    counts = np.diff(np.floor(edges * n + rng.random()).astype(int))
+    counts = systematic_counts(rng, share, n)
     for m in np.flatnonzero((counts == 0) & (share > NEGLIGIBLE_SHARE)):
         if counts.max() > 1:
             counts[counts.argmax()] -= 1
@@ -356,9 +355,7 @@ def _resampled_rows(
     region: NDArray[np.intp], share: Array, rng: np.random.Generator
 ) -> NDArray[np.intp]:
     """Indices of draws such that every region has its share, in random order."""
-    edges = np.concatenate([[0.0], np.cumsum(share / share.sum())])
-    edges[-1] = 1.0
-    counts = np.diff(np.floor(edges * len(region) + rng.random()).astype(int))
+    counts = systematic_counts(rng, share / share.sum(), len(region))
     rows = []
     for r in np.flatnonzero(counts):
         own = np.flatnonzero(region == r)

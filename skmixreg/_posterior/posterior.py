@@ -20,13 +20,14 @@ from .._model.problem import Problem
 from .._model.raw import Model, Raw
 from .._search.alignment import (
     AMBIGUITY,
+    DEGREES_OF_FREEDOM,
     Pivot,
     component_order,
     permuted_scale,
-    student_log_density,
 )
 from .._search.mode_table import ModeTable
 from .._support.arrays import Array
+from .._support.student import student_log_kernel
 from ..families._base import Family
 
 if TYPE_CHECKING:
@@ -437,9 +438,8 @@ def _nearest_mode(layout: Layout, modes: ModeTable, components: Raw) -> NDArray[
         white = solve_triangular(mode.scale, (theta - mode.theta).T, lower=True)
         log_volume = float(np.log(np.diagonal(mode.scale)).sum())
         distance[:, column] = np.einsum("ds,ds->s", white, white)
-        score[:, column] = modes.log_masses[index] + student_log_density(
-            distance[:, column], log_volume, d
-        )
+        kernel = student_log_kernel(distance[:, column], d, DEGREES_OF_FREEDOM)
+        score[:, column] = modes.log_masses[index] + (kernel - log_volume)
     nearest = np.argmax(score, axis=1)
     # Twice the 0.9999 quantile, since posteriors of few rows are wider than Laplace's.
     far = distance[np.arange(S), nearest] > 2.0 * chdtri(d, 1e-4)

@@ -23,6 +23,7 @@ from .._model.observations import Observations
 from .._model.raw import Raw
 from .._support.arrays import Array
 from .._support.failures import memory_advice
+from .._support.sampling import evenly_spaced
 from . import row_mixtures
 from .posterior import Posterior
 from .row_mixtures import RowMixtures
@@ -340,7 +341,7 @@ def _thinned(posterior: Posterior) -> Raw:
     S = len(draws.logits)
     if S <= THINNED_DRAWS:
         return draws
-    chosen = np.round((np.arange(THINNED_DRAWS) + 0.5) * S / THINNED_DRAWS - 0.5).astype(np.intp)
+    chosen = evenly_spaced(S, THINNED_DRAWS)
     return Raw(*(a[chosen] for a in draws))
 
 

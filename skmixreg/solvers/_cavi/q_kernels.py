@@ -8,7 +8,7 @@ with the intercept first (its entries are 0 without one), m = K dispersions, or 
   Cholesky factor of their precision, so that their covariance is R'R;
 * ``spreads`` (m, 7): of t = log(sigma^2), see `inverse_gaussian_moments`.
 
-Sufficient statistics come in the order of `_model.sum_kernels.weighted_moments` without its first
+Sufficient statistics come in the order of `_model.row_kernels.weighted_moments` without its first
 element, as means per observation.
 """
 
@@ -139,15 +139,23 @@ def _expected_log_density(x, y, lines, factors, precision, scratch, out):
 
 
 @compiled
-def variational_moments(start, stop, X, y, w, log_weights, lines, factors, spreads):
+def variational_moments(start, stop, observations, log_weights, lines, factors, spreads):
     """Sums over rows for coordinate ascent.
 
     Returns
     -------
     ndarray of shape (1 + K + K P (P + 1) / 2 + K P + K,)
-        As `skmixreg._model.sum_kernels.weighted_moments`, at the responsibilities that maximise the
+        As `skmixreg._model.row_kernels.weighted_moments`, at the responsibilities that maximise the
         evidence lower bound; the first element is the part of the bound that the rows enter.
     """
+    return _variational_moments(
+        start, stop, observations.columns, observations.target, observations.weights,
+        log_weights, lines, factors, spreads,
+    )  # fmt: skip
+
+
+@compiled
+def _variational_moments(start, stop, X, y, w, log_weights, lines, factors, spreads):
     K, P = lines.shape
     p = P - 1
     constant, precision = np.empty(K), np.empty(K)
@@ -318,7 +326,7 @@ def natural_gradient_steps(
     bound = 0.0
     for lo in range(0, n, batch):
         hi = min(lo + batch, n)
-        moments = variational_moments(lo, hi, X, y, w, log_weights, lines, factors, spreads)
+        moments = _variational_moments(lo, hi, X, y, w, log_weights, lines, factors, spreads)
         done += 1
         rate = (hi - lo) / min(batch, n) * (done + delay) ** -forgetting
         # n / (rows of the step) times their sums estimates the sums over all rows.
