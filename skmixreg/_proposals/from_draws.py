@@ -92,7 +92,7 @@ def _clusters(thetas: Array, rng: np.random.Generator) -> list[Array]:
     """Draws in clusters that are large enough for moments of their own."""
     S, d = thetas.shape
     least = DRAWS_PER_COORDINATE * d
-    if S < 2 * d:
+    if 2 * d > S:
         return []
     k = min(MOST_CLUSTERS, S // least)
     if k < 2:

@@ -105,7 +105,7 @@ class ModeMixture:
         Its integral is the share of `sample` that is right.
         """
         densities, _ = self._evaluate(thetas)
-        return logsumexp(densities, axis=1) - gammaln(self.problem.layout.n_components + 1.0)
+        return logsumexp(densities, axis=1) - self.problem.layout.log_labellings
 
     def nearest(self, thetas: Array) -> NDArray[np.intp]:
         """The part that gives a draw most of its density: (S, d) -> (S,).

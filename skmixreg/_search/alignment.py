@@ -162,7 +162,7 @@ class Pivot:
             white = (points - self.location[label]) @ self.whitener[label].T
             distance = np.einsum("ski,ski->sk", white, white)
             out[:, :, label] = -student_log_density(distance, self.log_volume[label], size)
-        return out
+        return out + self.layout.forbidden
 
     def align(self, components: Raw) -> tuple[Order, Array]:
         """Labels under which draws resemble the pivot most.

@@ -8,7 +8,6 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 from scipy.linalg import solve_triangular
-from scipy.special import gammaln
 
 from ..._draws.approximation import khat_threshold, narrowness, own_labels, pareto_khat
 from ..._draws.draws import Draws
@@ -327,7 +326,7 @@ class Stream:
             theta=thetas[None],
             log_prior=log_prior[None],
             log_likelihood=None,
-            log_proposal=log_proposal[None] - gammaln(self.layout.n_components + 1.0),
+            log_proposal=log_proposal[None] - self.layout.log_labellings,
             solver=solver,
             report={
                 "n_observations": self.total,
