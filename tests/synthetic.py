@@ -21,7 +21,7 @@ def random_components(rng: np.random.Generator, K: int, p: int, *lead: int) -> R
         np.log(weights),
         rng.normal(0, 0.5, (*lead, K)),
         rng.normal(0, 1.0, (*lead, K, p)),
-        rng.normal(-1.5, 0.5, (*lead, K)),
+        rng.normal(-1.5, 0.5, (*lead, K, 1)),
     )
 
 

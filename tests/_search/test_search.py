@@ -7,6 +7,7 @@ from conftest import REFERENCE_NAMES, load_reference, two_lines
 from skmixreg import Priors
 from skmixreg._model.density import LogPosterior
 from skmixreg._model.problem import Problem
+from skmixreg._model.raw import Raw
 from skmixreg._search.newton import GRADIENT_TOLERANCE, polish
 from skmixreg._search.search import find_modes
 from skmixreg.families import Gaussian
@@ -77,7 +78,7 @@ def test_collapse_never_wins():
     y[:3] = 2 * X[:3, 0]  # three rows exactly on a line of their own
     problem = problem_of(X, y, 2)
     best = search(problem).best
-    assert np.exp(problem.layout.expand(best.theta).log_dispersion).min() > 0.01
+    assert np.exp(problem.layout.expand(best.theta).extra).min() > 0.01
 
 
 def test_polish_leaves_a_saddle():
@@ -85,7 +86,7 @@ def test_polish_leaves_a_saddle():
     density = LogPosterior(problem)
     pooled = search(problem.with_components(1)).best
     inner = problem.with_components(1).layout.expand(pooled.theta)
-    twice = type(inner)(np.log([0.5, 0.5]), *(np.concatenate([a, a]) for a in inner[1:]))
+    twice = Raw(*(np.concatenate([a, a]) for a in inner))
     saddle = problem.layout.collapse(twice)
     found = polish(density, saddle)
     assert found.definite
