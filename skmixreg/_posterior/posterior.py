@@ -48,8 +48,6 @@ class Moments(NamedTuple):
 
     Attributes
     ----------
-    weights : ndarray of shape (K,)
-        E[w_k].
     lines : ndarray of shape (K, p + 1)
         E[b_k].
     mean : ndarray of shape (p + 1,)
@@ -60,15 +58,16 @@ class Moments(NamedTuple):
         E[sum_k w_k sigma_k^2].
     """
 
-    weights: Array
     lines: Array
     mean: Array
     spread: Array
     noise: float
 
     @classmethod
-    def of(cls, components: Raw, family: Family) -> Moments:
-        """Moments over draws with any leading axes."""
+    def of(cls, components: Raw, family: Family) -> Moments | None:
+        """Moments over draws with any leading axes; None of a family they are not exact for."""
+        if not family.linear_mean:
+            return None
         lines = components.line
         K, width = lines.shape[-2:]
         lines = lines.reshape(-1, K, width)
@@ -79,7 +78,6 @@ class Moments(NamedTuple):
         deviation = ((lines - mean) * np.sqrt(share)[..., None]).reshape(-1, width)
         variance = family.variance(lines[..., 0], *extra)
         return cls(
-            weights=weights.mean(axis=0),
             lines=lines.mean(axis=0),
             mean=mean,
             spread=deviation.T @ deviation,
@@ -130,8 +128,8 @@ class Posterior(Mapping[str, Array]):
     draw_mode, log_prior : ndarray of shape (chains, draws)
     per_draw : dict of ndarrays of shape (chains, draws)
         Further numbers of every draw: log-likelihood, log proposal, what the solver counted.
-    moments : Moments
-        For predictions.
+    moments : Moments or None
+        For predictions; None where the mean is not the linear predictor.
     """
 
     solver: str
@@ -151,7 +149,7 @@ class Posterior(Mapping[str, Array]):
     draw_mode: NDArray[np.intp]
     log_prior: Array
     per_draw: dict[str, Array]
-    moments: Moments
+    moments: Moments | None
 
     __hash__ = object.__hash__
 

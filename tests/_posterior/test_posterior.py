@@ -64,7 +64,7 @@ def test_user_units():
     standardised = drawn.intercept[0, 0] + Z @ drawn.coef[0, 0].T
     np.testing.assert_allclose(user, design.y_mean + design.y_scale * standardised)
     np.testing.assert_allclose(
-        posterior["sigma"], design.y_scale * np.exp(drawn.log_dispersion), rtol=1e-12
+        posterior["sigma"], design.y_scale * np.exp(drawn.extra[..., 0]), rtol=1e-12
     )
     shift = problem.n_rows * np.log(design.y_scale)
     np.testing.assert_allclose(posterior["log_likelihood"], -40.0 - shift)
@@ -78,7 +78,7 @@ def test_labels_and_order():
     # Draws come with random labels; they leave in the order of the first coefficient.
     problem = make_problem(K=3)
     components = Raw.of(
-        np.log([0.2, 0.3, 0.5]), np.zeros(3), np.array([[1.0], [-1.0], [0.0]]), np.zeros(3)
+        np.log([0.2, 0.3, 0.5]), np.zeros(3), np.array([[1.0], [-1.0], [0.0]]), np.zeros((3, 1))
     )
     mode = make_mode(problem, components, sd=0.03)
     posterior = make_posterior(problem, [mode])
@@ -92,7 +92,7 @@ def test_labels_and_order():
 
 def test_mode_of_every_draw():
     problem = make_problem(K=2)
-    near = Raw.of(np.log([0.5, 0.5]), np.zeros(2), np.array([[1.0], [-1.0]]), np.zeros(2))
+    near = Raw.of(np.log([0.5, 0.5]), np.zeros(2), np.array([[1.0], [-1.0]]), np.zeros((2, 1)))
     far = near._replace(intercept=np.array([0.9, -0.9]), coef=np.array([[0.9], [-1.1]]))
     hopeless = near._replace(intercept=np.array([2.0, 2.0]))
     modes = [
@@ -200,6 +200,6 @@ def test_pickles():
 
 def test_ambiguous_share():
     problem = make_problem(K=2)
-    same = Raw.of(np.log([0.5, 0.5]), np.zeros(2), np.array([[0.1], [-0.1]]), np.zeros(2))
+    same = Raw.of(np.log([0.5, 0.5]), np.zeros(2), np.array([[0.1], [-0.1]]), np.zeros((2, 1)))
     posterior = make_posterior(problem, [make_mode(problem, same, sd=0.5)])
     assert posterior.ambiguous_share > 0.8
