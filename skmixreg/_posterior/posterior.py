@@ -28,6 +28,7 @@ from .._search.alignment import (
 from .._search.mode_table import ModeTable
 from .._support.arrays import Array
 from ..families._base import Family
+from .mode_summaries import summaries_by_mode
 
 if TYPE_CHECKING:
     import xarray
@@ -280,7 +281,8 @@ class Posterior(Mapping[str, Array]):
         feature_names : sequence of str of length p
         by_mode : bool, default=False
             One block of rows per mode, over the draws near that mode only, without diagnostics
-            (which concern whole chains).  Modes with fewer than two draws are left out.
+            (which concern whole chains).  Modes with fewer than two draws are left out; where none
+            has two, as of a point, every mode has the parameters at it, and nan for the rest.
         probability : float, default=0.9
             Mass of the intervals.
 
@@ -302,15 +304,10 @@ class Posterior(Mapping[str, Array]):
             # The weight of a single component does not vary: its diagnostics are nan.
             with np.errstate(invalid="ignore", divide="ignore"):
                 return az.summary(self.to_datatree(feature_names), **options)
-        labels, counts = np.unique(self.draw_mode, return_counts=True)
-        values = {name: self[name] for name in names}
-        tables = {}
-        for label in labels[counts >= 2]:
-            near = {name: a[self.draw_mode == label][None] for name, a in values.items()}
-            tree = self._datatree({"posterior": near}, feature_names)
-            with np.errstate(invalid="ignore", divide="ignore"):
-                tables[int(label)] = az.summary(tree, kind="stats", **options)
-        return pd.concat(tables, names=["mode", None])
+        return summaries_by_mode(
+            {name: self[name] for name in names}, self.draw_mode, self.mode_parameters,
+            lambda near: self._datatree({"posterior": near}, feature_names), options,
+        )  # fmt: skip
 
     def contrast(self, feature_names: Sequence[str], probability: float = 0.9) -> pd.DataFrame:
         """Differences between components, coefficient by coefficient.
