@@ -154,6 +154,8 @@ class Posterior(Mapping[str, Array]):
     per_draw: dict[str, Array]
     moments: Moments
 
+    # Mappings compare item by item, and arrays have no truth: a posterior is equal to itself.
+    __eq__ = object.__eq__
     __hash__ = object.__hash__
 
     @classmethod
