@@ -16,8 +16,10 @@ from scipy.special import chdtri
 from .._draws.draws import Draws
 from .._model.design import Design
 from .._model.layout import Layout
+from .._model.priors import NumericPriors
 from .._model.problem import Problem
 from .._model.raw import Model, Raw
+from .._model.resolution import Resolution
 from .._search.alignment import (
     AMBIGUITY,
     Pivot,
@@ -124,6 +126,8 @@ class Posterior(Mapping[str, Array]):
     layout : Layout
     design : Design
         Between the user's units and the standardised ones.
+    priors, resolution : NumericPriors, Resolution or None
+        As those of the `Problem`.
     components : Raw
         Draws in standardised units, leading axes (chains, draws).
     mode_components : Raw
@@ -147,6 +151,8 @@ class Posterior(Mapping[str, Array]):
     family: Family
     layout: Layout
     design: Design
+    priors: NumericPriors
+    resolution: Resolution | None
     components: Raw
     mode_components: Raw
     draw_mode: NDArray[np.intp]
@@ -218,6 +224,8 @@ class Posterior(Mapping[str, Array]):
             family=problem.family,
             layout=layout,
             design=problem.design,
+            priors=problem.priors,
+            resolution=problem.resolution,
             components=components,
             mode_components=mode_raw.permuted(mode_orders),
             draw_mode=draw_mode.reshape(shape),
@@ -384,11 +392,8 @@ class Posterior(Mapping[str, Array]):
         if "log_likelihood" in self:
             stats["lp"] = self.log_prior + self["log_likelihood"]
         groups = {"posterior": parameters, "sample_stats": stats}
-        data = {
-            "log_likelihood": log_likelihood,
-            "posterior_predictive": posterior_predictive,
-            "observed_data": observed,
-        }
+        data = {"log_likelihood": log_likelihood, "posterior_predictive": posterior_predictive}
+        data["observed_data"] = observed
         groups |= {name: {"y": values} for name, values in data.items() if values is not None}
         return self._datatree(groups, feature_names)
 
