@@ -311,7 +311,8 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         Parameters
         ----------
         by_mode : bool, default=False
-            Whether to summarise the draws of every mode on their own.
+            Whether to summarise the draws of every mode on their own; of the single draw of
+            ``map``, the parameters at every mode, with nan for sd and interval.
         probability : float, default=0.9
             Probability of the equal-tailed intervals.
 

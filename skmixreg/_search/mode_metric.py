@@ -25,7 +25,7 @@ def collapsed(problem: Problem, mode: Mode) -> bool:
     needed = layout.n_features + int(layout.fit_intercept) + 1
     sigma = np.exp(layout.expand(mode.theta).extra[:, 0])
     few = (mode.counts > 1.0) & (mode.counts < needed + 0.5)
-    return bool((few & (sigma < 3.0 * problem.priors.sigma_floor)).any())
+    return bool((few & (sigma < 3.0 * problem.least_sigma)).any())
 
 
 def matching(problem: Problem, theta: Array, mode: Mode) -> NDArray[np.intp]:

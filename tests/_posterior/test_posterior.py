@@ -1,5 +1,6 @@
 """Posterior: units, labels, tables."""
 
+import dataclasses
 import pickle
 
 import arviz as az
@@ -16,6 +17,7 @@ from synthetic import (
 )
 
 from skmixreg._model.raw import Raw
+from skmixreg._posterior.posterior import ELSEWHERE
 
 PARAMETERS = ["weights", "intercept", "coef", "sigma"]
 
@@ -113,6 +115,35 @@ def test_mode_of_every_draw():
     assert table.index.names[0] == "mode"
     np.testing.assert_allclose(table.loc[(1, "intercept[0]"), "mean"], means[1][0])
     assert "r_hat" not in table.columns
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2)])
+def test_modes_with_a_draw_or_none_are_points(shape):
+    problem = make_problem(K=2)
+    near = Raw.of(np.log([0.5, 0.5]), np.zeros(2), np.array([[1.0], [-1.0]]), np.zeros(2))
+    far = Raw.of(np.log([0.5, 0.5]), np.array([0.9, -0.9]), np.array([[0.9], [-1.1]]), np.zeros(2))
+    modes = [make_mode(problem, near), make_mode(problem, far)]
+    theta = draws_around(problem.layout, modes, shape)
+    posterior = make_posterior(problem, modes, theta=theta)
+    table = posterior.summary(["x"], by_mode=True)
+    assert list(table.index.unique("mode")) == [0, 1]
+    at = posterior.mode_parameters
+    for mode in (0, 1):
+        for k in (0, 1):
+            row = table.loc[(mode, f"coef[{k}, x]")]
+            assert row["mean"] == pytest.approx(at["coef"][mode, k, 0])
+            assert row.drop("mean").isna().all()
+    many = make_posterior(problem, modes).summary(["x"], by_mode=True)
+    assert list(table.columns) == list(many.columns)
+    assert list(table.index) == list(many.index)
+
+
+def test_draws_near_no_mode_are_a_block_of_their_own():
+    _, posterior = simple_posterior(K=2, p=1, shape=(2, 50))
+    away = dataclasses.replace(posterior, draw_mode=np.full((2, 50), ELSEWHERE))
+    table = away.summary(["x"], by_mode=True)
+    assert list(table.index.unique("mode")) == [ELSEWHERE]
+    assert table["sd"].notna().all()
 
 
 def test_summary_is_that_of_arviz():

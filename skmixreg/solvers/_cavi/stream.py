@@ -34,7 +34,7 @@ LEAST_ROWS = 20
 NEAR_MODE = 4.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Belief:
     """A quadratic log posterior.
 
@@ -107,7 +107,7 @@ class _Remembered(LogPosterior):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stream:
     r"""What is kept of the rows seen: a quadratic log posterior and second moments.
 
