@@ -399,11 +399,10 @@ class BayesianMixtureRegressor(CallbackSupportMixin, AssessedMixture):
             standardisation = validation.resolve_standardisation(
                 self.priors, X.shape[1], bool(self.fit_intercept)
             )
-        held = isinstance(X, np.ndarray)
-        if held:
+        if isinstance(X, np.ndarray):
             family.check_response(y)
         return Problem.from_data(
-            HeldData(X, y, weights, n_threads) if held else X,
+            HeldData(X, y, weights, n_threads) if isinstance(X, np.ndarray) else X,
             family=family,
             n_components=self.n_components,
             priors=priors,
