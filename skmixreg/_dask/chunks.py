@@ -155,6 +155,7 @@ def known(part: Part, each: None) -> tuple[Summary, Array]:
 def standardise(part: Part, each: None, design: Design, family: Family) -> Observations:
     """The chunk on the standardised scale."""
     n = len(part.y)
+    family.check_response(part.y)
     weights = np.ones(n) if part.weights is None else np.array(part.weights, order="C")
     return Observations(
         design.columns(part.X), design.target(part.y), weights,

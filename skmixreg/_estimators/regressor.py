@@ -401,6 +401,8 @@ class BayesianMixtureRegressor(CallbackSupportMixin, AssessedMixture):
             standardisation = validation.resolve_standardisation(
                 self.priors, X.shape[1], bool(self.fit_intercept)
             )
+        if isinstance(X, np.ndarray):
+            family.check_response(y)
         problem = Problem.from_data(
             HeldData(X, y, weights, n_threads) if isinstance(X, np.ndarray) else X,
             family=family,

@@ -358,6 +358,7 @@ def validate_rows_and_target(estimator: BaseEstimator, X: Any, y: Any) -> tuple[
     if y is not None:
         check_numeric_target(y)
     X, y = _validated(estimator, X, y, reset=False, y_numeric=True)
+    estimator.posterior_.family.check_response(y)
     return X, y
 
 
