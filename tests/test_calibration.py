@@ -37,7 +37,8 @@ def test_band_holds_uniform_ranks_and_no_others(calibration):
 
 def test_committed_results_are_of_every_exact_solver_and_inside(calibration):
     results = json.loads(calibration.RESULTS.read_text())
-    assert set(results) == {name for name, solver in SOLVERS.items() if solver.exact}
+    exact = {name for name, solver in SOLVERS.items() if solver.exact}
+    assert set(results) == exact | {f"{name}, poisson" for name in ("auto", "laplace", "gibbs")}
     for row in results.values():
         for sample in row["ranks"].values():
             assert len(sample) == row["replicates"]
@@ -46,10 +47,11 @@ def test_committed_results_are_of_every_exact_solver_and_inside(calibration):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("family", ["gaussian", "poisson"])
 @pytest.mark.parametrize("solver", ["gibbs", "laplace"])
-def test_fifty_replicates(calibration, solver):
+def test_fifty_replicates(calibration, solver, family):
     rows = [
-        calibration.replicate(solver, n, K, 1000 + number)
+        calibration.replicate(solver, n, K, 1000 + number, family)
         for number in range(9)
         for n, K in calibration.CELLS
     ][:50]

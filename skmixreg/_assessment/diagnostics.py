@@ -268,6 +268,20 @@ def _identified(fit: Fit) -> list[Row]:
     return rows
 
 
+def _resolution(fit: Fit) -> list[Row]:
+    found = fit.posterior.resolution
+    if found is None:
+        return []
+    scale = fit.posterior.design.y_scale
+    step, sd, floor = (each * scale for each in (found.step, found.sd, fit.priors.sigma_floor))
+    verdict = (
+        f"y looks rounded to multiples of {step:.4g}, sd {sd:.3g}, with up to {found.most:g} rows "
+        f"tied: the floor of sigma was raised to {floor:.3g}, so that no component is narrower on "
+        "tied rows alone; Priors(sigma_floor=0.003) takes y to be exact"
+    )
+    return [Row("resolution_of_y", step, np.nan, None, verdict)]
+
+
 def _prior_sensitivity(fit: Fit) -> list[Row]:
     table = sensitivities(fit.posterior, fit.feature_names)
     if table is None:
@@ -293,5 +307,5 @@ def _prior_sensitivity(fit: Fit) -> list[Row]:
 
 
 ROWS: tuple[Callable[[Fit], list[Row]], ...] = (
-    _converged, _search, _reported, _evidence, _identified, _prior_sensitivity,
+    _converged, _search, _reported, _evidence, _identified, _resolution, _prior_sensitivity,
 )  # fmt: skip

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import numpy as np
-from scipy.special import gammaln
 
 from .._model.density import LogPosterior
 from .._model.problem import Problem
@@ -64,7 +63,7 @@ def draws_from(
     thetas = approximation.sample(rng, n)
     with progress.stage(f"{solver}: {n} draws", n) as stage:
         log_prior, log_likelihood = LogPosterior(problem).values(thetas, stage.advance)
-    log_proposal = approximation.log_density(thetas) - gammaln(problem.layout.n_components + 1.0)
+    log_proposal = approximation.log_density(thetas) - problem.layout.log_labellings
     khat = pareto_khat(
         np.where(own_labels(problem, thetas), log_prior + log_likelihood - log_proposal, -np.inf)
     )

@@ -30,6 +30,8 @@ LEAST_IMPORTANCE_ESS = 400.0
 # Nats by which Gibbs sweeps may raise the largest ratio p / q: it grew by at most 1.8 in sound
 # fits, by 14 and more in unsound ones.
 EXCESS_LIMIT = 3.0
+# So much calls for parts that are fitted to a chain: it grew by 2 where a mean was 0.14 sds off.
+SUSPICIOUS_EXCESS = 1.0
 
 # Approximations.
 # Smallest accepted ratio of an sd of an approximation to the one from the curvature of the

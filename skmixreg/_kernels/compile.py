@@ -4,7 +4,9 @@ numba's own cache knows of changes in the file of a function only, so that a ker
 running old versions of the functions it calls.  Here all kernels live in one folder whose name is
 a hash of the sources of all of them, and of the versions of numba and Python.  Sources
 are the files of the package that match ``*_kernels.py`` or that import from this module, and
-this file.  Old folders are left alone; deleting any of them is safe.
+this file.  Kernels that are given a NamedTuple from elsewhere, the settings of a family of a user's
+own, are kept under a hash of its file too.  Old folders are left alone; deleting any of them is
+safe.
 
 The folder is in ``NUMBA_CACHE_DIR`` if that is set, else in the user's cache directory
 (``XDG_CACHE_HOME``).  A file holds one kernel for one signature and processor, and appears in one
@@ -15,6 +17,7 @@ cache (folder not writable, file damaged, private parts of numba changed) only c
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 import pickle
 import platform
@@ -27,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba import config, njit
+from numba import config, njit, types
 
 try:
     from numba.core.caching import NullCache
@@ -76,6 +79,34 @@ def cache_folder() -> Path:
     return user_cache_directory() / "skmixreg" / key.hexdigest()[:20]
 
 
+@cache
+def source_of(settings: type) -> str:
+    """Hash of the file that defines a class outside the package, else nothing.
+
+    Raises
+    ------
+    TypeError, OSError
+        If there is no such file, as in a notebook.
+    """
+    path = Path(inspect.getfile(settings)).resolve()
+    if path.is_relative_to(PACKAGE.resolve()):
+        return ""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def described(argument: Any) -> Any:
+    """What the type of a NamedTuple does not print: its fields, at all depths, and its source."""
+    if not isinstance(argument, types.BaseNamedTuple):
+        return None
+    settings = argument.instance_class
+    return (
+        f"{settings.__module__}.{settings.__qualname__}",
+        argument.fields,
+        source_of(settings),
+        [described(inner) for inner in argument.types],
+    )
+
+
 if NullCache is not None:
 
     class KernelCache(NullCache):
@@ -90,10 +121,8 @@ if NullCache is not None:
             return str(self._folder)
 
         def _entry(self, signature: Any, codegen: Any) -> tuple[Path, str]:
-            # a NamedTuple prints without the names of its fields
-            arguments = getattr(signature, "args", signature)
-            fields = [getattr(argument, "fields", None) for argument in arguments]
-            key = repr((self._name, str(signature), fields, codegen.magic_tuple()))
+            tuples = [described(argument) for argument in getattr(signature, "args", signature)]
+            key = repr((self._name, str(signature), tuples, codegen.magic_tuple()))
             digest = hashlib.sha256(key.encode()).hexdigest()[:20]
             return self._folder / f"{self._name.rpartition('.')[2]}-{digest}.pickle", key
 

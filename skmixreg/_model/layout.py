@@ -149,6 +149,14 @@ class Layout:
         return (*((free,) if free else ()), *((k,) for k in sorted(alone)))
 
     @cached_property
+    def forbidden(self) -> Array:
+        """A cost that no relabelling pays: 1e9 where two components are not exchangeable."""
+        label = np.empty(self.n_components, dtype=np.intp)
+        for c, members in enumerate(self.classes):
+            label[list(members)] = c
+        return np.where(label[:, None] == label, 0.0, 1e9)
+
+    @cached_property
     def log_labellings(self) -> float:
         """Logarithm of the number of labellings of one set of parameters."""
         return float(sum(gammaln(len(members) + 1.0) for members in self.classes))

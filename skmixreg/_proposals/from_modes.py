@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import gammaln
 
 from .._model.density import LogPosterior
 from .._model.problem import Problem
@@ -100,7 +99,6 @@ def with_missing_modes(
     log_evidence : float
         Estimate of the log evidence, for the shares of the new parts.
     """
-    K = problem.layout.n_components
     density = LogPosterior(problem)
     parts, shares = list(proposal.parts), list(proposal.probabilities)
     students = [part for part in parts if isinstance(part, StudentPart)]
@@ -116,7 +114,8 @@ def with_missing_modes(
             parts.append(_student(problem, found.theta, found.scale, counts))
             log_volume = 0.5 * problem.layout.size * np.log(2.0 * np.pi)
             log_volume += np.log(np.diagonal(found.scale)).sum()
-            mass = found.log_prior + found.log_likelihood + log_volume + gammaln(K + 1.0)
+            log_volume += problem.layout.log_labellings
+            mass = found.log_prior + found.log_likelihood + log_volume
             shares.append(float(np.clip(np.exp(min(mass - log_evidence, 0.0)), 0.02, 0.3)))
     return proposal.with_parts(parts, np.array(shares))
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, logsumexp
+from scipy.special import logsumexp
 
 from .._model.problem import Problem
 from .._search.alignment import Pivot
@@ -107,7 +107,7 @@ class ModeMixture:
         Its integral is the share of `sample` that is right.
         """
         densities, _ = self._evaluate(thetas)
-        return logsumexp(densities, axis=1) - gammaln(self.problem.layout.n_components + 1.0)
+        return logsumexp(densities, axis=1) - self.problem.layout.log_labellings
 
     def nearest(self, thetas: Array) -> NDArray[np.intp]:
         """The part that gives a draw most of its density: (S, d) -> (S,).

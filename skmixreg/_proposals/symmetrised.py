@@ -305,7 +305,7 @@ class SymmetrisedMixture:
             *self._arguments,
             NEGLIGIBLE_NATS,
         )
-        total = np.asarray(total - gammaln(self.layout.n_components + 1.0))
+        total = np.asarray(total - self.layout.log_labellings)
         if self.split is None:
             return total
         return np.logaddexp(

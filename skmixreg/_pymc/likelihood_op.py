@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,17 +14,22 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
 
-from .._kernels.compile import kernel_sources
+from .._kernels.compile import kernel_sources, source_of
 from .._model import row_kernels
 from .._model.observations import Observations
 from .._model.raw import Model, Raw
 
 
-def _sources_version() -> int:
+def _sources_version(settings: type) -> int:
     """A number that changes with the kernels' sources: PyTensor's disk cache outlives them."""
     digest = hashlib.sha256()
     for path in [Path(__file__), *kernel_sources()]:
         digest.update(path.read_bytes())
+    try:
+        digest.update(source_of(settings).encode())
+    except (TypeError, OSError):
+        # A family of a notebook has no file: nothing that was stored is sure to be it.
+        digest.update(os.urandom(16))
     return int.from_bytes(digest.digest()[:7], "big")
 
 
@@ -116,4 +122,4 @@ def _compiled_log_likelihood(op: MixtureLogLikelihood, node: Any = None, **kwarg
             flat[stop:].copy().reshape(extra.shape),
         )
 
-    return log_likelihood, _sources_version()
+    return log_likelihood, _sources_version(type(settings))

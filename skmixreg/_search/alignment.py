@@ -148,7 +148,7 @@ class Pivot:
             distance = np.einsum("ski,ski->sk", white, white)
             kernel = student_log_kernel(distance, size, DEGREES_OF_FREEDOM)
             out[:, :, label] = self.log_volume[label] - kernel
-        return out
+        return out + self.layout.forbidden
 
     def align(self, components: Raw) -> tuple[Order, Array]:
         """Labels under which draws resemble the pivot most.

@@ -9,6 +9,7 @@ from scipy.optimize import linear_sum_assignment
 
 from .._model.problem import Problem
 from .._support.arrays import Array
+from ..families._priors import WallPrior
 from .mode_table import Mode
 
 
@@ -18,14 +19,17 @@ def window(problem: Problem) -> float:
 
 
 def collapsed(problem: Problem, mode: Mode) -> bool:
-    """Whether a component lives on too few rows to have a residual sd of its own."""
-    layout = problem.layout
-    if layout.n_components == 1 or layout.own_extras.size == 0 or problem.family.discrete:
+    """Whether a component lives on too few rows to have a spread of its own."""
+    layout, bend = problem.layout, problem.family.bend
+    if layout.n_components == 1 or layout.own_extras.size == 0 or bend is None:
+        return False
+    prior = problem.extra_priors[bend]
+    if not isinstance(prior, WallPrior):
         return False
     needed = layout.n_features + int(layout.fit_intercept) + 1
-    sigma = np.exp(layout.expand(mode.theta).extra[:, 0])
+    spread = np.exp(layout.expand(mode.theta).extra[:, bend])
     few = (mode.counts > 1.0) & (mode.counts < needed + 0.5)
-    return bool((few & (sigma < 3.0 * problem.priors.sigma_floor)).any())
+    return bool((few & (spread < 3.0 * min(prior.floor, problem.least_sigma))).any())
 
 
 def matching(problem: Problem, theta: Array, mode: Mode) -> NDArray[np.intp]:

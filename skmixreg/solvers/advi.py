@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from scipy.linalg import solve_triangular
-from scipy.special import gammaln
 
 from .._draws.approximation import draws_from
 from .._draws.draws import Draws
@@ -201,7 +200,7 @@ class ADVI(Solver):
             progress=progress,
         )
         assert draws.log_proposal is not None
-        labellings = float(gammaln(problem.layout.n_components + 1.0))
+        labellings = problem.layout.log_labellings
         gap = draws.log_posterior - draws.log_proposal
         draws.report["elbo"] = float(gap.mean()) - labellings - problem.log_scale
         return draws

@@ -1,6 +1,6 @@
 """Simulation-based calibration of every exact solver; results, table and picture for the docs.
 
-    python tests/benchmarks/calibration.py run SOLVER [--replicates 300] [--lines FILE]
+    python tests/benchmarks/calibration.py run SOLVER [--family F] [--replicates 300] --lines FILE
     python tests/benchmarks/calibration.py report
 
 Parameters are drawn from the prior, rows from the model, and the truth is ranked among draws of
@@ -36,7 +36,7 @@ from skmixreg._model.problem import Problem
 from skmixreg._model.raw import Raw
 from skmixreg._model.rows import HeldRows
 from skmixreg._posterior.posterior import Posterior
-from skmixreg.families import Gaussian
+from skmixreg.families import FAMILIES
 from skmixreg.solvers import NUTS, SOLVERS, Auto, Gibbs, Laplace
 from skmixreg.solvers.smc import SMC
 
@@ -48,9 +48,18 @@ BEGIN, END = "<!-- calibration -->", "<!-- end of calibration -->"
 
 CELLS = [(n, K) for n in (50, 200) for K in (1, 2, 3)]
 RANKED = 99  # draws among which the truth is ranked
-QUANTITIES = ["log-likelihood", "least slope", "greatest slope", "mean at a point", "largest sigma"]
+QUANTITIES = [
+    "log-likelihood",
+    "least slope",
+    "greatest slope",
+    "mean at a point",
+    "largest sigma or weight",
+]
 COVERAGE = 0.99
 POINT = 0.7
+# Of counts, priors under which these are not astronomical, and the log of their usual size.
+PRIORS = {"gaussian": Priors(), "poisson": Priors(coef_scale=0.8, intercept_scale=1.2)}
+LOCATION = {"gaussian": 0.0, "poisson": float(np.log(5.0))}
 
 # The first attempt, and the longer one.  NUTS runs on JAX, whose compiled trees are what makes
 # hundreds of posteriors affordable; the samplers are held against each other elsewhere.
@@ -63,40 +72,46 @@ ATTEMPTS: dict[str, tuple[Any, Any]] = {
 }
 
 
-def simulate(n: int, K: int, replicate: int) -> tuple[Problem, np.ndarray]:
+def simulate(n: int, K: int, replicate: int, name: str) -> tuple[Problem, np.ndarray]:
     """Parameters from the prior, rows from the model: a problem and the true theta."""
     rng = np.random.default_rng([n, K, replicate])
     p = 1 + replicate % 2
-    priors, family, layout = Priors().resolve(), Gaussian(), Layout(K, p)
-    components = Raw.of(
+    priors, family = PRIORS[name].resolve(), FAMILIES[name]()
+    layout = Layout(K, p, extras=family.extra_names)
+    extra = [prior.sample(rng, (K, 1)) for prior in family.extra_priors(priors)]
+    raw = Raw.of(
         np.log(rng.dirichlet(np.full(K, priors.weight_concentration))),
         rng.normal(0, priors.intercept_scale, K),
         rng.normal(0, priors.coef_scale, (K, p)),
-        family.extra_priors(priors)[0].sample(rng, (K, 1)),
+        np.concatenate([np.empty((K, 0)), *extra], axis=1),
     )
     X = rng.normal(size=(n, p))
-    z = rng.choice(K, size=n, p=np.exp(components.log_weights))
-    mean = components.intercept[z] + (X * components.coef[z]).sum(axis=1)
-    y = rng.normal(mean, np.exp(components.extra[z, 0]))
-    rows = HeldRows(Observations(np.ascontiguousarray(X.T), y, np.ones(n)))
-    design = Design(np.zeros(p), np.ones(p), 0.0, 1.0, True)
-    problem = Problem(rows, family, layout, priors, design)
-    return problem, layout.collapse(components)
+    z = rng.choice(K, size=n, p=np.exp(raw.log_weights))
+    eta = raw.intercept[z] + (X * raw.coef[z]).sum(axis=1) + LOCATION[name]
+    y = family.sample(rng, eta, *(value[z] for value in family.natural(raw.extra)))
+    rows = HeldRows(
+        Observations(np.ascontiguousarray(X.T), y, np.ones(n), auxiliary=family.auxiliary(y))
+    )
+    affine = family.response_scale == "affine"
+    design = Design(np.zeros(p), np.ones(p), LOCATION[name], 1.0, True, affine)
+    return Problem(rows, family, layout, priors, design), layout.collapse(raw)
 
 
 def quantities(problem: Problem, thetas: np.ndarray) -> np.ndarray:
     """Label-invariant quantities of draws (S, d): (S, 5)."""
-    components = problem.layout.expand(thetas)
+    raw = problem.layout.expand(thetas)
     _, log_likelihood = LogPosterior(problem).values(thetas)
-    slopes = components.coef[..., 0]
-    at_point = components.intercept + POINT * components.coef.sum(axis=-1)
+    slopes = raw.coef[..., 0]
+    at_point = raw.intercept + POINT * raw.coef.sum(axis=-1)
+    # Where there are no extras, the largest weight in their place.
+    last = raw.extra[..., 0] if raw.extra.shape[-1] else raw.log_weights
     return np.column_stack(
         [
             log_likelihood,
             slopes.min(axis=1),
             slopes.max(axis=1),
-            (np.exp(components.log_weights) * at_point).sum(axis=1),
-            components.extra[..., 0].max(axis=1),
+            (np.exp(raw.log_weights) * at_point).sum(axis=1),
+            last.max(axis=1),
         ]
     )
 
@@ -116,21 +131,22 @@ def ranks(problem: Problem, truth: np.ndarray, thetas: np.ndarray, rng: Any) -> 
     return [int(b + rng.integers(t + 1)) for b, t in zip(below, tied, strict=True)]
 
 
-def replicate(solver: str, n: int, K: int, number: int) -> dict[str, Any]:
+def replicate(solver: str, n: int, K: int, number: int, family: str = "gaussian") -> dict[str, Any]:
     """One replicate, again and longer if its diagnostics fail."""
-    problem, truth = simulate(n, K, number)
+    problem, truth = simulate(n, K, number, family)
     start = time.perf_counter()
     failed = []
     for attempt in ATTEMPTS[solver]:
         rng = np.random.default_rng([n, K, number, 1 + len(failed)])
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            posterior = Posterior.from_draws(problem, *attempt.solve(problem, rng, n_init=20))
+            modes, draws = attempt.solve(problem, rng, n_init=20)
+            posterior = Posterior.from_draws(problem, modes, draws)
         if not posterior.failures:
             break
         failed.append(posterior.failures[0])
     return {
-        "solver": solver,
+        "solver": solver if family == "gaussian" else f"{solver}, {family}",
         "n": n,
         "K": K,
         "replicate": number,
@@ -141,7 +157,7 @@ def replicate(solver: str, n: int, K: int, number: int) -> dict[str, Any]:
     }
 
 
-def run(solver: str, replicates: int, path: Path) -> None:
+def run(solver: str, family: str, replicates: int, path: Path) -> None:
     """Replicates that are not in the file yet, cell after cell."""
     done = {
         (r["n"], r["K"], r["replicate"])
@@ -151,7 +167,7 @@ def run(solver: str, replicates: int, path: Path) -> None:
         for number in range(replicates // len(CELLS)):
             for n, K in CELLS:
                 if (n, K, number) not in done:
-                    file.write(json.dumps(replicate(solver, n, K, number)) + "\n")
+                    file.write(json.dumps(replicate(solver, n, K, number, family)) + "\n")
                     file.flush()
 
 
@@ -196,13 +212,19 @@ def collect(paths: list[Path]) -> dict[str, Any]:
     return out
 
 
+def ordered(results: dict[str, Any]) -> list[str]:
+    """Rows family by family, solvers in the order of the table."""
+    names = [f"{s}, {f}" if f != "gaussian" else s for f in PRIORS for s in SOLVERS]
+    return [name for name in names if name in results]
+
+
 def report(results: dict[str, Any]) -> str:
     """The table in Markdown."""
     lines = [
         f"| solver | replicates | run again, longer | still failing | {' | '.join(QUANTITIES)} |",
         "|---|---|---|---|" + "---|" * len(QUANTITIES),
     ]
-    for solver in [s for s in SOLVERS if s in results]:
+    for solver in ordered(results):
         row = results[solver]
         verdicts = []
         for name in QUANTITIES:
@@ -222,7 +244,7 @@ def draw_picture(results: dict[str, Any]) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    solvers = [s for s in SOLVERS if s in results]
+    solvers = ordered(results)
     figure, axes = plt.subplots(
         len(solvers), len(QUANTITIES), figsize=(11, 1.9 * len(solvers)), sharex=True, sharey="row",
         squeeze=False, layout="constrained",
@@ -252,16 +274,18 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     one = commands.add_parser("run")
     one.add_argument("solver", choices=sorted(ATTEMPTS))
+    one.add_argument("--family", choices=sorted(PRIORS), default="gaussian")
     one.add_argument("--replicates", type=int, default=300)
     one.add_argument("--lines", type=Path, required=True, help="file of one result per line")
     all_ = commands.add_parser("report")
     all_.add_argument("files", nargs="*", type=Path, help="such files; else the committed results")
     arguments = parser.parse_args()
     if arguments.command == "run":
-        run(arguments.solver, arguments.replicates, arguments.lines)
+        run(arguments.solver, arguments.family, arguments.replicates, arguments.lines)
         return
     if arguments.files:
-        RESULTS.write_text(json.dumps(collect(arguments.files)) + "\n")
+        results = json.loads(RESULTS.read_text()) | collect(arguments.files)
+        RESULTS.write_text(json.dumps(results) + "\n")
     results = json.loads(RESULTS.read_text())
     draw_picture(results)
     text = PAGE.read_text()

@@ -8,7 +8,6 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 from scipy.linalg import solve_triangular
-from scipy.special import gammaln
 
 from ..._draws.approximation import own_labels
 from ..._draws.draws import Draws
@@ -37,7 +36,7 @@ LEAST_ROWS = 20
 NEAR_MODE = 4.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Belief:
     """A quadratic log posterior.
 
@@ -110,7 +109,7 @@ class _Remembered(LogPosterior):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stream:
     r"""What is kept of the rows seen: a quadratic log posterior and second moments.
 
@@ -326,7 +325,7 @@ class Stream:
             theta=thetas[None],
             log_prior=log_prior[None],
             log_likelihood=None,
-            log_proposal=log_proposal[None] - gammaln(self.layout.n_components + 1.0),
+            log_proposal=log_proposal[None] - self.layout.log_labellings,
             solver=solver,
             report={
                 "n_observations": self.total,
