@@ -163,7 +163,7 @@ def relevant_modes(modes: ModeTable) -> NDArray[np.intp]:
     return np.arange(min(len(modes.modes), MOST_MODES))
 
 
-def coordinates(
+def diagnosed_coordinates(
     problem: Problem, modes: ModeTable, thetas: Array, mode: int = 0, *, ordered: bool = False
 ) -> Array:
     """What is diagnosed of chains (C, D, d): weights, intercept, coef and log dispersion.
@@ -232,7 +232,7 @@ def judge_chains(
         report |= Diagnostics(np.nan, np.nan, np.nan)._asdict() | {"settled": False}
         return replace(draws, report=report, failures=failures)
     ordered = draws.ordered_by is not None
-    verdict = diagnose(coordinates(problem, modes, draws.theta, ordered=ordered))
+    verdict = diagnose(diagnosed_coordinates(problem, modes, draws.theta, ordered=ordered))
     which = relevant_modes(modes)
     mixture = ModeMixture.from_modes(problem, modes).restricted(which)
     where = mixture.nearest(draws.theta.reshape(-1, d))
@@ -344,7 +344,9 @@ def _diagnose_within(
         visits = [v for v in visits if len(v) >= 0.2 * longest]
         shortest = min(len(v) for v in visits)
         together = np.stack([v[-shortest:] for v in visits])
-        verdict = diagnose(coordinates(problem, modes, together, int(best[r]), ordered=ordered))
+        verdict = diagnose(
+            diagnosed_coordinates(problem, modes, together, int(best[r]), ordered=ordered)
+        )
         rhat = float(np.maximum(rhat, verdict.rhat))
         bulk = float(np.minimum(bulk, verdict.ess_bulk / share[r]))
         tail = float(np.minimum(tail, verdict.ess_tail / share[r]))

@@ -18,6 +18,7 @@ import math
 
 import numpy as np
 
+from ..._kernels.cholesky_kernels import factorise
 from ..._kernels.compile import compiled
 from ..._kernels.product_kernels import add_cross_products, flat_cross_products
 from ..._kernels.stage_kernels import (
@@ -185,16 +186,11 @@ def _variational_moments(start, stop, X, y, w, log_weights, lines, factors, spre
 def _inverse_factor(A, least, first, R):
     """R = L^-1 from A = L L' on the coordinates from ``first`` on; A is overwritten."""
     P = A.shape[0]
-    for j in range(first, P):
-        for k in range(first, j):
-            v = A[j, k]
-            for i in range(j, P):
-                A[i, j] -= A[i, k] * v
-        # Rounding can leave a pivot of collinear columns below what the prior alone puts there.
-        pivot = math.sqrt(max(A[j, j], least[j]))
-        for i in range(j, P):
-            A[i, j] /= pivot
-        A[j, j] = pivot
+    for j in range(first):
+        for i in range(P):
+            A[i, j] = 0.0
+        A[j, j] = 1.0
+    factorise(A, least)
     for j in range(first, P):
         R[j, j] = 1.0 / A[j, j]
         for i in range(j + 1, P):
