@@ -224,7 +224,7 @@ def test_labels_do_not_depend_on_chunks():
 
 
 def test_where_nothing_exact_passes_the_draws_are_those_of_laplace(chunked, monkeypatch):
-    monkeypatch.setattr("skmixreg.solvers.laplace.LEAST_IMPORTANCE_ESS", 1e6)
+    monkeypatch.setattr("skmixreg._draws.importance.LEAST_IMPORTANCE_ESS", 1e6)
     solver = Auto(laplace=Laplace(draws=200, max_rounds=1), gibbs=Gibbs(4, 0, 2, 1, jumps=False))
     model = BayesianMixtureRegressor(solver=solver, random_state=0)
     with pytest.warns(ConvergenceWarning, match="no exact solver passed"):
