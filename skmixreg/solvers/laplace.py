@@ -14,7 +14,7 @@ from .._proposals.from_modes import mixture_over_modes, with_missing_modes
 from .._search.mode_table import ModeTable
 from .._support.progress import SILENT, Progress
 from ._base import Solver
-from ._gibbs.pilot import pilot_draws
+from ._gibbs.pilot import pilot_draws, pilot_length
 from ._gibbs.probe import probe, with_what_was_missed
 
 # Below it a sample that passes is followed by a larger one while there are draws left.
@@ -79,7 +79,7 @@ class Laplace(Solver):
         density = LogPosterior(problem)
         proposal = mixture_over_modes(problem, modes, rng)
         first = max(self.draws, FEWEST_PROPOSALS)
-        total, previous, pilot_ran = 0, np.inf, False
+        total, previous, can_pilot = 0, np.inf, pilot_length(problem) > 0
         for round_ in range(self.max_rounds):
             size = min(first * 2**round_, 20 * first - total)
             with progress.stage(f"laplace: {size} draws", size) as stage:
@@ -95,33 +95,28 @@ class Laplace(Solver):
                 missed = probe(
                     problem, density, proposal, draws.theta[0], sample.largest, rng, n_threads
                 )
-                limit = EXCESS_LIMIT if pilot_ran else SUSPICIOUS_EXCESS
-                if missed is None or missed.excess <= limit:
+                if missed is None or missed.excess <= (
+                    SUSPICIOUS_EXCESS if can_pilot else EXCESS_LIMIT
+                ):
                     if sample.ess >= COMFORTABLE_IMPORTANCE_ESS or left < 2 * size:
                         return draws
                     missed = None
-            elif round_ > 0 and pilot_ran and sample.hopeless(left, previous):
+            elif round_ > 0 and not can_pilot and sample.hopeless(left, previous):
                 break
             if round_ + 1 == self.max_rounds or left < first:
                 break
-            objects = missed is not None or (round_ > 0 and not sample.passes)
-            hopeless = round_ > 0 and not sample.passes and sample.hopeless(left, previous)
             previous = sample.khat
             proposal = with_missing_modes(
                 proposal.adapted(sample.thetas, sample.part, sample.weights),
                 problem, sample.thetas, sample.weights, sample.log_evidence,
             )  # fmt: skip
-            if objects and not pilot_ran:
+            if can_pilot and (missed is not None or (round_ > 0 and not sample.passes)):
+                progress.say("laplace: parts are fitted to a short chain")
                 starts = sample.to_draws(rng, self.draws, self.name).theta[0]
-                pilot = pilot_draws(problem, starts, rng, n_threads)
-                pilot_ran = True
-                if pilot is not None:
-                    progress.say("laplace: parts are fitted to a short chain")
-                    proposal = with_parts_from_draws(proposal, problem, modes.best, pilot, rng)
-                    continue
-                if hopeless:
-                    break
-            if missed is not None:
+                chain = pilot_draws(problem, starts, rng, n_threads)
+                proposal = with_parts_from_draws(proposal, problem, modes.best, chain, rng)
+                can_pilot = False
+            elif missed is not None:
                 proposal = with_what_was_missed(proposal, problem, missed)
         draws = sample.to_draws(rng, self.draws, self.name)
         if missed is not None and not missed.passes:
