@@ -26,7 +26,8 @@ from .._support.arrays import Array
 from .._support.failures import memory_advice
 from .._support.sampling import evenly_spaced
 from . import averages, row_mixtures
-from .posterior import Moments, Posterior
+from .moments import Moments
+from .posterior import Posterior
 from .row_mixtures import RowMixtures
 
 THINNED_DRAWS = 200
