@@ -23,7 +23,8 @@ from . import starts as _starts
 from .empty import DOMINANT_NATS, EmptyComponent, empty_component
 from .mode_metric import collapsed, whitened_distance, window
 from .mode_table import FEWEST_STARTS, Mode, ModeTable
-from .newton import GRADIENT_TOLERANCE, Polished, polish
+from .newton import Polished, polish
+from .search_failures import search_failures
 from .short_runs import ShortRuns
 
 SEARCH_ROWS = 2000
@@ -77,6 +78,7 @@ class _Search:
         self.modes: list[Mode] = []
         self.hit_by: list[set[int]] = []
         self.n_starts = 0
+        self.lost = False  # whether no mode survived the climb from a sample
         self.smaller: ModeTable | None = None
         self.empty: EmptyComponent | None = None
         work = problem.n_rows * problem.layout.n_components
@@ -141,7 +143,7 @@ class _Search:
         masses = np.array([mode.log_evidence for mode in self.modes])
         top = max(masses.max(), -np.inf if self.empty is None else self.empty.log_mass)
         shares = np.exp(masses - top)
-        once = np.array([len(hits) < FEWEST_STARTS for hits in self.hit_by])
+        once = np.array([len(hits) < 2 for hits in self.hit_by])
         empty = 0.0 if self.empty is None else np.exp(self.empty.log_mass - top)
         return float(shares[once].sum() / (shares.sum() + empty))
 
@@ -338,7 +340,7 @@ def find_smaller_modes(
         return None
     if small is not smaller:
         search = _lift(search, smaller)
-    if not search.modes:
+    if search.lost:
         return None
     table = _table(search, True)
     table.smaller, table.knows_smaller = find_smaller_modes(smaller, table, rng), True
@@ -370,14 +372,19 @@ def _lift(small: _Search, problem: Problem) -> _Search:
     search = _Search(problem, small.rng, small.n_threads)
     search.n_starts, search.stage = small.n_starts, small.stage
     order = np.argsort([-mode.log_evidence for mode in small.modes])
-    for m in order[:MOST_LIFTED]:
+    ends: dict[int, Polished] = {}
+    for m in order[:MOST_LIFTED].tolist():
         if small.modes[m].log_evidence < small.modes[order[0]].log_evidence - small.window:
             break
-        known = search.merge(
-            polish(search.density, small.modes[m].theta), force=m == order[-1] and not search.modes
-        )
+        ends[m] = polish(search.density, small.modes[m].theta)
+        known = search.merge(ends[m])
         if known is not None:
             search.hit_by[known] |= small.hit_by[m]
+    if not search.modes:
+        search.lost = True
+        m = max(ends, key=lambda m: ends[m].log_prior + ends[m].log_likelihood)
+        search.merge(ends[m], force=True)
+        search.hit_by[0] |= small.hit_by[m]
     return search
 
 
@@ -386,15 +393,8 @@ def _table(search: _Search, settled: bool) -> ModeTable:
     order = np.array([i for i in np.argsort(-masses) if masses[i] > masses.max() - search.window])
     for i in order:
         search.modes[i].hits = len(search.hit_by[i])
-    best = search.modes[order[0]]
-    failures = []
-    if best.gradient_norm > GRADIENT_TOLERANCE:
-        failures.append(
-            f"the whitened gradient at the best mode is {best.gradient_norm:.1e}, not under "
-            f"{GRADIENT_TOLERANCE:.0e}; check for columns of wildly different scales"
-        )
-    if not settled:
-        failures.append(
-            f"fewer than two of {search.n_starts} starts reached the best mode; raise n_init"
-        )
+    failures = search_failures(
+        search.modes[order[0]].gradient_norm, search.problem.n_rows, search.n_starts,
+        lost=search.lost, settled=settled,
+    )  # fmt: skip
     return ModeTable([search.modes[i] for i in order], masses[order], failures)
