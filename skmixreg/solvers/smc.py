@@ -80,7 +80,6 @@ class SMC(Solver):
     name = "smc"
     summary = "tempering from the prior, several chains; knows nothing of the mode search"
     cost = "rows x K x p per move of a particle, 3 to 5 ns each; hundreds of moves per particle"
-    needs = "nothing"
     fails = "many components and few particles: chains disagree, R-hat and spread of the evidence"
 
     def __init__(
