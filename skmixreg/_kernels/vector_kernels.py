@@ -48,12 +48,8 @@ def bits_float(typingctx, x):
 
 
 @compiled(fastmath=EXACT)
-def exp_nonpositive(x):
-    """Exponential of ``x <= 0``, relative error 1e-15; exp(-700) below -700.
-
-    That floor is a normal number, and nothing beside the largest term of a sum, which is 1.
-    """
-    x = -700.0 if x < -700.0 else x  # this way round nan stays nan
+def _exp(x):
+    """Exponential of ``|x| <= 700``."""
     shifted = x * LOG2E + ROUND
     m = shifted - ROUND
     r = (x - m * LN2_HIGH) - m * LN2_LOW
@@ -69,6 +65,22 @@ def exp_nonpositive(x):
     q = q * r + 0.5000000000000001
     q = q * r + 1.0000000000000013
     return (1.0 + r * q) * bits_float((float_bits(shifted) + 1023) << 52)
+
+
+@compiled(fastmath=EXACT)
+def exp_nonpositive(x):
+    """Exponential of ``x <= 0``, relative error 1e-15; exp(-700) below -700.
+
+    That floor is a normal number, and nothing beside the largest term of a sum, which is 1.
+    """
+    return _exp(-700.0 if x < -700.0 else x)  # this way round nan stays nan
+
+
+@compiled(fastmath=EXACT)
+def exp_any(x):
+    """Exponential of any ``x``, relative error 1e-15; constant beyond -700 and 700."""
+    x = -700.0 if x < -700.0 else x
+    return _exp(700.0 if x > 700.0 else x)
 
 
 @compiled(fastmath=EXACT)

@@ -11,7 +11,15 @@ from numba.extending import overload
 from ..._kernels.compile import compiled
 from ..._kernels.vector_kernels import BLOCK, EXACT
 from ..gaussian import GaussianSettings
-from .base_kernels import block_gradient, block_hessian, block_log_density
+from .base_kernels import (
+    block_gradient,
+    block_hessian,
+    block_log_density,
+    density_block,
+    gradient_block,
+    hessian_block,
+    information_block,
+)
 
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
@@ -89,5 +97,95 @@ def _gaussian_hessian(
         _log_density(y, eta, log_dispersion, log_density)
         _first(eta, log_dispersion, d_eta, d_phi)
         _second(eta, log_dispersion, d_eta2, d_eta_phi, d_phi2)
+
+    return block
+
+
+@compiled(fastmath=EXACT)
+def _residuals(y, eta, extra, out):
+    """Standardised residuals in place of ``eta``, and log densities."""
+    for k in range(eta.shape[0]):
+        scale = math.exp(-extra[k, 0])
+        constant = -HALF_LOG_2PI - extra[k, 0]
+        for i in range(BLOCK):
+            z = (y[i] - eta[k, i]) * scale
+            eta[k, i] = z
+            out[k, i] = constant - 0.5 * (z * z)
+
+
+@compiled(fastmath=EXACT)
+def _slopes(z, extra, d_eta, d_extra):
+    for k in range(z.shape[0]):
+        scale = math.exp(-extra[k, 0])
+        for i in range(BLOCK):
+            d_eta[k, i] = z[k, i] * scale
+            d_extra[0, k, i] = z[k, i] * z[k, i] - 1.0
+
+
+@compiled(fastmath=EXACT)
+def _curvatures(z, extra, d_eta2, d_eta_extra, d_extra2):
+    for k in range(z.shape[0]):
+        scale = math.exp(-extra[k, 0])
+        for i in range(BLOCK):
+            d_eta2[k, i] = -(scale * scale)
+            d_eta_extra[0, k, i] = -2.0 * (z[k, i] * scale)
+            d_extra2[0, k, i] = -2.0 * (z[k, i] * z[k, i])
+
+
+@compiled(fastmath=EXACT)
+def _expected_information(extra, i_eta2, i_eta_extra, i_extra2):
+    for k in range(i_eta2.shape[0]):
+        scale = math.exp(-extra[k, 0])
+        for i in range(BLOCK):
+            i_eta2[k, i] = scale * scale
+            i_eta_extra[0, k, i] = 0.0
+            i_extra2[0, k, i] = 2.0
+
+
+@overload(density_block)
+def _density(y, aux, eta, extra, settings, out):
+    if not _is_gaussian(settings):
+        return None
+
+    def block(y, aux, eta, extra, settings, out):
+        _residuals(y, eta, extra, out)
+
+    return block
+
+
+@overload(gradient_block)
+def _gradient(y, aux, eta, extra, settings, out, d_eta, d_extra):
+    if not _is_gaussian(settings):
+        return None
+
+    def block(y, aux, eta, extra, settings, out, d_eta, d_extra):
+        _residuals(y, eta, extra, out)
+        _slopes(eta, extra, d_eta, d_extra)
+
+    return block
+
+
+@overload(hessian_block)
+def _hessian(y, aux, eta, extra, settings, out, d_eta, d_extra, d_eta2, d_eta_extra, d_extra2):
+    if not _is_gaussian(settings):
+        return None
+
+    def block(y, aux, eta, extra, settings, out, d_eta, d_extra, d_eta2, d_eta_extra, d_extra2):
+        _residuals(y, eta, extra, out)
+        _slopes(eta, extra, d_eta, d_extra)
+        _curvatures(eta, extra, d_eta2, d_eta_extra, d_extra2)
+
+    return block
+
+
+@overload(information_block)
+def _information(y, aux, eta, extra, settings, out, d_eta, d_extra, i_eta2, i_eta_extra, i_extra2):
+    if not _is_gaussian(settings):
+        return None
+
+    def block(y, aux, eta, extra, settings, out, d_eta, d_extra, i_eta2, i_eta_extra, i_extra2):
+        _residuals(y, eta, extra, out)
+        _slopes(eta, extra, d_eta, d_extra)
+        _expected_information(extra, i_eta2, i_eta_extra, i_extra2)
 
     return block
