@@ -5,13 +5,13 @@ Arrays over rows have BLOCK elements, arrays over components and rows are (K, BL
 
 from __future__ import annotations
 
-from .compile import compiled
+from .compile import part
 from .vector_kernels import BLOCK, EXACT, REDUCE, exp_nonpositive, log_positive
 
 EIGHTH = BLOCK // 8
 
 
-@compiled
+@part
 def load(values, padding, out):
     """Copy values to the start of a block, and ``padding`` to its rest."""
     n = values.shape[0]
@@ -21,7 +21,7 @@ def load(values, padding, out):
         out[i] = padding
 
 
-@compiled
+@part
 def load_rows(lo, n, X, y, x_block, y_block):
     """Copy ``n`` rows from ``lo`` on; the last one fills the block."""
     for j in range(X.shape[0]):
@@ -29,7 +29,7 @@ def load_rows(lo, n, X, y, x_block, y_block):
     load(y[lo : lo + n], y[lo + n - 1], y_block)
 
 
-@compiled(fastmath=EXACT)
+@part(fastmath=EXACT)
 def log_sum_exp(log_weights, a, top, norm):
     """Stage 3: the log-likelihood of row i is ``top[i] + log(norm[i])``, norm in [1, K].
 
@@ -53,7 +53,7 @@ def log_sum_exp(log_weights, a, top, norm):
                 norm[i] += a[k, i]
 
 
-@compiled(fastmath=EXACT)
+@part(fastmath=EXACT)
 def _two_terms(log_weights, a, top, norm):
     # the larger term is 1, so that one exponential serves both
     for i in range(BLOCK):
@@ -67,7 +67,7 @@ def _two_terms(log_weights, a, top, norm):
         a[1, i] = 1.0 if swap else small
 
 
-@compiled(fastmath=EXACT)
+@part(fastmath=EXACT)
 def normalise(a, norm):
     """Divide ``a`` by ``norm``; overwrites ``norm``."""
     for i in range(BLOCK):
@@ -77,14 +77,14 @@ def normalise(a, norm):
             a[k, i] *= norm[i]
 
 
-@compiled(fastmath=EXACT)
+@part(fastmath=EXACT)
 def add_log(top, norm):
     """``top += log(norm)``."""
     for i in range(BLOCK):
         top[i] += log_positive(norm[i])
 
 
-@compiled
+@part
 def all_ones(w):
     """Whether all weights of a block are 1."""
     others = 0
@@ -93,7 +93,7 @@ def all_ones(w):
     return others == 0
 
 
-@compiled(fastmath=REDUCE)
+@part(fastmath=REDUCE)
 def weighted_total(w, unit, top, norm):
     """Sum of ``w * (top + log(norm))``; ``unit`` tells that all ``w`` are 1."""
     out = 0.0
@@ -110,7 +110,7 @@ def weighted_total(w, unit, top, norm):
     return out
 
 
-@compiled(fastmath=EXACT)
+@part(fastmath=EXACT)
 def product(x, y, out):
     """``out = x * y``."""
     for i in range(BLOCK):

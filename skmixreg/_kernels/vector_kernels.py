@@ -10,7 +10,7 @@ from __future__ import annotations
 from numba import types
 from numba.extending import intrinsic
 
-from .compile import compiled
+from .compile import compiled, part
 
 # Rows per block.  A constant length spares the remainders of loops.
 BLOCK = 512
@@ -47,7 +47,7 @@ def bits_float(typingctx, x):
     return types.float64(types.int64), generate
 
 
-@compiled(fastmath=EXACT)
+@part(fastmath=EXACT)
 def _exp(x):
     """Exponential of ``|x| <= 700``."""
     shifted = x * LOG2E + ROUND
@@ -103,7 +103,7 @@ def log_positive(x):
     return m * LN2_HIGH - ((half - (s * (half + z * q) + m * LN2_LOW)) - f)
 
 
-@compiled(fastmath=REDUCE)
+@part(fastmath=REDUCE)
 def total(x, n):
     """Sum of ``x[:n]``."""
     out = 0.0
@@ -112,7 +112,7 @@ def total(x, n):
     return out
 
 
-@compiled(fastmath=REDUCE)
+@part(fastmath=REDUCE)
 def dot(x, y, n):
     """Sum of ``x[:n] * y[:n]``."""
     out = 0.0

@@ -8,7 +8,7 @@ from typing import Any
 from numba import types
 from numba.extending import overload
 
-from ..._kernels.compile import compiled
+from ..._kernels.compile import PART, part
 from ..._kernels.vector_kernels import BLOCK, EXACT
 from ..gaussian import GaussianSettings
 from .base_kernels import (
@@ -30,7 +30,7 @@ def _is_gaussian(settings: Any) -> bool:
     )
 
 
-@compiled(fastmath=EXACT)
+@part(fastmath=EXACT)
 def _log_density(y, eta, log_dispersion, log_density):
     """Standardised residuals in place of ``eta``, and log densities."""
     for k in range(log_dispersion.shape[0]):
@@ -42,7 +42,7 @@ def _log_density(y, eta, log_dispersion, log_density):
             log_density[k, i] = constant - 0.5 * (z * z)
 
 
-@compiled(fastmath=EXACT)
+@part(fastmath=EXACT)
 def _first(z, log_dispersion, d_eta, d_phi):
     for k in range(log_dispersion.shape[0]):
         scale = math.exp(-log_dispersion[k])
@@ -51,7 +51,7 @@ def _first(z, log_dispersion, d_eta, d_phi):
             d_phi[k, i] = z[k, i] * z[k, i] - 1.0
 
 
-@compiled(fastmath=EXACT)
+@part(fastmath=EXACT)
 def _second(z, log_dispersion, d_eta2, d_eta_phi, d_phi2):
     for k in range(log_dispersion.shape[0]):
         scale = math.exp(-log_dispersion[k])
@@ -101,7 +101,7 @@ def _gaussian_hessian(
     return block
 
 
-@compiled(fastmath=EXACT)
+@part(fastmath=EXACT)
 def _residuals(y, eta, extra, out):
     """Standardised residuals in place of ``eta``, and log densities."""
     for k in range(eta.shape[0]):
@@ -113,7 +113,7 @@ def _residuals(y, eta, extra, out):
             out[k, i] = constant - 0.5 * (z * z)
 
 
-@compiled(fastmath=EXACT)
+@part(fastmath=EXACT)
 def _slopes(z, extra, d_eta, d_extra):
     for k in range(z.shape[0]):
         scale = math.exp(-extra[k, 0])
@@ -122,7 +122,7 @@ def _slopes(z, extra, d_eta, d_extra):
             d_extra[0, k, i] = z[k, i] * z[k, i] - 1.0
 
 
-@compiled(fastmath=EXACT)
+@part(fastmath=EXACT)
 def _curvatures(z, extra, d_eta2, d_eta_extra, d_extra2):
     for k in range(z.shape[0]):
         scale = math.exp(-extra[k, 0])
@@ -132,7 +132,7 @@ def _curvatures(z, extra, d_eta2, d_eta_extra, d_extra2):
             d_extra2[0, k, i] = -2.0 * (z[k, i] * z[k, i])
 
 
-@compiled(fastmath=EXACT)
+@part(fastmath=EXACT)
 def _expected_information(extra, i_eta2, i_eta_extra, i_extra2):
     for k in range(i_eta2.shape[0]):
         scale = math.exp(-extra[k, 0])
@@ -142,7 +142,7 @@ def _expected_information(extra, i_eta2, i_eta_extra, i_extra2):
             i_extra2[0, k, i] = 2.0
 
 
-@overload(density_block)
+@overload(density_block, jit_options=PART)
 def _density(y, aux, eta, extra, settings, out):
     if not _is_gaussian(settings):
         return None
@@ -153,7 +153,7 @@ def _density(y, aux, eta, extra, settings, out):
     return block
 
 
-@overload(gradient_block)
+@overload(gradient_block, jit_options=PART)
 def _gradient(y, aux, eta, extra, settings, out, d_eta, d_extra):
     if not _is_gaussian(settings):
         return None
@@ -165,7 +165,7 @@ def _gradient(y, aux, eta, extra, settings, out, d_eta, d_extra):
     return block
 
 
-@overload(hessian_block)
+@overload(hessian_block, jit_options=PART)
 def _hessian(y, aux, eta, extra, settings, out, d_eta, d_extra, d_eta2, d_eta_extra, d_extra2):
     if not _is_gaussian(settings):
         return None
@@ -178,7 +178,7 @@ def _hessian(y, aux, eta, extra, settings, out, d_eta, d_extra, d_eta2, d_eta_ex
     return block
 
 
-@overload(information_block)
+@overload(information_block, jit_options=PART)
 def _information(y, aux, eta, extra, settings, out, d_eta, d_extra, i_eta2, i_eta_extra, i_extra2):
     if not _is_gaussian(settings):
         return None
