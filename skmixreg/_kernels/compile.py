@@ -4,7 +4,8 @@ numba's own cache knows of changes in the file of a function only, so that a ker
 running old versions of the functions it calls.  Here all kernels live in one folder whose name is
 a hash of the sources of all of them, and of the versions of numba and Python.  Sources
 are the files of the package that match ``*_kernels.py`` or that import from this module, and
-this file.  Old folders are left alone; deleting any of them is safe.
+this file; a file of another package that defines settings in the signature counts as well, for
+the kernels of that signature.  Old folders are left alone; deleting any of them is safe.
 
 The folder is in ``NUMBA_CACHE_DIR`` if that is set, else in the user's cache directory
 (``XDG_CACHE_HOME``).  A file holds one kernel for one signature and processor, and appears in one
@@ -76,6 +77,32 @@ def cache_folder() -> Path:
     return user_cache_directory() / "skmixreg" / key.hexdigest()[:20]
 
 
+@cache
+def _source(path: str) -> str:
+    """Hash of a file; its name if it cannot be read."""
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError:
+        return path
+
+
+def described(kind: Any) -> Any:
+    """What distinguishes a numba type from those that print alike.
+
+    A NamedTuple prints without the names of its fields, and its class may belong to a user, who
+    edits what compiled parts it selects: the file of the class counts as a source.
+    """
+    fields = getattr(kind, "fields", None)
+    if fields is None:
+        return str(kind)
+    owner = getattr(kind, "instance_class", None)
+    file = getattr(sys.modules.get(getattr(owner, "__module__", "")), "__file__", None)
+    own = file is not None and not Path(file).is_relative_to(PACKAGE)
+    parts = [(name, described(part)) for name, part in zip(fields, kind, strict=True)]
+    name = f"{owner.__module__}.{owner.__qualname__}" if owner is not None else ""
+    return (name, _source(file) if own else "", parts)
+
+
 if NullCache is not None:
 
     class KernelCache(NullCache):
@@ -90,10 +117,8 @@ if NullCache is not None:
             return str(self._folder)
 
         def _entry(self, signature: Any, codegen: Any) -> tuple[Path, str]:
-            # a NamedTuple prints without the names of its fields
-            arguments = getattr(signature, "args", signature)
-            fields = [getattr(argument, "fields", None) for argument in arguments]
-            key = repr((self._name, str(signature), fields, codegen.magic_tuple()))
+            arguments = [described(kind) for kind in getattr(signature, "args", signature)]
+            key = repr((self._name, str(signature), arguments, codegen.magic_tuple()))
             digest = hashlib.sha256(key.encode()).hexdigest()[:20]
             return self._folder / f"{self._name.rpartition('.')[2]}-{digest}.pickle", key
 

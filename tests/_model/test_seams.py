@@ -11,6 +11,7 @@ from scipy import stats
 from scipy.special import gammaln, log_softmax, logsumexp, softmax
 
 from skmixreg._kernels.vector_kernels import BLOCK
+from skmixreg._model import pointwise_kernels as pointwise
 from skmixreg._model import row_kernels as kernels
 from skmixreg._model.observations import Observations
 from skmixreg._model.raw import Model, Raw
@@ -283,3 +284,20 @@ def test_weighted_moments(seam: str) -> None:
     ]
     result = kernels.weighted_moments(0, case.n_units, data, raw, model)
     assert_close(result, np.concatenate(expected))
+
+
+@pytest.mark.parametrize("seam", ["plain", "all"])
+def test_pointwise(seam: str) -> None:
+    case = make(set(SEAMS[seam]))
+    data, model, U = case.observations, case.model, case.n_units
+    raws = [case.raw, shaped(flat(case.raw) + 0.1, case.raw)]
+    draws = Raw(*(np.stack(arrays) for arrays in zip(*raws, strict=True)))
+    joint = np.array([plain(case, raw).joint for raw in raws])
+    ll = logsumexp(joint, axis=1)
+    for a, b in ((0, U), (3, U - 2)):
+        rows = pointwise.log_likelihood_rows(a, b, data, case.raw, model)
+        assert_close(rows, ll[0, a:b])
+        predictive = pointwise.pointwise_log_predictive(a, b, data, draws, model)
+        assert_close(predictive, logsumexp(ll[:, a:b], axis=0) - np.log(2.0))
+        shares = pointwise.pointwise_responsibilities(a, b, data, draws, model)
+        assert_close(shares.reshape(b - a, K), softmax(joint, axis=1).mean(axis=0).T[a:b])
