@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from .._kernels.compile import compiled
-from .._model.row_kernels import weighted_moments
+from .._model._sums.row_kernels import weighted_moments
 
 
 @compiled
