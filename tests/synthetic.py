@@ -11,7 +11,7 @@ from skmixreg._model.problem import Problem
 from skmixreg._model.raw import Raw
 from skmixreg._posterior.posterior import Posterior
 from skmixreg._search.mode_table import Mode, ModeTable
-from skmixreg.families import Gaussian
+from skmixreg.families import Gaussian, Poisson
 
 
 def random_components(rng: np.random.Generator, K: int, p: int, *lead: int) -> Raw:
@@ -21,7 +21,7 @@ def random_components(rng: np.random.Generator, K: int, p: int, *lead: int) -> R
         np.log(weights),
         rng.normal(0, 0.5, (*lead, K)),
         rng.normal(0, 1.0, (*lead, K, p)),
-        rng.normal(-1.5, 0.5, (*lead, K)),
+        rng.normal(-1.5, 0.5, (*lead, K, 1)),
     )
 
 
@@ -108,3 +108,22 @@ def simple_posterior(
     components = random_components(np.random.default_rng(seed), K, p)
     mode = make_mode(problem, components)
     return problem, make_posterior(problem, [mode], shape, seed)
+
+
+def poisson_posterior(
+    seed: int = 0, K: int = 2, p: int = 1, shape: tuple[int, int] = (2, 150), level: float = 10.0
+) -> Posterior:
+    """A posterior of counts around one mode, with a mean of about ``level``."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(0, np.linspace(0.5, 2, p), (60, p)) + 0.5
+    problem = Problem.from_arrays(
+        X, rng.poisson(level, 60).astype(float), family=Poisson(), n_components=K,
+        priors=Priors().resolve(),
+    )  # fmt: skip
+    raw = Raw.of(
+        np.log(rng.dirichlet(np.full(K, 3.0))),
+        rng.normal(0, 0.7, K),
+        rng.normal(0, 0.3, (K, p)),
+        np.empty((K, 0)),
+    )
+    return make_posterior(problem, [make_mode(problem, raw)], shape, seed)

@@ -9,19 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from .._draws.approximation import LEAST_SD_RATIO
-from .._draws.judge import ESS_LIMIT, RHAT_LIMIT, diagnose
+from .._draws.judge import diagnose
+from .._draws.limits import AT_MOST, EVIDENCE_ERROR_LIMIT, LIMITS, most_divergences
 from .._model.priors import NumericPriors
 from .._posterior.posterior import ELSEWHERE, Posterior
 from .._support.arrays import Array
-from ..solvers.laplace import LEAST_IMPORTANCE_ESS
-from ..solvers.nuts import DIVERGENT_SHARE
-from ..solvers.smc import CORRELATION_LIMIT, EVIDENCE_ERROR_LIMIT
 from .identification import SECOND_MODE_SHARE, WEAK_SHARE, Identification
 from .power_scaling import SENSITIVITY_LIMIT, sensitivities
 
 FEWEST_STARTS = 2
-AT_MOST, AT_LEAST = "at most", "at least"
 
 
 class Row(NamedTuple):
@@ -148,88 +144,27 @@ def _modes_in_words(posterior: Posterior) -> str:
 # What solvers report of themselves
 
 
-class Reported(NamedTuple):
-    """A row for one key of the report; solvers without the key do not get it."""
-
-    key: str
-    check: str
-    side: str
-    limit: Callable[[Fit], float]
-    good: str
-    bad: str
-
-
-REPORTED = (
-    Reported(
-        "rhat", "rhat", AT_MOST, lambda fit: RHAT_LIMIT,
-        "chains agree",
-        "chains disagree: raise tune and draws; lower n_components if a component is nearly empty",
-    ),
-    Reported(
-        "ess_bulk", "ess_bulk", AT_LEAST, lambda fit: ESS_LIMIT,
-        "enough effective draws for means and sds",
-        "too few effective draws for means and sds: raise draws",
-    ),
-    Reported(
-        "ess_tail", "ess_tail", AT_LEAST, lambda fit: ESS_LIMIT,
-        "enough effective draws for intervals",
-        "too few effective draws for intervals: raise draws",
-    ),
-    Reported(
-        "divergences", "divergences", AT_MOST,
-        lambda fit: max(1.0, DIVERGENT_SHARE * fit.posterior.log_prior.size),
-        "chains could follow the posterior everywhere",
-        "chains could not follow the posterior everywhere: raise target_accept, lower "
-        "n_components, or state narrower priors",
-    ),
-    Reported(
-        "settled", "mode_shares_settled", AT_LEAST, lambda fit: 1.0,
-        "the share of every mode is known",
-        "chains stay in different modes, whose shares are not known: raise chains and draws, or "
-        "use solver='laplace'",
-    ),
-    Reported(
-        "khat", "khat", AT_MOST, lambda fit: float(fit.report.get("khat_threshold", np.nan)),
-        "what was drawn from covers the posterior",
-        "what was drawn from is too far off the posterior, intervals cannot be trusted: use "
-        "solver='auto', 'gibbs' or 'nuts'",
-    ),
-    Reported(
-        "importance_ess", "importance_ess", AT_LEAST, lambda fit: LEAST_IMPORTANCE_ESS,
-        "proposals are worth this many independent draws",
-        "too few proposals carry the weight: raise draws, or use solver='auto'",
-    ),
-    Reported(
-        "sd_ratio", "sd_ratio", AT_LEAST, lambda fit: LEAST_SD_RATIO,
-        "no sd is far below the one from the curvature of the posterior",
-        "an sd is far below the one from the curvature of the posterior, intervals are too "
-        "short: use solver='auto'",
-    ),
-    Reported(
-        "change", "change_of_means", AT_MOST,
-        lambda fit: float(fit.options.get("tolerance", np.nan)),
-        "the approximation has settled, in posterior sds",
-        "the approximation has not settled: raise n_iterations",
-    ),
-    Reported(
-        "correlation", "particle_correlation", AT_MOST, lambda fit: CORRELATION_LIMIT,
-        "particles moved away from where the last stage began",
-        "particles hardly moved in the last stage: raise max_cycles",
-    ),
-)  # fmt: skip
+def _limit_of(fit: Fit, key: str) -> float:
+    """What a number of the report is held against; nan where this is not known."""
+    depends = {
+        "divergences": lambda: most_divergences(fit.posterior.log_prior.size),
+        "khat": lambda: float(fit.report.get("khat_threshold", np.nan)),
+        "change": lambda: float(fit.options.get("tolerance", np.nan)),
+    }
+    return depends[key]() if key in depends else LIMITS[key].value
 
 
 def _reported(fit: Fit) -> list[Row]:
     rows = []
     worst = _worst_coordinates(fit)
-    for item in REPORTED:
-        if item.key not in fit.report:
+    for key, item in LIMITS.items():
+        if key not in fit.report:
             continue
-        value, limit = float(fit.report[item.key]), item.limit(fit)
+        value, limit = float(fit.report[key]), _limit_of(fit, key)
         good = value <= limit if item.side == AT_MOST else value >= limit
-        verdict = item.good if good else item.bad
-        if item.key in worst:
-            verdict += f" (worst: {worst[item.key]})"
+        verdict = item.good if good else f"{item.bad}: {item.advice}"
+        if key in worst:
+            verdict += f" (worst: {worst[key]})"
         rows.append(Row(item.check, value, limit, good, verdict, grave=True))
     return rows
 
@@ -333,6 +268,20 @@ def _identified(fit: Fit) -> list[Row]:
     return rows
 
 
+def _resolution(fit: Fit) -> list[Row]:
+    found = fit.posterior.resolution
+    if found is None:
+        return []
+    scale = fit.posterior.design.y_scale
+    step, sd, floor = (each * scale for each in (found.step, found.sd, fit.priors.sigma_floor))
+    verdict = (
+        f"y looks rounded to multiples of {step:.4g}, sd {sd:.3g}, with up to {found.most:g} rows "
+        f"tied: the floor of sigma was raised to {floor:.3g}, so that no component is narrower on "
+        "tied rows alone; Priors(sigma_floor=0.003) takes y to be exact"
+    )
+    return [Row("resolution_of_y", step, np.nan, None, verdict)]
+
+
 def _prior_sensitivity(fit: Fit) -> list[Row]:
     table = sensitivities(fit.posterior, fit.feature_names)
     if table is None:
@@ -358,5 +307,5 @@ def _prior_sensitivity(fit: Fit) -> list[Row]:
 
 
 ROWS: tuple[Callable[[Fit], list[Row]], ...] = (
-    _converged, _search, _reported, _evidence, _identified, _prior_sensitivity,
+    _converged, _search, _reported, _evidence, _identified, _resolution, _prior_sensitivity,
 )  # fmt: skip

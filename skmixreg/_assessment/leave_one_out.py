@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .._draws.limits import khat_threshold
 from .._model.raw import Raw
 from .._posterior import prediction
 from .._posterior.posterior import Posterior
@@ -186,7 +187,7 @@ class _LeaveOneOut:
         self.approximate = not from_posterior
         self.n_threads = n_threads
         self.n_draws = S = posterior.log_prior.size
-        self.good_k = min(1.0 - 1.0 / np.log10(S), 0.7)
+        self.good_k = khat_threshold(S)
         self.reff = relative_efficiency(posterior)
         self.log_ratio = np.zeros(S)
         self.log_base = np.full(S, -np.log(S))

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._kernels.rows import spread_sample
+from .._model import resolution
 from .._model.design import Design, Standardisation
 from .._model.observations import Observations
 from .._model.rows import HeldRows, Rows
@@ -210,6 +211,10 @@ class ChunkRows(Rows):
         taken = store.collect(chunks.take, each=local)
         order = np.concatenate([where[i] for i in chosen])
         return HeldRows(joined(taken).take(np.argsort(order), weights))
+
+    def resolution(self) -> resolution.Resolution | None:
+        values = resolution.joined(self.store.collect(chunks.values))
+        return resolution.resolution_of(values, self.n_rows)
 
     def close(self) -> None:
         self.store.close()

@@ -19,6 +19,7 @@ from .._model.design import Design
 from .._model.moments import moments_of
 from .._model.observations import Observations
 from .._model.raw import Raw
+from .._model.resolution import Values, values_of
 from .._support.arrays import Array
 from ..families._base import Family
 
@@ -165,6 +166,11 @@ def standardise(part: Part, each: None, design: Design, family: Family) -> Obser
 def take(chunk: Observations, each: NDArray[np.intp]) -> Observations:
     """Some rows, with weights of 1."""
     return chunk.take(each)
+
+
+def values(chunk: Observations, each: None) -> Values | None:
+    """The distinct responses, if they are few."""
+    return values_of(chunk.target, chunk.weights)
 
 
 def find_by_weight(chunk: Observations, each: Array) -> NDArray[np.intp]:

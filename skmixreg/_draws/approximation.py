@@ -12,14 +12,8 @@ from .._search.alignment import Pivot
 from .._support.arrays import Array
 from .._support.progress import SILENT, Progress
 from .draws import Draws
-
-# Where to go from an approximation that is too far off.
-INSTEAD = "solver='auto' (exact, about as fast), 'gibbs' or 'nuts'"
-# Smallest accepted ratio of an sd of an approximation to the one from the curvature of the
-# posterior: half of the variance.
-LEAST_SD_RATIO = 0.7
-# The fewest draws: they leave a tail of twenty for k-hat to be fitted to.
-FEWEST_DRAWS = 100
+from .importance import pareto_khat
+from .limits import far_off, khat_threshold
 
 
 class Approximation(Protocol):
@@ -30,46 +24,6 @@ class Approximation(Protocol):
 
     def log_density(self, thetas: Array) -> Array:
         """Log density with respect to Lebesgue measure: (S, d) -> (S,)."""
-
-
-def khat_threshold(n_draws: int) -> float:
-    """Largest k-hat that importance sampling with this many draws can be trusted at.
-
-    ``min(1 - 1 / log10(S), 0.7)`` (Vehtari, Simpson, Gelman, Yao and Gabry 2024, section 3.2.4).
-    """
-    return min(1.0 - 1.0 / np.log10(max(n_draws, 11)), 0.7)
-
-
-def pareto_khat(log_ratio: Array) -> float:
-    """Shape of the generalised Pareto distribution that fits the largest importance ratios.
-
-    Parameters
-    ----------
-    log_ratio : ndarray of shape (S,)
-        Logs of p / q; -inf where p is zero.
-    """
-    log_ratio = np.where(np.isfinite(log_ratio), log_ratio, -np.inf)
-    return pareto_smoothed(log_ratio - log_ratio.max())[1]
-
-
-def pareto_smoothed(log_ratio: Array) -> tuple[Array, float]:
-    """Log weights by Pareto-smoothed importance sampling, up to a constant, and k-hat.
-
-    Parameters
-    ----------
-    log_ratio : ndarray of shape (S,)
-        Logs of p / q, of which the largest is 0.
-    """
-    from arviz_stats.base import array_stats
-
-    finite = np.maximum(log_ratio, -700.0)
-    try:
-        smoothed, khat = array_stats.psislw(-finite)
-    except ValueError as error:
-        if "tail values are the same" not in str(error):
-            raise
-        return finite, 0.0  # bounded, and nothing to be smoothed
-    return smoothed, float(khat)
 
 
 def draws_from(
@@ -116,10 +70,7 @@ def draws_from(
     threshold = khat_threshold(n)
     failures = list(failures or [])
     if not khat <= threshold:
-        failures.append(
-            f"{solver}: k-hat is {khat:.2f}, over {threshold:.2f}: the approximation is far from "
-            f"the posterior and its intervals cannot be trusted; use {INSTEAD}"
-        )
+        failures.append(far_off(solver, khat, threshold))
     return Draws(
         theta=thetas[None],
         log_prior=log_prior[None],
@@ -143,14 +94,3 @@ def own_labels(problem: Problem, thetas: Array) -> np.ndarray:
     pivot = Pivot.from_mode(layout, thetas.mean(axis=0), np.linalg.cholesky(covariance))
     orders, _ = pivot.align(layout.expand(thetas))
     return (orders == np.arange(layout.n_components)).all(axis=1)
-
-
-def narrowness(ratio: float, solver: str) -> list[str]:
-    """A failure if q is far too narrow, which k-hat does not always see in time."""
-    if ratio >= LEAST_SD_RATIO:
-        return []
-    return [
-        f"{solver}: an sd is only {ratio:.2f} of the one from the curvature of the posterior, "
-        f"under {LEAST_SD_RATIO}, as where components overlap: intervals are too short; use "
-        f"{INSTEAD}"
-    ]

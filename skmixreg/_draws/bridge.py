@@ -10,9 +10,7 @@ from scipy.special import expit, logsumexp
 from scipy.stats import rankdata
 
 from .._support.arrays import Array
-
-# Draws that must lie, in effect, where both densities do.
-LEAST_OVERLAP = 10.0
+from .limits import LEAST_OVERLAP
 
 
 class SupportsProposal(Protocol):

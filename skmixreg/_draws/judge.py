@@ -17,15 +17,17 @@ from .._search.alignment import Pivot
 from .._search.mode_table import ModeTable
 from .._support.arrays import Array
 from .draws import Draws
+from .limits import (
+    ESS_LIMIT,
+    LIMITS,
+    NEGLIGIBLE_SHARE,
+    RHAT_LIMIT,
+    SHARE_ERROR_LIMIT,
+    disagreement,
+    too_few_draws,
+)
 from .region_masses import weigh_regions
 
-# Vehtari, Gelman, Simpson, Carpenter and Buerkner (2021), Bayesian Analysis 16, 667-718.
-RHAT_LIMIT = 1.01
-ESS_LIMIT = 400.0
-# A mode of less than this share of the posterior changes no summary that anyone reads.
-NEGLIGIBLE_SHARE = 0.01
-# Masses count as settled when their share of the posterior is known this well (standard error).
-SHARE_ERROR_LIMIT = 0.02
 MOST_MODES = 10
 # Fewer draws than this per coordinate say too little of a region to weigh it.
 DRAWS_PER_COORDINATE = 10
@@ -266,11 +268,11 @@ def judge_chains(
     )
     report["mode_share"] = mode_share
     report |= verdict._asdict() | {"settled": settled}
-    failures += complaints(draws.solver, verdict)
+    failures += shortcomings(draws.solver, verdict)
     return replace(draws, report=report, failures=failures)
 
 
-def complaints(solver: str, verdict: Diagnostics) -> list[str]:
+def shortcomings(solver: str, verdict: Diagnostics) -> list[str]:
     """Sentences on what the diagnostics find wrong, each with what to do."""
     if np.isnan(verdict.rhat):
         return [
@@ -279,16 +281,10 @@ def complaints(solver: str, verdict: Diagnostics) -> list[str]:
         ]
     out = []
     if verdict.rhat > RHAT_LIMIT:
-        out.append(
-            f"{solver}: chains disagree, R-hat = {verdict.rhat:.3f} exceeds {RHAT_LIMIT}; raise "
-            "tune and draws, or lower n_components if a component stands nearly empty"
-        )
-    for kind, value in (("bulk", verdict.ess_bulk), ("tail", verdict.ess_tail)):
+        out.append(disagreement(solver, verdict.rhat))
+    for key, value in (("ess_bulk", verdict.ess_bulk), ("ess_tail", verdict.ess_tail)):
         if value < ESS_LIMIT:
-            out.append(
-                f"{solver}: the {kind} effective sample size is {value:.0f}, under "
-                f"{ESS_LIMIT:.0f}; raise draws"
-            )
+            out.append(too_few_draws(solver, key, value))
     return out
 
 
@@ -299,7 +295,7 @@ def _unsettled(solver: str, unseen: float, error: float) -> str:
         what = f"chains stay in different modes, whose shares are known only to +-{error:.2f}"
     else:
         what = "chains stay in different modes, whose shares bridge sampling cannot tell"
-    return f"{solver}: modes not settled, {what}; raise chains and draws, or use solver='laplace'"
+    return f"{solver}: modes not settled, {what}; {LIMITS['settled'].advice}"
 
 
 def _regions(where: NDArray[np.intp], n_modes: int, smallest: int) -> NDArray[np.intp]:

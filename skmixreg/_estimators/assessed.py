@@ -300,6 +300,8 @@ class AssessedMixture(FittedMixture):
               component is expected to hold with posterior probability 0.9 at least, against the
               number of its parameters; ``ambiguous_share``: the share of draws that other labels
               would fit nearly as well.
+            - ``resolution_of_y``: the step that y looks rounded to, if it raised the floor of
+              sigma: see ``sigma_floor`` of `Priors`.
             - ``prior_sensitivity``, ``likelihood_sensitivity``: by power-scaling (Kallioinen et al.
               2024), the worst over parameters; with 1000 draws or more.
 
@@ -322,7 +324,7 @@ class AssessedMixture(FittedMixture):
         check_is_fitted(self)
         return diagnostics_table(
             self.posterior_,
-            validation.resolve_priors(self.priors),
+            self.posterior_.priors,
             self._feature_names(),
             self.solver_.get_params(deep=False),
         )

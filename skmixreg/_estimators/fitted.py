@@ -99,10 +99,9 @@ class FittedMixture(RegressorMixin, BaseEstimator):
             and draws.  Only if ``return_std``.
         """
         X = validation.validate_rows(self, X)
-        mean = prediction.mean(self._predictive, X)
         if return_std:
-            return mean, prediction.std(self._predictive, X)
-        return mean
+            return prediction.mean_and_std(self._predictive, X, n_threads=self._threads())
+        return prediction.mean(self._predictive, X, n_threads=self._threads())
 
     @per_row
     def predict_components(self, X: ArrayLike) -> Array:
@@ -118,7 +117,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
             In units of y.
         """
         X = validation.validate_rows(self, X)
-        return prediction.component_means(self.posterior_, X)
+        return prediction.component_means(self.posterior_, X, n_threads=self._threads())
 
     @per_row
     def predict_proba(self, X: ArrayLike, y: ArrayLike | None = None) -> Array:
@@ -312,7 +311,8 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         Parameters
         ----------
         by_mode : bool, default=False
-            Whether to summarise the draws of every mode on their own.
+            Whether to summarise the draws of every mode on their own; of the single draw of
+            ``map``, the parameters at every mode, with nan for sd and interval.
         probability : float, default=0.9
             Probability of the equal-tailed intervals.
 

@@ -330,12 +330,14 @@ class BayesianMixtureRegressor(CallbackSupportMixin, AssessedMixture):
     @with_callbacks
     def _learn_more(self, stream: Any, X: Any, y: Any, sample_weight: Any) -> None:
         with fit_progress(self, X, y, sample_weight, name="partial_fit") as progress:
-            family, solver, priors, n_threads = self._resolve()
+            family, solver, _, n_threads = self._resolve()
             X, y = validation.validate_rows_and_target(self, X, y)
             weights = None if sample_weight is None else validation.check_weights(sample_weight, X)
             with one_blas_thread(), np.errstate(over="ignore"):
                 scales = stream.design.standardisation
+                priors = validation.priors_as(self.priors, stream.priors)
                 problem = self._problem(X, y, weights, family, priors, n_threads, scales)
+                problem = replace(problem, resolution=self.posterior_.resolution)
                 with problem.rows:
                     generator = validation.resolve_generator(self.random_state)
                     draws = solver.continue_stream(stream, problem, generator, progress=progress)
@@ -381,8 +383,7 @@ class BayesianMixtureRegressor(CallbackSupportMixin, AssessedMixture):
 
     def _warn(self) -> None:
         """Say what is wrong with the fit."""
-        priors = validation.resolve_priors(self.priors)
-        for message, category in complaints(self.posterior_, priors):
+        for message, category in complaints(self.posterior_, self.posterior_.priors):
             warnings.warn(message, category, skip_file_prefixes=(PACKAGE,))
 
     def _problem(
@@ -395,13 +396,14 @@ class BayesianMixtureRegressor(CallbackSupportMixin, AssessedMixture):
         n_threads: int = 1,
         standardisation: Standardisation | None = None,
     ) -> Problem:
-        if standardisation is None:
+        first = standardisation is None
+        if first:
             standardisation = validation.resolve_standardisation(
                 self.priors, X.shape[1], bool(self.fit_intercept)
             )
         if isinstance(X, np.ndarray):
             family.check_response(y)
-        return Problem.from_data(
+        problem = Problem.from_data(
             HeldData(X, y, weights, n_threads) if isinstance(X, np.ndarray) else X,
             family=family,
             n_components=self.n_components,
@@ -409,6 +411,8 @@ class BayesianMixtureRegressor(CallbackSupportMixin, AssessedMixture):
             fit_intercept=bool(self.fit_intercept),
             standardisation=standardisation,
         )
+        default = first and validation.check_priors(self.priors).sigma_floor is None
+        return problem.with_floor_of_rounding() if default else problem
 
     def to_pymc(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -434,7 +438,7 @@ class BayesianMixtureRegressor(CallbackSupportMixin, AssessedMixture):
             y,
             weights,
             self.family_,
-            validation.resolve_priors(self.priors),
+            self.posterior_.priors,
             standardisation=self.posterior_.design.standardisation,
         )
         return build_model(

@@ -174,6 +174,14 @@ def resolve_priors(priors: Priors | None) -> NumericPriors:
     return check_priors(priors).resolve()
 
 
+def priors_as(priors: Priors | None, first: NumericPriors) -> NumericPriors:
+    """As `resolve_priors`, with the floor of sigma of a fit to other rows unless one is given."""
+    numbers = resolve_priors(priors)
+    if check_priors(priors).sigma_floor is not None:
+        return numbers
+    return numbers._replace(sigma_floor=first.sigma_floor)
+
+
 def resolve_standardisation(
     priors: Priors | None, n_features: int, fit_intercept: bool
 ) -> Standardisation:

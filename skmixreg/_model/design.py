@@ -62,7 +62,7 @@ class Standardisation(NamedTuple):
     y_scale: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Design:
     """Affine map between the user's units and the standardised ones.
 

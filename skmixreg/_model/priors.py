@@ -11,6 +11,8 @@ from sklearn.base import BaseEstimator, clone
 from .._support.arrays import Array
 from .design import Standardisation
 
+DEFAULT_FLOOR = 0.003
+
 
 class NumericPriors(NamedTuple):
     """Every number of the prior, resolved before a solver runs.  Standardised units."""
@@ -48,8 +50,21 @@ class Priors(BaseEstimator):
         s_b > 0, in standard deviations of y per standard deviation of a column.
     intercept_scale : float, default=2.5
         s_0 > 0, in standard deviations of y; the intercept is the one at the mean of X.
-    sigma_floor : float, default=0.003
-        f > 0, in standard deviations of y: residual sds far below it are not believed.
+    sigma_floor : float or None, default=None
+        f > 0, in standard deviations of y: residual sds far below it are not believed.  None is
+        0.003, or more where y looks rounded: with all responses multiples of a step s, up to an
+        offset, and m the total weight of the most frequent one,
+
+        .. math::
+
+            f = \max\{0.003, \; \min(\sqrt{m} \, s / \sqrt{12}, \; u / 2)\} .
+
+        A density has no bound on tied responses, while rounding alone has the standard deviation
+        :math:`s / \sqrt{12}`.  As :math:`f^2` adds to the sum of squared residuals of a
+        component, one that holds tied rows only has :math:`\sigma = f / \sqrt{m} =
+        s / \sqrt{12}`; of n rows it adds :math:`(m / n) \, s^2 / 12` to :math:`\sigma^2`.  Where
+        no responses are tied, or they are on no common lattice, f is 0.003.  `diagnostics` says
+        what was found.
     sigma_ceiling : float, default=1.5
         u > f, in standard deviations of y.
     x_location, x_scale : float or array-like of shape (p,), default=None
@@ -74,7 +89,7 @@ class Priors(BaseEstimator):
         weight_concentration: float = 1.0,
         coef_scale: float = 2.5,
         intercept_scale: float = 2.5,
-        sigma_floor: float = 0.003,
+        sigma_floor: float | None = None,
         sigma_ceiling: float = 1.5,
         x_location: ArrayLike | None = None,
         x_scale: ArrayLike | None = None,
@@ -92,7 +107,7 @@ class Priors(BaseEstimator):
         self.y_scale = y_scale
 
     def resolve(self) -> NumericPriors:
-        """The numbers, checked.
+        """The numbers, checked; of y that is not known to be rounded.
 
         Raises
         ------
@@ -102,6 +117,8 @@ class Priors(BaseEstimator):
         values = {}
         for name in NumericPriors._fields:
             value = getattr(self, name)
+            if name == "sigma_floor" and value is None:
+                value = DEFAULT_FLOOR
             try:
                 number = float(value)
             except (TypeError, ValueError):
@@ -124,20 +141,22 @@ class Priors(BaseEstimator):
         Parameters
         ----------
         model : BayesianMixtureRegressor
-            Fitted; its standardisation is taken over.
+            Fitted; its standardisation is taken over, and its floor of sigma unless one is given.
 
         Returns
         -------
         Priors
-            A copy with the locations and scales given.
+            A copy with the locations, scales and the floor given.
 
         Examples
         --------
         >>> priors = Priors().standardised_as(streamed)  # doctest: +SKIP
         >>> whole = BayesianMixtureRegressor(solver="cavi", priors=priors)  # doctest: +SKIP
         """
-        given = model.posterior_.design.standardisation
-        return clone(self).set_params(**given._asdict())
+        given = model.posterior_.design.standardisation._asdict()
+        if self.sigma_floor is None:
+            given["sigma_floor"] = model.posterior_.priors.sigma_floor
+        return clone(self).set_params(**given)
 
     def standardisation(self, n_features: int, fit_intercept: bool) -> Standardisation:
         """The given locations and scales, checked.

@@ -14,8 +14,9 @@ from ..families._priors import BlockPrior, NormalPrior
 from .design import Design, Standardisation
 from .layout import Layout
 from .observations import Observations, canonical_rows
-from .priors import NumericPriors
+from .priors import DEFAULT_FLOOR, NumericPriors
 from .raw import Model
+from .resolution import Resolution
 from .rows import HeldRows, Rows
 
 CANONICAL_ROWS = 10_000
@@ -86,6 +87,8 @@ class Problem:
     priors : NumericPriors
     design : Design
         The way back to the user's units.
+    resolution : Resolution or None
+        Of the standardised response, where it raised the floor of sigma.
     """
 
     rows: Rows
@@ -93,6 +96,7 @@ class Problem:
     layout: Layout
     priors: NumericPriors
     design: Design
+    resolution: Resolution | None = None
 
     @classmethod
     def from_data(
@@ -136,6 +140,26 @@ class Problem:
     ) -> Problem:
         """As `from_data`, from rows in memory."""
         return cls.from_data(HeldData(X, y, weights, n_threads), **options)
+
+    def with_floor_of_rounding(self) -> Problem:
+        """The problem with the floor of sigma that `Priors` states, where y looks rounded."""
+        if self.family.response_scale != "affine":
+            return self
+        found = self.rows.resolution()
+        if found is None:
+            return self
+        floor = found.sd * float(np.sqrt(max(found.most, 1.0)))
+        floor = min(floor, 0.5 * self.priors.sigma_ceiling)
+        if floor <= self.priors.sigma_floor:
+            return self
+        return replace(self, priors=self.priors._replace(sigma_floor=floor), resolution=found)
+
+    @property
+    def least_sigma(self) -> float:
+        """A residual sd that starts do not fall below, nor modes of a few rows."""
+        if self.resolution is None:
+            return self.priors.sigma_floor
+        return min(self.priors.sigma_floor, max(DEFAULT_FLOOR, self.resolution.sd))
 
     def with_components(self, n_components: int) -> Problem:
         """The same data and priors with another number of components."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .._kernels.rows import RowBlocks, spread_sample
 from .._support.arrays import Array
 from .observations import Observations
+from .resolution import Resolution, resolution_of, values_of
 
 
 class Rows(ABC):
@@ -65,6 +66,10 @@ class Rows(ABC):
     @abstractmethod
     def subset(self, index: NDArray[np.intp], weights: Array | None = None) -> Rows:
         """Some of the units, with weights 1 unless given."""
+
+    @abstractmethod
+    def resolution(self) -> Resolution | None:
+        """The resolution of the responses, where they look rounded."""
 
     def on_one_thread(self) -> Rows:
         """The same rows, for work that runs beside other work."""
@@ -144,6 +149,9 @@ class HeldRows(Rows):
 
     def subset(self, index: NDArray[np.intp], weights: Array | None = None) -> HeldRows:
         return HeldRows(self.observations.take(index, weights))
+
+    def resolution(self) -> Resolution | None:
+        return resolution_of(values_of(self.target, self.weights), self.n_rows)
 
     def on_one_thread(self) -> HeldRows:
         return HeldRows(self.observations)

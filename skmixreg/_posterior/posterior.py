@@ -16,8 +16,10 @@ from scipy.special import chdtri
 from .._draws.draws import Draws
 from .._model.design import Design
 from .._model.layout import Layout
+from .._model.priors import NumericPriors
 from .._model.problem import Problem
 from .._model.raw import Model, Raw
+from .._model.resolution import Resolution
 from .._search.alignment import (
     AMBIGUITY,
     Pivot,
@@ -28,6 +30,7 @@ from .._search.alignment import (
 from .._search.mode_table import ModeTable
 from .._support.arrays import Array
 from ..families._base import Family
+from .mode_summaries import summaries_by_mode
 
 if TYPE_CHECKING:
     import xarray
@@ -48,8 +51,6 @@ class Moments(NamedTuple):
 
     Attributes
     ----------
-    weights : ndarray of shape (K,)
-        E[w_k].
     lines : ndarray of shape (K, p + 1)
         E[b_k].
     mean : ndarray of shape (p + 1,)
@@ -60,15 +61,16 @@ class Moments(NamedTuple):
         E[sum_k w_k sigma_k^2].
     """
 
-    weights: Array
     lines: Array
     mean: Array
     spread: Array
     noise: float
 
     @classmethod
-    def of(cls, components: Raw, family: Family) -> Moments:
-        """Moments over draws with any leading axes."""
+    def of(cls, components: Raw, family: Family) -> Moments | None:
+        """Moments over draws with any leading axes; None of a family they are not exact for."""
+        if not family.linear_mean:
+            return None
         lines = components.line
         K, width = lines.shape[-2:]
         lines = lines.reshape(-1, K, width)
@@ -79,7 +81,6 @@ class Moments(NamedTuple):
         deviation = ((lines - mean) * np.sqrt(share)[..., None]).reshape(-1, width)
         variance = family.variance(lines[..., 0], *extra)
         return cls(
-            weights=weights.mean(axis=0),
             lines=lines.mean(axis=0),
             mean=mean,
             spread=deviation.T @ deviation,
@@ -123,6 +124,8 @@ class Posterior(Mapping[str, Array]):
     layout : Layout
     design : Design
         Between the user's units and the standardised ones.
+    priors, resolution : NumericPriors, Resolution or None
+        As those of the `Problem`.
     components : Raw
         Draws in standardised units, leading axes (chains, draws).
     mode_components : Raw
@@ -130,8 +133,8 @@ class Posterior(Mapping[str, Array]):
     draw_mode, log_prior : ndarray of shape (chains, draws)
     per_draw : dict of ndarrays of shape (chains, draws)
         Further numbers of every draw: log-likelihood, log proposal, what the solver counted.
-    moments : Moments
-        For predictions.
+    moments : Moments or None
+        For predictions; None where the mean is not the linear predictor.
     """
 
     solver: str
@@ -146,13 +149,17 @@ class Posterior(Mapping[str, Array]):
     family: Family
     layout: Layout
     design: Design
+    priors: NumericPriors
+    resolution: Resolution | None
     components: Raw
     mode_components: Raw
     draw_mode: NDArray[np.intp]
     log_prior: Array
     per_draw: dict[str, Array]
-    moments: Moments
+    moments: Moments | None
 
+    # Mappings compare item by item, and arrays have no truth: a posterior is equal to itself.
+    __eq__ = object.__eq__
     __hash__ = object.__hash__
 
     @classmethod
@@ -215,6 +222,8 @@ class Posterior(Mapping[str, Array]):
             family=problem.family,
             layout=layout,
             design=problem.design,
+            priors=problem.priors,
+            resolution=problem.resolution,
             components=components,
             mode_components=mode_raw.permuted(mode_orders),
             draw_mode=draw_mode.reshape(shape),
@@ -280,7 +289,8 @@ class Posterior(Mapping[str, Array]):
         feature_names : sequence of str of length p
         by_mode : bool, default=False
             One block of rows per mode, over the draws near that mode only, without diagnostics
-            (which concern whole chains).  Modes with fewer than two draws are left out.
+            (which concern whole chains).  Modes with fewer than two draws are left out; where none
+            has two, as of a point, every mode has the parameters at it, and nan for the rest.
         probability : float, default=0.9
             Mass of the intervals.
 
@@ -302,15 +312,10 @@ class Posterior(Mapping[str, Array]):
             # The weight of a single component does not vary: its diagnostics are nan.
             with np.errstate(invalid="ignore", divide="ignore"):
                 return az.summary(self.to_datatree(feature_names), **options)
-        labels, counts = np.unique(self.draw_mode, return_counts=True)
-        values = {name: self[name] for name in names}
-        tables = {}
-        for label in labels[counts >= 2]:
-            near = {name: a[self.draw_mode == label][None] for name, a in values.items()}
-            tree = self._datatree({"posterior": near}, feature_names)
-            with np.errstate(invalid="ignore", divide="ignore"):
-                tables[int(label)] = az.summary(tree, kind="stats", **options)
-        return pd.concat(tables, names=["mode", None])
+        return summaries_by_mode(
+            {name: self[name] for name in names}, self.draw_mode, self.mode_parameters,
+            lambda near: self._datatree({"posterior": near}, feature_names), options,
+        )  # fmt: skip
 
     def contrast(self, feature_names: Sequence[str], probability: float = 0.9) -> pd.DataFrame:
         """Differences between components, coefficient by coefficient.
@@ -385,11 +390,8 @@ class Posterior(Mapping[str, Array]):
         if "log_likelihood" in self:
             stats["lp"] = self.log_prior + self["log_likelihood"]
         groups = {"posterior": parameters, "sample_stats": stats}
-        data = {
-            "log_likelihood": log_likelihood,
-            "posterior_predictive": posterior_predictive,
-            "observed_data": observed,
-        }
+        data = {"log_likelihood": log_likelihood, "posterior_predictive": posterior_predictive}
+        data["observed_data"] = observed
         groups |= {name: {"y": values} for name, values in data.items() if values is not None}
         return self._datatree(groups, feature_names)
 

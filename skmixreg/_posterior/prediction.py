@@ -5,8 +5,8 @@ the results.  Inside, rows are standardised block by block, so that memory stays
 an offset in X or y cancels nothing.  Only `sample_y` and `sample_y_draws` are random.  No row's
 result depends on the other rows.
 
-Mean, standard deviation and component means come from `Posterior.moments`; responsibilities and
-densities average over all draws.  Quantiles, intervals and highest-density regions are those of
+Mean, standard deviation and component means come from `Posterior.moments` where the mean is the
+linear predictor; otherwise they, and always responsibilities and densities, average over all draws.  Quantiles, intervals and highest-density regions are those of
 the mixture over `THINNED_DRAWS` draws, evenly spaced in the order of the draws.
 """
 
@@ -23,8 +23,8 @@ from .._model.observations import Observations
 from .._model.raw import Raw
 from .._support.arrays import Array
 from .._support.failures import memory_advice
-from . import row_mixtures
-from .posterior import Posterior
+from . import averages, row_mixtures
+from .posterior import Moments, Posterior
 from .row_mixtures import RowMixtures
 
 THINNED_DRAWS = 200
@@ -36,7 +36,7 @@ MIXTURE_NUMBERS = 1 << 20  # terms of mixtures held per block of rows
 # ------------------------------------------------------------------------- closed formulas
 
 
-def mean(posterior: Posterior, X: Array) -> Array:
+def mean(posterior: Posterior, X: Array, *, n_threads: int = 1) -> Array:
     """Posterior predictive mean.
 
     Returns
@@ -44,12 +44,26 @@ def mean(posterior: Posterior, X: Array) -> Array:
     ndarray of shape (n,)
     """
     design, moments = posterior.design, posterior.moments
+    if moments is None:
+        return averages.mean_and_std(posterior, X, n_threads, spread=False)[0]
     out = _linear(posterior, X, moments.mean[1:])
     out += design.y_mean + design.y_scale * moments.mean[0]
     return out
 
 
-def component_means(posterior: Posterior, X: Array) -> Array:
+def mean_and_std(posterior: Posterior, X: Array, *, n_threads: int = 1) -> tuple[Array, Array]:
+    """Posterior predictive mean and standard deviation, by the law of total variance.
+
+    Returns
+    -------
+    mean, std : ndarray of shape (n,)
+    """
+    if posterior.moments is None:
+        return averages.mean_and_std(posterior, X, n_threads)
+    return mean(posterior, X), _std(posterior, X, posterior.moments)
+
+
+def component_means(posterior: Posterior, X: Array, *, n_threads: int = 1) -> Array:
     """Posterior mean of the mean of every component.
 
     Returns
@@ -57,6 +71,8 @@ def component_means(posterior: Posterior, X: Array) -> Array:
     ndarray of shape (n, K)
     """
     design, moments = posterior.design, posterior.moments
+    if moments is None:
+        return averages.component_means(posterior, X, n_threads)
     out = _linear(posterior, X, moments.lines[:, 1:].T)
     out += design.y_mean + design.y_scale * moments.lines[:, 0]
     return out
@@ -78,14 +94,8 @@ def _linear(posterior: Posterior, X: Array, slopes: Array) -> Array:
     return out
 
 
-def std(posterior: Posterior, X: Array) -> Array:
-    """Posterior predictive standard deviation, by the law of total variance.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-    """
-    design, moments = posterior.design, posterior.moments
+def _std(posterior: Posterior, X: Array, moments: Moments) -> Array:
+    design = posterior.design
     n, p = X.shape
     out = np.empty(n)
     rows = max(1, BLOCK_NUMBERS // (p + 1))
@@ -108,7 +118,8 @@ def mixing_weights(posterior: Posterior, X: Array) -> Array:
     -------
     ndarray of shape (n, K)
     """
-    return np.tile(posterior.moments.weights, (len(X), 1))
+    weights = np.exp(posterior.components.log_weights)
+    return np.tile(weights.reshape(-1, weights.shape[-1]).mean(axis=0), (len(X), 1))
 
 
 # ------------------------------------------------------------------- averages over all draws

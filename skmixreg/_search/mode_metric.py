@@ -29,7 +29,7 @@ def collapsed(problem: Problem, mode: Mode) -> bool:
     needed = layout.n_features + int(layout.fit_intercept) + 1
     spread = np.exp(layout.expand(mode.theta).extra[:, bend])
     few = (mode.counts > 1.0) & (mode.counts < needed + 0.5)
-    return bool((few & (spread < 3.0 * prior.floor)).any())
+    return bool((few & (spread < 3.0 * min(prior.floor, problem.least_sigma))).any())
 
 
 def matching(problem: Problem, theta: Array, mode: Mode) -> NDArray[np.intp]:

@@ -12,7 +12,7 @@ from .._model.problem import Problem
 from .._support.arrays import Array
 
 
-@dataclass
+@dataclass(eq=False)
 class Mode:
     """One mode of the log posterior, in one labelling.
 
@@ -52,7 +52,7 @@ class Mode:
         return self.log_posterior + 0.5 * d * float(np.log(2.0 * np.pi)) + log_volume
 
 
-@dataclass
+@dataclass(eq=False)
 class ModeTable:
     """Distinct modes up to relabelling, most massive first.
 

@@ -25,7 +25,8 @@ from .._support.progress import SILENT, UNWATCHED, Progress, Stage
 from . import starts as _starts
 from .mode_metric import collapsed, whitened_distance, window
 from .mode_table import Mode, ModeTable
-from .newton import GRADIENT_TOLERANCE, Polished, polish
+from .newton import Polished, polish
+from .search_failures import search_failures
 from .short_runs import ShortRuns
 
 SEARCH_ROWS = 2000
@@ -96,6 +97,7 @@ class _Search:
         self.modes: list[Mode] = []
         self.hit_by: list[set[int]] = []
         self.n_starts = 0
+        self.lost = False  # whether no mode survived the climb from a sample
         self.smaller: ModeTable | None = None
         self.empty: EmptyComponent | None = None
         work = problem.n_rows * problem.layout.n_components
@@ -357,7 +359,7 @@ def find_smaller_modes(
         return None
     if small is not smaller:
         search = _lift(search, smaller)
-    if not search.modes:
+    if search.lost:
         return None
     table = _table(search, True)
     table.smaller, table.knows_smaller = find_smaller_modes(smaller, table, rng), True
@@ -412,14 +414,19 @@ def _lift(small: _Search, problem: Problem) -> _Search:
     search = _Search(problem, small.rng, small.n_threads)
     search.n_starts, search.stage = small.n_starts, small.stage
     order = np.argsort([-mode.log_evidence for mode in small.modes])
-    for m in order[:MOST_LIFTED]:
+    ends: dict[int, Polished] = {}
+    for m in order[:MOST_LIFTED].tolist():
         if small.modes[m].log_evidence < small.modes[order[0]].log_evidence - small.window:
             break
-        known = search.merge(
-            polish(search.density, small.modes[m].theta), force=m == order[-1] and not search.modes
-        )
+        ends[m] = polish(search.density, small.modes[m].theta)
+        known = search.merge(ends[m])
         if known is not None:
             search.hit_by[known] |= small.hit_by[m]
+    if not search.modes:
+        search.lost = True
+        m = max(ends, key=lambda m: ends[m].log_prior + ends[m].log_likelihood)
+        search.merge(ends[m], force=True)
+        search.hit_by[0] |= small.hit_by[m]
     return search
 
 
@@ -428,15 +435,8 @@ def _table(search: _Search, settled: bool) -> ModeTable:
     order = np.array([i for i in np.argsort(-masses) if masses[i] > masses.max() - search.window])
     for i in order:
         search.modes[i].hits = len(search.hit_by[i])
-    best = search.modes[order[0]]
-    failures = []
-    if best.gradient_norm > GRADIENT_TOLERANCE:
-        failures.append(
-            f"the whitened gradient at the best mode is {best.gradient_norm:.1e}, not under "
-            f"{GRADIENT_TOLERANCE:.0e}; check for columns of wildly different scales"
-        )
-    if not settled:
-        failures.append(
-            f"fewer than two of {search.n_starts} starts reached the best mode; raise n_init"
-        )
+    failures = search_failures(
+        search.modes[order[0]].gradient_norm, search.problem.n_rows, search.n_starts,
+        lost=search.lost, settled=settled,
+    )  # fmt: skip
     return ModeTable([search.modes[i] for i in order], masses[order], failures)

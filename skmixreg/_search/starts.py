@@ -48,7 +48,9 @@ def ridge(Z: Array, y: Array, w: Array | None = None) -> Array:
 def _components(problem: Problem, lines: Array, spread: Array, weights: Array) -> Raw:
     # Lines far outside the prior come from nearly singular subsets.
     lines = np.clip(lines, -20.0, 20.0)
-    extra = problem.family.start_extras(spread, problem.priors)
+    extra = problem.family.start_extras(
+        spread, problem.priors._replace(sigma_floor=problem.least_sigma)
+    )
     return Raw(np.log(weights / weights.sum())[:, None], lines, extra)
 
 
@@ -64,7 +66,7 @@ def random_subsets(problem: Problem, Z: Array, rng: np.random.Generator) -> tupl
         rows = order[k * size : (k + 1) * size] if (k + 1) * size <= n else rng.integers(n, size=P)
         lines[k] = ridge(Z[rows], problem.working_target[rows])
     nearest = np.abs(problem.working_target[:, None] - Z @ lines.T).min(axis=1)
-    sigma = max(1.5 * float(np.median(nearest)), problem.priors.sigma_floor)
+    sigma = max(1.5 * float(np.median(nearest)), problem.least_sigma)
     return _components(problem, lines, np.full(K, sigma), np.ones(K)), sigma
 
 
@@ -101,7 +103,7 @@ def sequential_quantile(
         residual = np.abs(y[remaining] - Z[remaining] @ line)
         reach_k = float(np.partition(residual, rank)[rank])
         lines[k] = line
-        sigmas[k] = max(reach_k / 1.5, problem.priors.sigma_floor)
+        sigmas[k] = max(reach_k / 1.5, problem.least_sigma)
         taken = residual <= 1.5 * reach_k
         weights[k] = max(taken.sum(), 1) / n
         remaining = remaining[~taken]
@@ -166,7 +168,7 @@ def spectral_splits(problem: Problem, Z: Array, rng: np.random.Generator) -> tup
             if (near == k).sum() > Z.shape[1]:
                 stacked[k] = ridge(Z, y, w * (near == k))
     nearest = np.abs(y[:, None] - Z @ stacked.T).min(axis=1)
-    sigma = max(1.5 * float(np.median(nearest)), problem.priors.sigma_floor)
+    sigma = max(1.5 * float(np.median(nearest)), problem.least_sigma)
     return _components(problem, stacked, np.full(K, sigma), np.ones(K)), sigma
 
 

@@ -125,6 +125,10 @@ class Family(BaseEstimator, ABC):
     def variance(self, eta: Array, *extra: Array) -> Array:
         """Variance of y."""
 
+    def mean_and_variance(self, eta: Array, *extra: Array) -> tuple[Array, Array]:
+        """Both, where one costs little beside the other; they may be the same array."""
+        return self.mean(eta, *extra), self.variance(eta, *extra)
+
     @abstractmethod
     def cdf(self, y: Array, eta: Array, *extra: Array) -> Array:
         """Distribution function of y: P(Y <= y)."""

@@ -15,7 +15,8 @@ LARGEST_PREDICTOR = 700.0
 
 
 def _rate(eta: Array) -> Array:
-    return np.exp(np.minimum(eta, LARGEST_PREDICTOR))
+    rate = np.minimum(eta, LARGEST_PREDICTOR)
+    return np.exp(rate, out=rate) if isinstance(rate, np.ndarray) else np.exp(rate)
 
 
 class Poisson(Family):
@@ -54,6 +55,10 @@ class Poisson(Family):
 
     def variance(self, eta: Array, *extra: Array) -> Array:
         return _rate(eta)
+
+    def mean_and_variance(self, eta: Array, *extra: Array) -> tuple[Array, Array]:
+        rate = _rate(eta)
+        return rate, rate
 
     def cdf(self, y: Array, eta: Array, *extra: Array) -> Array:
         floor = np.floor(y)

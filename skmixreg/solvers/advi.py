@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from .._draws.approximation import FEWEST_DRAWS, draws_from, narrowness
+from .._draws.approximation import draws_from
 from .._draws.draws import Draws
+from .._draws.limits import FEWEST_DRAWS, narrowness
 from .._model.problem import Problem
 from .._pymc.coordinates import value_map
 from .._search.mode_table import Mode, ModeTable

@@ -7,8 +7,9 @@ from numbers import Real
 
 import numpy as np
 
-from .._draws.approximation import FEWEST_DRAWS, INSTEAD, draws_from, narrowness
+from .._draws.approximation import draws_from
 from .._draws.draws import Draws
+from .._draws.limits import FEWEST_DRAWS, INSTEAD, SECOND_OPTIMUM_SHARE, narrowness
 from .._model.density import LogPosterior
 from .._model.problem import Problem
 from .._search.alignment import Pivot
@@ -23,8 +24,6 @@ from ._cavi.stream import Stream
 # Modes so many nats of mass below the best are starts too.
 START_NATS = 5.0
 MOST_STARTS = 5
-# Share of another optimum from which on one of them is not the posterior.
-SECOND_OPTIMUM_SHARE = 0.05
 # Relative rounding error of the bound.
 ROUNDING = 1e-14
 # Stochastic steps have settled when the two halves of the averaged epochs differ by fewer sds of

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
-from numpy.typing import NDArray
 
-from .._draws.approximation import khat_threshold, pareto_smoothed
 from .._draws.draws import Draws
+from .._draws.importance import ImportanceSample
+from .._draws.limits import EXCESS_LIMIT, SUSPICIOUS_EXCESS
 from .._model.density import LogPosterior
 from .._model.problem import Problem
 from .._proposals.from_draws import with_parts_from_draws
 from .._proposals.from_modes import mixture_over_modes, with_missing_modes
-from .._proposals.symmetrised import SymmetrisedMixture
 from .._search.mode_table import ModeTable
-from .._support.arrays import Array
 from .._support.progress import SILENT, Progress
 from ._base import Solver
-from ._gibbs.pilot import pilot_draws
-from ._gibbs.probe import SUSPICIOUS, TOLERANCE, probe, with_what_was_missed
+from ._gibbs.pilot import pilot_draws, pilot_length
+from ._gibbs.probe import probe, with_what_was_missed
 
-LEAST_IMPORTANCE_ESS = 400.0
 # Below it a sample that passes is followed by a larger one while there are draws left.
 COMFORTABLE_IMPORTANCE_ESS = 1000.0
 # Fewer could not reach the least effective sample size, however good the proposal.
@@ -84,7 +79,7 @@ class Laplace(Solver):
         density = LogPosterior(problem)
         proposal = mixture_over_modes(problem, modes, rng)
         first = max(self.draws, FEWEST_PROPOSALS)
-        total, previous, pilot_ran = 0, np.inf, False
+        total, previous, can_pilot = 0, np.inf, pilot_length(problem) > 0
         for round_ in range(self.max_rounds):
             size = min(first * 2**round_, 20 * first - total)
             with progress.stage(f"laplace: {size} draws", size) as stage:
@@ -96,127 +91,37 @@ class Laplace(Solver):
             left = 20 * first - total
             missed = None
             if sample.passes:
-                draws = sample.to_draws(rng, self.draws)
+                draws = sample.to_draws(rng, self.draws, self.name)
                 missed = probe(
                     problem, density, proposal, draws.theta[0], sample.largest, rng, n_threads
                 )
-                if missed is None or missed.excess <= (TOLERANCE if pilot_ran else SUSPICIOUS):
+                if missed is None or missed.excess <= (
+                    SUSPICIOUS_EXCESS if can_pilot else EXCESS_LIMIT
+                ):
                     if sample.ess >= COMFORTABLE_IMPORTANCE_ESS or left < 2 * size:
                         return draws
                     missed = None
-            elif round_ > 0 and pilot_ran and sample.hopeless(left, previous):
+            elif round_ > 0 and not can_pilot and sample.hopeless(left, previous):
                 break
             if round_ + 1 == self.max_rounds or left < first:
                 break
-            objects = missed is not None or (round_ > 0 and not sample.passes)
-            hopeless = round_ > 0 and not sample.passes and sample.hopeless(left, previous)
             previous = sample.khat
             proposal = with_missing_modes(
                 proposal.adapted(sample.thetas, sample.part, sample.weights),
                 problem, sample.thetas, sample.weights, sample.log_evidence,
             )  # fmt: skip
-            if objects and not pilot_ran:
-                starts = sample.to_draws(rng, self.draws).theta[0]
-                pilot = pilot_draws(problem, starts, rng, n_threads)
-                pilot_ran = True
-                if pilot is not None:
-                    progress.say("laplace: parts are fitted to a short chain")
-                    proposal = with_parts_from_draws(proposal, problem, modes.best, pilot, rng)
-                    continue
-                if hopeless:
-                    break
-            if missed is not None:
+            if can_pilot and (missed is not None or (round_ > 0 and not sample.passes)):
+                progress.say("laplace: parts are fitted to a short chain")
+                starts = sample.to_draws(rng, self.draws, self.name).theta[0]
+                chain = pilot_draws(problem, starts, rng, n_threads)
+                proposal = with_parts_from_draws(proposal, problem, modes.best, chain, rng)
+                can_pilot = False
+            elif missed is not None:
                 proposal = with_what_was_missed(proposal, problem, missed)
-        draws = sample.to_draws(rng, self.draws)
+        draws = sample.to_draws(rng, self.draws, self.name)
         if missed is not None and not missed.passes:
             draws.failures.append(
                 "importance sampling missed a part of the posterior that Gibbs sweeps reached "
                 f"(p/q {missed.excess:.0f} nats above all it saw); use solver='auto' or 'gibbs'"
             )
         return draws
-
-
-class ImportanceSample:
-    """Draws from a symmetrised proposal with Pareto-smoothed weights."""
-
-    def __init__(
-        self,
-        thetas: Array,
-        part: NDArray[np.intp],
-        log_prior: Array,
-        log_likelihood: Array,
-        log_proposal: Array,
-    ):
-        self.thetas = thetas
-        self.part = part
-        self.log_prior = log_prior
-        self.log_likelihood = log_likelihood
-        self.log_proposal = log_proposal
-        log_ratio = log_prior + log_likelihood - log_proposal
-        log_ratio = np.where(np.isfinite(log_ratio), log_ratio, -np.inf)
-        top = float(log_ratio.max())
-        self.largest = top
-        raw = np.exp(log_ratio - top)
-        n = len(raw)
-        self.log_evidence = top + float(np.log(raw.mean()))
-        self.log_evidence_error = float(raw.std() / raw.mean() / np.sqrt(n))
-        self.ess = float(raw.sum() ** 2 / (raw**2).sum())
-        smoothed, self.khat = pareto_smoothed(log_ratio - top)
-        weights = np.exp(smoothed - smoothed.max())
-        self.weights = weights / weights.sum()
-
-    @classmethod
-    def draw(
-        cls,
-        density: LogPosterior,
-        proposal: SymmetrisedMixture,
-        rng: np.random.Generator,
-        n: int,
-        advance: Callable[[int], None] | None = None,
-    ) -> ImportanceSample:
-        """Draw ``n`` from the proposal and weigh them; ``advance`` is told how many are done."""
-        thetas, part = proposal.sample(rng, n)
-        log_prior, log_likelihood = density.values(thetas, advance)
-        return cls(thetas, part, log_prior, log_likelihood, proposal.log_density(thetas))
-
-    @property
-    def passes(self) -> bool:
-        """k-hat and effective sample size are good enough."""
-        return self.khat <= khat_threshold(len(self.thetas)) and self.ess >= LEAST_IMPORTANCE_ESS
-
-    def hopeless(self, left: int, previous_khat: float) -> bool:
-        """Whether adaptation no longer helps the tail, or ``left`` draws cannot be enough."""
-        stuck = self.khat > khat_threshold(len(self.thetas)) and self.khat > previous_khat - 0.05
-        efficiency = self.ess / len(self.thetas)
-        return stuck or 4.0 * efficiency * left < LEAST_IMPORTANCE_ESS
-
-    def to_draws(self, rng: np.random.Generator, n: int) -> Draws:
-        """``n`` equally weighted draws by systematic resampling, in random order."""
-        positions = (np.arange(n) + rng.random()) / n
-        index = np.searchsorted(np.cumsum(self.weights), positions)
-        index = rng.permutation(np.minimum(index, len(self.weights) - 1))
-        failures = []
-        threshold = khat_threshold(len(self.thetas))
-        if not self.passes:
-            failures.append(
-                f"importance sampling is not reliable: k-hat {self.khat:.2f} (should be at most "
-                f"{threshold:.2f}), importance ESS {self.ess:.0f} (should be at least "
-                f"{LEAST_IMPORTANCE_ESS:.0f}); use solver='auto', 'gibbs' or 'nuts'"
-            )
-        return Draws(
-            theta=self.thetas[index][None],
-            log_prior=self.log_prior[index][None],
-            log_likelihood=self.log_likelihood[index][None],
-            log_proposal=self.log_proposal[index][None],
-            solver=Laplace.name,
-            report={
-                "khat": self.khat,
-                "khat_threshold": threshold,
-                "importance_ess": self.ess,
-                "n_proposals": len(self.thetas),
-            },
-            failures=failures,
-            log_evidence=self.log_evidence,
-            log_evidence_error=self.log_evidence_error,
-            independent=True,
-        )

@@ -11,7 +11,8 @@ import numpy as np
 
 from .._draws.draws import Draws
 from .._draws.evidence import with_evidence
-from .._draws.judge import NEGLIGIBLE_SHARE, RHAT_LIMIT, judge_chains, start_points
+from .._draws.judge import judge_chains, start_points
+from .._draws.limits import DENSITY_TOLERANCE, NEGLIGIBLE_SHARE, RHAT_LIMIT, most_divergences
 from .._model.density import LogPosterior
 from .._model.problem import Problem
 from .._search.mode_table import ModeTable
@@ -33,9 +34,6 @@ PROBES = 128
 # Standard deviation of log density minus its normal approximation, over draws from the latter:
 # 0 for a normal posterior; beyond it the Laplace covariance is a start, not a metric to keep.
 NORMAL_ENOUGH = 1.0
-DIVERGENT_SHARE = 0.001
-# Nats by which a sampler's own density may be off the one that draws are reported with.
-DENSITY_TOLERANCE = 1e-3
 IDENTIFY = ("relabel", "order")
 
 
@@ -300,7 +298,7 @@ class NUTS(Solver):
 
     def _complain_of_divergences(self, draws: Draws) -> None:
         n, total = draws.report["divergences"], draws.theta[..., 0].size
-        if n > max(1.0, DIVERGENT_SHARE * total):
+        if n > most_divergences(total):
             higher = 1.0 - (1.0 - self.target_accept) / 4.0
             draws.failures.append(
                 f"nuts: {n} of {total} draws diverged; use solver=NUTS(target_accept="

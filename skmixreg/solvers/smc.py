@@ -17,6 +17,7 @@ from .._draws.bridge import Evidence
 from .._draws.draws import Draws
 from .._draws.evidence import with_evidence
 from .._draws.judge import judge_chains
+from .._draws.limits import CORRELATION_LIMIT, ERRORS_APART, EVIDENCE_ERROR_LIMIT, LIMITS
 from .._model.problem import Problem
 from .._search.mode_table import ModeTable
 from .._support.arrays import Array
@@ -25,13 +26,6 @@ from ._base import Solver
 
 if TYPE_CHECKING:
     from ._smc.kernel import Run
-
-# Chains whose log evidences are not known better than this disagree on what holds mass.
-EVIDENCE_ERROR_LIMIT = 0.5
-# Correlation of particles with where they started in the last stage that still passes.
-CORRELATION_LIMIT = 0.5
-# Standard errors, known from a few chains only, that two estimates of the evidence may be apart.
-ERRORS_APART = 5.0
 
 
 class SMC(Solver):
@@ -176,9 +170,9 @@ class SMC(Solver):
             )
         if max(left) > CORRELATION_LIMIT:
             draws.failures.append(
-                f"smc: particles hardly moved in the last stage, their correlation with where "
-                f"they started is {max(left):.2f} (should be at most {CORRELATION_LIMIT}); raise "
-                "max_cycles, or use solver='gibbs' or 'nuts'"
+                f"smc: {LIMITS['correlation'].bad}, their correlation with where they started is "
+                f"{max(left):.2f} (should be at most {CORRELATION_LIMIT}); "
+                f"{LIMITS['correlation'].advice}, or use solver='gibbs' or 'nuts'"
             )
         judged = judge_chains(problem, modes, draws, rng)
         judged = with_evidence(problem, modes, draws, judged, rng)

@@ -166,7 +166,7 @@ def test_sensitivities_are_those_of_arviz_and_pymc(good):
         "weights": np.exp(components.log_weights),
         "intercept_std": components.intercept,
         "coef_std": components.coef,
-        "log_sigma_std": components.log_dispersion,
+        "log_sigma_std": components.extra[..., 0],
     }
     with good.to_pymc(X, y):
         log_prior = compute_log_prior(

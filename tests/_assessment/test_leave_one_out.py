@@ -31,7 +31,7 @@ def log_marginal(model, X, y, weights):
     scales = np.array([priors.intercept_scale] + [priors.coef_scale] * X.shape[1])
     precision, moment = A.T @ (weights[:, None] * A), A.T @ (weights * z)
     grid = np.linspace(-3.5, 1.5, 801)
-    prior = Gaussian().log_dispersion_prior(grid, priors)[0]
+    prior = Gaussian().extra_priors(priors)[0].terms(grid)[0]
     variance = np.exp(2 * grid)
     inner = precision / variance[:, None, None] + np.diag(scales**-2.0)
     b = moment / variance[:, None]

@@ -19,9 +19,11 @@ from skmixreg import BayesianMixtureRegressor, ClusterLostError
 from skmixreg._dask import chunks as _chunks
 from skmixreg._dask import stores
 from skmixreg._dask.chunk_rows import ChunkedData, ChunkRows
-from skmixreg._dask.chunks import Chunk, Summary
+from skmixreg._dask.chunks import Summary
 from skmixreg._model.design import Design, Standardisation
+from skmixreg._model.observations import Observations
 from skmixreg._model.rows import HeldRows
+from skmixreg.families import Gaussian
 from skmixreg.solvers import SOLVERS, Auto, Gibbs, Laplace
 from skmixreg.solvers._gibbs.chunk_kernels import label_sums
 
@@ -143,9 +145,9 @@ def test_samples_of_rows_are_those_of_rows_in_memory():
     rng = np.random.default_rng(0)
     X, y, w = rng.normal(size=(2, 900)), rng.normal(size=900), rng.gamma(1.0, size=900)
     for weights in (np.ones(900), w):
-        held = HeldRows(X, y, weights)
+        held = HeldRows(Observations(X, y, weights))
         cuts = [slice(0, 100), slice(100, 101), slice(101, 900)]
-        chunks = [Chunk(np.ascontiguousarray(X[:, c]), y[c], weights[c]) for c in cuts]
+        chunks = [Observations(np.ascontiguousarray(X[:, c]), y[c], weights[c]) for c in cuts]
         rows = ChunkRows(
             stores.LocalStore(chunks, 1),
             [
@@ -177,7 +179,7 @@ def test_moments_of_chunks_are_those_of_all_rows(weighted, given):
     parts = [_chunks.prepare(X[c], y[c], None if w is None else w[c]) for c in cuts]
     data = ChunkedData.of(stores.LocalStore(parts, 1), X.shape[1])
     location = None if given is None else np.full(X.shape[1], given)
-    design, rows = data.standardised(True, Standardisation(x_location=location))
+    design, rows = data.standardised(Gaussian(), True, Standardisation(x_location=location))
     exact = np.column_stack([X, y]).astype(np.longdouble)
     weights = np.ones(n, np.longdouble) if w is None else w.astype(np.longdouble)
     mean = weights @ exact / weights.sum()
@@ -198,7 +200,8 @@ def test_a_chunk_keeps_what_it_was_given_but_not_much_memory_beside_it():
     part = _chunks.prepare(table[:, :15], table[:, 15], None)
     assert np.shares_memory(part.X, table) and not np.shares_memory(part.y, table)
     before = table.copy()
-    chunk = _chunks.standardise(part, None, Design(np.ones(15), np.full(15, 2.0), 1.0, 2.0, True))
+    design = Design(np.ones(15), np.full(15, 2.0), 1.0, 2.0, True)
+    chunk = _chunks.standardise(part, None, design, Gaussian())
     np.testing.assert_array_equal(table, before)
     assert (chunk.weights == 1.0).all()
 
@@ -221,7 +224,7 @@ def test_labels_do_not_depend_on_chunks():
 
 
 def test_where_nothing_exact_passes_the_draws_are_those_of_laplace(chunked, monkeypatch):
-    monkeypatch.setattr("skmixreg.solvers.laplace.LEAST_IMPORTANCE_ESS", 1e6)
+    monkeypatch.setattr("skmixreg._draws.importance.LEAST_IMPORTANCE_ESS", 1e6)
     solver = Auto(laplace=Laplace(draws=200, max_rounds=1), gibbs=Gibbs(4, 0, 2, 1, jumps=False))
     model = BayesianMixtureRegressor(solver=solver, random_state=0)
     with pytest.warns(ConvergenceWarning, match="no exact solver passed"):

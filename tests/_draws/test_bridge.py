@@ -120,7 +120,7 @@ def exact_regression_evidence(problem):
     Z = np.column_stack([np.ones(problem.n_rows), problem.mean_design.T])
     prior = np.diag([priors.intercept_scale**2] + [priors.coef_scale**2] * (Z.shape[1] - 1))
     t = np.linspace(np.log(2e-3), np.log(20), 4001)
-    density, _, _ = problem.family.log_dispersion_prior(t, priors)
+    density, _, _ = problem.family.extra_priors(priors)[0].terms(t)
     values = np.array(
         [
             stats.multivariate_normal(

@@ -56,7 +56,7 @@ def line():
     Z, target = (np.repeat(a, problem.weights.astype(int), axis=0) for a in (Z, problem.target))
     scales = np.array([priors.intercept_scale, priors.coef_scale, priors.coef_scale])
     t = np.linspace(np.log(2e-3), np.log(20), 2001)
-    values = problem.family.log_dispersion_prior(t, priors)[0]
+    values = problem.family.extra_priors(priors)[0].terms(t)[0]
     values = values + [
         stats.multivariate_normal(
             cov=(Z * scales**2) @ Z.T + np.exp(2 * s) * np.eye(len(Z))

@@ -12,10 +12,10 @@ from skmixreg._draws.bridge import log_evidence
 from skmixreg._draws.draws import Draws
 from skmixreg._draws.judge import (
     Diagnostics,
-    complaints,
     coordinates,
     diagnose,
     judge_chains,
+    shortcomings,
     start_points,
 )
 from skmixreg._model.density import LogPosterior
@@ -85,14 +85,14 @@ def test_what_cannot_be_diagnosed_does_not_pass():
     assert not diagnose(good[:, :3]).passed
 
 
-def test_complaints_name_what_is_wrong_and_what_to_do():
-    assert complaints("nuts", Diagnostics(1.005, 900.0, 500.0)) == []
-    rhat, bulk, tail = complaints("nuts", Diagnostics(1.2, 90.0, 50.0))
+def test_shortcomings_name_what_is_wrong_and_what_to_do():
+    assert shortcomings("nuts", Diagnostics(1.005, 900.0, 500.0)) == []
+    rhat, bulk, tail = shortcomings("nuts", Diagnostics(1.2, 90.0, 50.0))
     assert "R-hat = 1.200 exceeds 1.01" in rhat
     assert "raise" in rhat
     assert "bulk effective sample size is 90, under 400; raise draws" in bulk
     assert "tail effective sample size is 50" in tail
-    assert "cannot be computed" in complaints("nuts", Diagnostics(np.nan, 1.0, 1.0))[0]
+    assert "cannot be computed" in shortcomings("nuts", Diagnostics(np.nan, 1.0, 1.0))[0]
 
 
 def test_labels_do_not_matter_to_the_verdict(tone_problem):

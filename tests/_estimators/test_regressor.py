@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
 from sklearn.metrics import r2_score
 
 from skmixreg import BayesianMixtureRegressor, Gaussian, MultimodalPosteriorWarning, Priors
+from skmixreg._posterior.posterior import Posterior
 from skmixreg.solvers import SOLVERS
 
 
@@ -152,18 +153,17 @@ def test_units_do_not_matter(npreg):
 def test_each_failure_is_named(monkeypatch, lines):
     import dataclasses
 
-    solver = SOLVERS["laplace"]
-    solve = solver.solve
+    from_draws = Posterior.from_draws
 
-    def failing(self, *args, **kwargs):
-        posterior = solve(self, *args, **kwargs)
+    def failing(*args):
+        posterior = from_draws(*args)
         modes = pd.concat([posterior.modes] * 2, ignore_index=True)
         modes["probability"] = [0.9, 0.1]
         return dataclasses.replace(
             posterior, failures=["k-hat is 0.9; do this", "one start; do that"], modes=modes
         )
 
-    monkeypatch.setattr(solver, "solve", failing)
+    monkeypatch.setattr(Posterior, "from_draws", failing)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model = BayesianMixtureRegressor(solver="laplace", random_state=0).fit(*lines)

@@ -19,13 +19,14 @@ PACKAGE = Path(skmixreg.__file__).parent
 SCRIPT = """
 import json
 import numpy as np
-from skmixreg._model.sum_kernels import log_likelihood_rows
-from skmixreg.families.gaussian import GaussianSettings
+from skmixreg._model.observations import Observations
+from skmixreg._model.pointwise_kernels import log_likelihood_rows
+from skmixreg._model.raw import Model, Raw
+from skmixreg.families import Gaussian
 
-zero = np.zeros(1)
-value = log_likelihood_rows(
-    0, 1, np.zeros((0, 1)), np.full(1, 2.0), zero, zero, np.zeros((1, 0)), zero, GaussianSettings()
-)
+row = Observations(np.zeros((0, 1)), np.full(1, 2.0), np.zeros(1))
+raw = Raw(np.zeros((1, 1)), np.zeros((1, 1)), np.zeros((1, 1)))
+value = log_likelihood_rows(0, 1, row, raw, Model(Gaussian().kernel_settings()))
 stats = log_likelihood_rows.stats
 print(json.dumps({
     "value": value[0],
@@ -68,7 +69,7 @@ def test_processes(tmp_path: Path) -> None:
     same = finish(start(cache, tmp_path / "copy"))
     assert (same["hits"], same["value"]) == (1, third["value"])
 
-    source = tmp_path / "copy" / PACKAGE.name / "families" / "_gaussian_kernels.py"
+    source = tmp_path / "copy" / PACKAGE.name / "families" / "_kernels" / "gaussian_kernels.py"
     text = source.read_text()
     assert text.count("0.5 * (z * z)") == 1
     source.write_text(text.replace("0.5 * (z * z)", "0.25 * (z * z)"))
@@ -79,7 +80,11 @@ def test_processes(tmp_path: Path) -> None:
 
 def test_sources() -> None:
     names = {path.relative_to(PACKAGE).as_posix() for path in compile.kernel_sources()}
-    assert {"compile.py", "_kernels.py", "families/_gaussian_kernels.py"} <= names
+    assert {
+        "_kernels/compile.py",
+        "_model/row_kernels.py",
+        "families/_kernels/gaussian_kernels.py",
+    } <= names
     for path in PACKAGE.rglob("*.py"):
         if "@compiled" in path.read_text() or "@overload" in path.read_text():
             assert path.relative_to(PACKAGE).as_posix() in names

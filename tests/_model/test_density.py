@@ -9,6 +9,10 @@ from skmixreg._model.density import LogPosterior
 from skmixreg._model.problem import Problem
 from skmixreg.families import FAMILIES, Gaussian
 
+EXTRA_PRIORS = [
+    prior for family in FAMILIES.values() for prior in family().extra_priors(Priors().resolve())
+]
+
 
 def make(K=2, p=2, n=60, seed=0, family=None, fit_intercept=True, weights=None, **priors):
     rng = np.random.default_rng(seed)
@@ -34,7 +38,7 @@ def test_value_is_the_mixture_times_the_prior(K, p, fit_intercept, shared):
     )  # fmt: skip
     theta = np.random.default_rng(2).normal(size=problem.layout.size)
     c = problem.layout.expand(theta)
-    w, sigma = np.exp(c.log_weights), np.exp(c.log_dispersion)
+    w, sigma = np.exp(c.log_weights), np.exp(c.extra[..., 0])
     eta = c.intercept + problem.mean_design.T @ c.coef.T
     terms = c.log_weights + stats.norm.logpdf(problem.target[:, None], eta, sigma)
     likelihood = problem.weights @ special.logsumexp(terms, axis=1)
@@ -71,33 +75,29 @@ def test_gradient_and_hessian_by_differences(K, shared):
         np.testing.assert_allclose(hessian[i], (up[1] - down[1]) / (2 * h), rtol=1e-5, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_prior_of_the_dispersion(name):
-    family, priors = FAMILIES[name](), Priors().resolve()
-    total, _ = integrate.quad(
-        lambda t: np.exp(family.log_dispersion_prior(np.array(t), priors)[0]), -9, 3, epsabs=1e-12
-    )
+@pytest.mark.parametrize("prior", EXTRA_PRIORS)
+def test_prior_of_an_extra_parameter(prior):
+    total, _ = integrate.quad(lambda t: np.exp(prior.terms(np.array(t))[0]), -9, 3, epsabs=1e-12)
     assert total == pytest.approx(1.0, abs=1e-9)
     t = np.linspace(-6, 1, 50)
-    value, first, second = family.log_dispersion_prior(t, priors)
-    up, _, _ = family.log_dispersion_prior(t + 1e-5, priors)
-    down, _, _ = family.log_dispersion_prior(t - 1e-5, priors)
+    value, first, second = prior.terms(t)
+    up, _, _ = prior.terms(t + 1e-5)
+    down, _, _ = prior.terms(t - 1e-5)
     np.testing.assert_allclose(first, (up - down) / 2e-5, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(second, (up - 2 * value + down) / 1e-10, rtol=1e-2, atol=2e-4)
-    draws = family.sample_log_dispersion_prior((20_000,), priors, np.random.default_rng(0))
+    draws = prior.sample(np.random.default_rng(0), (20_000,))
     grid = np.linspace(-9, 3, 4001)
-    cdf = integrate.cumulative_trapezoid(
-        np.exp(family.log_dispersion_prior(grid, priors)[0]), grid, initial=0
-    )
+    cdf = integrate.cumulative_trapezoid(np.exp(prior.terms(grid)[0]), grid, initial=0)
     assert stats.kstest(draws, lambda v: np.interp(v, grid, cdf)).pvalue > 1e-3
 
 
 def test_prior_of_sigma_keeps_its_promises():
     priors = Priors().resolve()
-    inside, _, _ = Gaussian().log_dispersion_prior(np.log(np.linspace(0.003, 1, 500)), priors)
+    (prior,) = Gaussian().extra_priors(priors)
+    inside, _, _ = prior.terms(np.log(np.linspace(0.003, 1, 500)))
     assert np.ptp(inside) < 2.0  # hardly cares about the residual scale
     assert inside.max() > -3.0  # a component costs less than 3 nats through its sigma
-    deep, _, _ = Gaussian().log_dispersion_prior(np.log(np.array([1e-5])), priors)
+    deep, _, _ = prior.terms(np.log(np.array([1e-5])))
     assert deep[0] < -1e4  # bounded density on tied rows
 
 

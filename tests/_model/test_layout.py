@@ -13,7 +13,7 @@ layouts = st.builds(
     n_components=st.integers(1, 5),
     n_features=st.integers(0, 4),
     fit_intercept=st.booleans(),
-    shared_dispersion=st.booleans(),
+    shared_extra=st.booleans(),
 )
 
 
@@ -41,19 +41,19 @@ def test_permute_relabels_components_and_keeps_volume(layout, seed):
 
 @given(layout=layouts, seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=40, deadline=None)
-def test_pull_back_is_the_chain_rule(layout, seed):
+def test_contract_is_the_chain_rule(layout, seed):
     rng = np.random.default_rng(seed)
     theta = rng.normal(size=layout.size)
     K, p = layout.n_components, layout.n_features
     outer = Raw.of(
-        rng.normal(size=K), rng.normal(size=K), rng.normal(size=(K, p)), rng.normal(size=K)
+        rng.normal(size=K), rng.normal(size=K), rng.normal(size=(K, p)), rng.normal(size=(K, 1))
     )
 
     def linear(vector):
         inner = layout.expand(vector)
         return sum(float((a * b).sum()) for a, b in zip(outer, inner, strict=True))
 
-    gradient = layout.pull_back(np.exp(layout.expand(theta).log_weights), outer)
+    gradient = layout.contract(outer.flat())
     step = 1e-6 * np.eye(layout.size)
     numeric = [(linear(theta + e) - linear(theta - e)) / 2e-6 for e in step]
     np.testing.assert_allclose(gradient, numeric, atol=1e-7)
@@ -61,7 +61,7 @@ def test_pull_back_is_the_chain_rule(layout, seed):
 
 def test_size_is_the_number_of_free_parameters():
     assert Layout(2, 1).size == 7
-    assert Layout(2, 1, fit_intercept=False, shared_dispersion=True).size == 4
+    assert Layout(2, 1, fit_intercept=False, shared_extra=True).size == 4
     assert Layout(1, 0).size == 2
 
 

@@ -85,20 +85,20 @@ def test_some_pairs_stand_for_all():
 
 
 def test_expectations_by_sampling(family_name):
-    """Every family's two expectations, in closed form, against draws of it."""
+    """Every family's two expectations, where they are closed, against draws of it."""
     family = FAMILIES[family_name]()
     rng = np.random.default_rng(0)
     n = 400_000
-    for eta, dispersion, other, other_dispersion in [(0.3, 0.5, 1.1, 0.8), (-1.0, 0.7, -1.0, 0.7)]:
-        first = family.sample(np.full(n, eta), np.full(n, dispersion), rng)
-        second = family.sample(np.full(n, other), np.full(n, other_dispersion), rng)
+    for eta, extra, other, other_extra in [(0.3, 0.5, 1.1, 0.8), (-1.0, 0.7, -1.0, 0.7)]:
+        own, others = ([np.float64(e)] * len(family.extras) for e in (extra, other_extra))
+        first = family.sample(rng, np.full(n, eta), *own)
+        second = family.sample(rng, np.full(n, other), *others)
         for values, expected in [
-            (np.abs(first - 0.2), family.mean_absolute_error(0.2, eta, dispersion)),
-            (
-                np.abs(first - second),
-                family.mean_absolute_difference(eta, dispersion, other, other_dispersion),
-            ),
+            (np.abs(first - 0.2), family.mean_absolute_error(np.float64(0.2), eta, *own)),
+            (np.abs(first - second), family.mean_absolute_difference(eta, own, other, others)),
         ]:
+            if expected is None:
+                continue
             error = values.std() / np.sqrt(n)
             np.testing.assert_allclose(values.mean(), expected, atol=4 * error)
 

@@ -1,5 +1,6 @@
 """Posterior: units, labels, tables."""
 
+import dataclasses
 import pickle
 
 import arviz as az
@@ -16,6 +17,7 @@ from synthetic import (
 )
 
 from skmixreg._model.raw import Raw
+from skmixreg._posterior.posterior import ELSEWHERE
 
 PARAMETERS = ["weights", "intercept", "coef", "sigma"]
 
@@ -64,7 +66,7 @@ def test_user_units():
     standardised = drawn.intercept[0, 0] + Z @ drawn.coef[0, 0].T
     np.testing.assert_allclose(user, design.y_mean + design.y_scale * standardised)
     np.testing.assert_allclose(
-        posterior["sigma"], design.y_scale * np.exp(drawn.log_dispersion), rtol=1e-12
+        posterior["sigma"], design.y_scale * np.exp(drawn.extra[..., 0]), rtol=1e-12
     )
     shift = problem.n_rows * np.log(design.y_scale)
     np.testing.assert_allclose(posterior["log_likelihood"], -40.0 - shift)
@@ -78,7 +80,7 @@ def test_labels_and_order():
     # Draws come with random labels; they leave in the order of the first coefficient.
     problem = make_problem(K=3)
     components = Raw.of(
-        np.log([0.2, 0.3, 0.5]), np.zeros(3), np.array([[1.0], [-1.0], [0.0]]), np.zeros(3)
+        np.log([0.2, 0.3, 0.5]), np.zeros(3), np.array([[1.0], [-1.0], [0.0]]), np.zeros((3, 1))
     )
     mode = make_mode(problem, components, sd=0.03)
     posterior = make_posterior(problem, [mode])
@@ -92,7 +94,7 @@ def test_labels_and_order():
 
 def test_mode_of_every_draw():
     problem = make_problem(K=2)
-    near = Raw.of(np.log([0.5, 0.5]), np.zeros(2), np.array([[1.0], [-1.0]]), np.zeros(2))
+    near = Raw.of(np.log([0.5, 0.5]), np.zeros(2), np.array([[1.0], [-1.0]]), np.zeros((2, 1)))
     far = near._replace(intercept=np.array([0.9, -0.9]), coef=np.array([[0.9], [-1.1]]))
     hopeless = near._replace(intercept=np.array([2.0, 2.0]))
     modes = [
@@ -113,6 +115,35 @@ def test_mode_of_every_draw():
     assert table.index.names[0] == "mode"
     np.testing.assert_allclose(table.loc[(1, "intercept[0]"), "mean"], means[1][0])
     assert "r_hat" not in table.columns
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2)])
+def test_modes_with_a_draw_or_none_are_points(shape):
+    problem = make_problem(K=2)
+    near = Raw.of(np.log([0.5, 0.5]), np.zeros(2), np.array([[1.0], [-1.0]]), np.zeros(2))
+    far = Raw.of(np.log([0.5, 0.5]), np.array([0.9, -0.9]), np.array([[0.9], [-1.1]]), np.zeros(2))
+    modes = [make_mode(problem, near), make_mode(problem, far)]
+    theta = draws_around(problem.layout, modes, shape)
+    posterior = make_posterior(problem, modes, theta=theta)
+    table = posterior.summary(["x"], by_mode=True)
+    assert list(table.index.unique("mode")) == [0, 1]
+    at = posterior.mode_parameters
+    for mode in (0, 1):
+        for k in (0, 1):
+            row = table.loc[(mode, f"coef[{k}, x]")]
+            assert row["mean"] == pytest.approx(at["coef"][mode, k, 0])
+            assert row.drop("mean").isna().all()
+    many = make_posterior(problem, modes).summary(["x"], by_mode=True)
+    assert list(table.columns) == list(many.columns)
+    assert list(table.index) == list(many.index)
+
+
+def test_draws_near_no_mode_are_a_block_of_their_own():
+    _, posterior = simple_posterior(K=2, p=1, shape=(2, 50))
+    away = dataclasses.replace(posterior, draw_mode=np.full((2, 50), ELSEWHERE))
+    table = away.summary(["x"], by_mode=True)
+    assert list(table.index.unique("mode")) == [ELSEWHERE]
+    assert table["sd"].notna().all()
 
 
 def test_summary_is_that_of_arviz():
@@ -200,6 +231,6 @@ def test_pickles():
 
 def test_ambiguous_share():
     problem = make_problem(K=2)
-    same = Raw.of(np.log([0.5, 0.5]), np.zeros(2), np.array([[0.1], [-0.1]]), np.zeros(2))
+    same = Raw.of(np.log([0.5, 0.5]), np.zeros(2), np.array([[0.1], [-0.1]]), np.zeros((2, 1)))
     posterior = make_posterior(problem, [make_mode(problem, same, sd=0.5)])
     assert posterior.ambiguous_share > 0.8

@@ -64,7 +64,7 @@ def case(request):
 
 def test_moments_by_brute_force(case):
     posterior, X, _ = case
-    mean, std = prediction.mean(posterior, X), prediction.std(posterior, X)
+    mean, std = prediction.mean_and_std(posterior, X)
     components = prediction.component_means(posterior, X)
     assert components.shape == (9, posterior.layout.n_components)
     for i, x in enumerate(X):
@@ -163,7 +163,7 @@ def test_hard_mixtures(K, S, seed, coverage):
         np.log(rng.dirichlet(np.full(K, 2.0), size=S)),
         rng.normal(size=K) + jitter * rng.normal(size=(S, K)),
         rng.normal(size=(K, 1)) + jitter * rng.normal(size=(S, K, 1)),
-        width + 0.3 * rng.normal(size=(S, K)),
+        (width + 0.3 * rng.normal(size=(S, K)))[..., None],
     )
     posterior = replaced(posterior, hard)
     X = np.array([[0.3], [1.7]])
@@ -189,7 +189,7 @@ def test_two_lines_have_two_intervals():
         np.log([[0.5, 0.5]] * 50),
         np.zeros((50, 2)),
         np.random.default_rng(0).normal([[-1.0], [1.0]], 0.01, (50, 2, 1)),
-        np.full((50, 2), np.log(0.05)),
+        np.full((50, 2, 1), np.log(0.05)),
     )
     posterior = replaced(posterior, lines)
     design = posterior.design
@@ -224,7 +224,7 @@ def test_samples_follow_the_predictive_distribution(case):
 def test_columns_of_a_sample_share_a_draw():
     # Uncertain lines without noise: rows of one column lie on few lines.
     _, posterior = simple_posterior(K=1, shape=(1, 50))
-    still = posterior.components._replace(log_dispersion=np.full((1, 50, 1), -40.0))
+    still = posterior.components._replace(extra=np.full((1, 50, 1, 1), -40.0))
     posterior = dataclasses.replace(posterior, components=still)
     X = np.array([[0.0], [1.0], [2.0]])
     sample = prediction.sample_y(posterior, X, 100, np.random.default_rng(0))
@@ -236,8 +236,7 @@ def deterministic(posterior, X, y):
     """Everything that is a closed formula, as one table of n rows."""
     regions = prediction.highest_density_regions(posterior, X, 0.9)
     return np.column_stack([
-        prediction.mean(posterior, X),
-        prediction.std(posterior, X),
+        *prediction.mean_and_std(posterior, X),
         prediction.component_means(posterior, X),
         prediction.responsibilities(posterior, X, y),
         prediction.log_predictive_density(posterior, X, y),
@@ -275,8 +274,7 @@ def test_rows_do_not_depend_on_other_rows(monkeypatch):
 def test_no_rows():
     _, posterior = simple_posterior(K=2, p=3)
     X, y = np.empty((0, 3)), np.empty(0)
-    assert prediction.mean(posterior, X).shape == (0,)
-    assert prediction.std(posterior, X).shape == (0,)
+    assert [a.shape for a in prediction.mean_and_std(posterior, X)] == [(0,), (0,)]
     assert prediction.component_means(posterior, X).shape == (0, 2)
     assert prediction.quantiles(posterior, X, LEVELS).shape == (0, 4)
     assert prediction.highest_density_regions(posterior, X, 0.9) == []

@@ -33,13 +33,13 @@ def inner_components(K, p, fit_intercept=True):
     intercept = rng.normal(0, 0.5, K) if fit_intercept else np.zeros(K)
     return Raw.of(
         np.log(rng.dirichlet(np.full(K, 5.0))), intercept, rng.normal(size=(K, p)),
-        rng.normal(-1.0, 0.3, K),
+        rng.normal(-1.0, 0.3, (K, 1)),
     )  # fmt: skip
 
 
 def split(problem, components, j, share, u, eta, metric):
     """The construction of the module's docstring, one draw, written out."""
-    sigma = np.exp(components.log_dispersion[j])
+    sigma = np.exp(components.extra[j, 0])
     step = sigma * np.linalg.solve(metric.T, u)
     line = np.append(components.intercept[j], components.coef[j])
     if not problem.layout.fit_intercept:
@@ -48,14 +48,11 @@ def split(problem, components, j, share, u, eta, metric):
     lines = [line - share * step, line + (1 - share) * step]
     if not problem.layout.fit_intercept:
         lines = [np.append(0.0, each) for each in lines]
-    out = [np.array(a) for a in components]
-    out[0][j] += np.log1p(-share)
-    out[1][j], out[2][j] = lines[0][0], lines[0][1:]
-    out[3][j] += 0.5 * np.log(h / (1 - share))
-    spare = (
-        components.log_weights[j] + np.log(share), lines[1][0], lines[1][1:],
-        components.log_dispersion[j] + eta,
-    )  # fmt: skip
+    out = Raw(*(np.array(a) for a in components))
+    out.logits[j] += np.log1p(-share)
+    out.line[j] = lines[0]
+    out.extra[j] += 0.5 * np.log(h / (1 - share))
+    spare = components.logits[j] + np.log(share), lines[1], components.extra[j] + eta
     return problem.layout.collapse(
         Raw(*(np.concatenate([a, np.array([b])]) for a, b in zip(out, spare, strict=True)))
     )
@@ -109,7 +106,7 @@ def test_draws_keep_weight_line_and_variance():
     smaller = problem.with_components(2).layout
     proposal = SplitProposal(problem, _Point(smaller.collapse(inner)))
     draws = problem.layout.expand(proposal.sample(np.random.default_rng(0), 500))
-    weights, sigma = np.exp(draws.log_weights), np.exp(draws.log_dispersion)
+    weights, sigma = np.exp(draws.log_weights), np.exp(draws.extra[..., 0])
     moved = np.abs(np.exp(inner.log_weights) - weights[:, :2]).argmax(axis=1)
     at = np.arange(500)
     share = weights[:, 2] / np.exp(inner.log_weights)[moved]
@@ -123,7 +120,7 @@ def test_draws_keep_weight_line_and_variance():
     gap += (draws.intercept[:, 2] - draws.intercept[at, moved])[:, None]
     between = share * (1 - share) * (gap**2).mean(axis=1)
     within = (1 - share) * sigma[at, moved] ** 2 + share * sigma[:, 2] ** 2
-    np.testing.assert_allclose(within + between, np.exp(2 * inner.log_dispersion[moved]), rtol=1e-4)
+    np.testing.assert_allclose(within + between, np.exp(2 * inner.extra[moved, 0]), rtol=1e-4)
     assert np.isfinite(proposal.log_density(problem.layout.collapse(draws))).all()
 
 
@@ -149,9 +146,9 @@ def test_laplace_is_not_deaf_to_a_spare_component_beside_a_line():
     problem = Problem.from_arrays(
         x[:, None], y, family=Gaussian(), n_components=3, priors=Priors().resolve()
     )
-    chains = SOLVERS["gibbs"]().solve(problem, np.random.default_rng(0), n_init=20)
+    _, chains = SOLVERS["gibbs"]().solve(problem, np.random.default_rng(0), n_init=20)
     assert not chains.failures
-    laplace = SOLVERS["laplace"]().solve(problem, np.random.default_rng(0), n_init=20)
+    _, laplace = SOLVERS["laplace"]().solve(problem, np.random.default_rng(0), n_init=20)
     error = np.hypot(chains.log_evidence_error, 0.05)
     close = laplace.log_evidence is not None and (
         abs(laplace.log_evidence - chains.log_evidence) < 4 * error

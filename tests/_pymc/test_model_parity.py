@@ -123,7 +123,7 @@ def test_deterministics_are_in_user_units():
     np.testing.assert_allclose(values[0], np.exp(user.log_weights))
     np.testing.assert_allclose(values[1], user.intercept)
     np.testing.assert_allclose(values[2], user.coef)
-    np.testing.assert_allclose(values[3], np.exp(user.log_dispersion))
+    np.testing.assert_allclose(values[3], np.exp(user.extra[..., 0]))
 
 
 def test_rows_as_the_user_wrote_them():

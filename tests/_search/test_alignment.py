@@ -32,7 +32,7 @@ def random_pivot(layout: Layout, rng: np.random.Generator) -> Pivot:
 def case(size: tuple[int, int, bool, bool, int]) -> tuple[Layout, Pivot, Raw]:
     K, p, fit_intercept, shared, seed = size
     rng = np.random.default_rng(seed)
-    layout = Layout(K, p, fit_intercept, shared)
+    layout = Layout(K, p, fit_intercept, shared_extra=shared)
     pivot = random_pivot(layout, rng)
     draws = layout.expand(layout.collapse(random_components(rng, K, p, 7)))
     return layout, pivot, draws
@@ -69,13 +69,13 @@ def test_tied_components_do_not_depend_on_input_labels(K, seed):
     # Coordinates from a small set tie exactly, within draws and in their costs.
     rng = np.random.default_rng(seed)
     layout = Layout(K, 1)
-    flat = Raw.of(np.full(K, -np.log(K)), np.arange(K) * 1.0, np.zeros((K, 1)), np.zeros(K))
+    flat = Raw.of(np.full(K, -np.log(K)), np.arange(K) * 1.0, np.zeros((K, 1)), np.zeros((K, 1)))
     pivot = Pivot.from_mode(layout, layout.collapse(flat), 0.1 * np.eye(layout.size))
     draws = Raw.of(
         np.full((5, K), -np.log(K)),
         rng.integers(0, 2, (5, K)) * 1.0,
         rng.integers(0, 2, (5, K, 1)) * 1.0,
-        rng.integers(0, 2, (5, K)) * 1.0,
+        rng.integers(0, 2, (5, K, 1)) * 1.0,
     )
     shuffled = draws.permuted(np.argsort(rng.random((5, K)), axis=1))
     assert_same(draws.permuted(pivot.align(draws)[0]), shuffled.permuted(pivot.align(shuffled)[0]))
@@ -98,7 +98,8 @@ def test_best_orders_against_enumeration(K):
 def test_recovers_labels_of_separate_components(K, spread):
     rng = np.random.default_rng(0)
     layout = Layout(K, 2)
-    truth = random_components(rng, K, 2)._replace(coef=np.arange(K)[:, None] * np.ones((K, 2)))
+    truth = random_components(rng, K, 2)
+    truth.coef[:] = np.arange(K)[:, None]
     theta = layout.collapse(truth)
     scale = spread / 5 * np.eye(layout.size)
     draws = layout.expand(theta + rng.standard_normal((500, layout.size)) @ scale)
@@ -117,7 +118,7 @@ def test_an_empty_component_does_not_swallow_the_others():
         np.log([0.5, 0.499, 0.001]),
         np.zeros(3),
         np.array([[1.0], [-1.0], [0.0]]),
-        np.log([0.1, 0.1, 0.1]),
+        np.log([[0.1], [0.1], [0.1]]),
     )
     sds = np.full(layout.size, 0.02)
     for k, sd in zip(range(3), [0.02, 0.02, 2.5], strict=True):
@@ -135,19 +136,19 @@ def test_an_empty_component_does_not_swallow_the_others():
 
 def test_ambiguity_of_overlapping_components():
     layout = Layout(2, 1)
-    same = Raw.of(np.log([0.5, 0.5]), np.zeros(2), np.array([[0.1], [-0.1]]), np.zeros(2))
+    same = Raw.of(np.log([0.5, 0.5]), np.zeros(2), np.array([[0.1], [-0.1]]), np.zeros((2, 1)))
     pivot = Pivot.from_mode(layout, layout.collapse(same), np.eye(layout.size))
     rng = np.random.default_rng(0)
     draws = layout.expand(rng.standard_normal((100, layout.size)))
     assert np.mean(pivot.align(draws)[1] < np.log(20)) > 0.9
 
 
-def order_of(coef, intercept, log_dispersion, log_weights, sds):
+def order_of(coef, intercept, log_sigma, log_weights, sds):
     K, p = np.shape(coef)
     layout = Layout(K, p)
     log_weights = np.asarray(log_weights) - np.log(np.exp(log_weights).sum())
     components = Raw.of(
-        log_weights, np.asarray(intercept), np.asarray(coef), np.asarray(log_dispersion)
+        log_weights, np.asarray(intercept), np.asarray(coef), np.asarray(log_sigma)[:, None]
     )
     scale = np.ones(layout.size)
     for name, sd in sds.items():
@@ -158,13 +159,13 @@ def order_of(coef, intercept, log_dispersion, log_weights, sds):
 def test_order_by_the_first_clear_key():
     coef = np.array([[0.2, 5.0], [0.0, 3.0], [0.1, 1.0]])
     rest = ([3.0, 1.0, 2.0], [0.0, -1.0, -2.0], [-1.0, -3.0, -2.0])
-    tight = dict.fromkeys(["gating", "intercept", "coef", "dispersion"], 1e-3)
+    tight = dict.fromkeys(["gating", "intercept", "coef", "sigma"], 1e-3)
     np.testing.assert_array_equal(order_of(coef, *rest, tight), [1, 2, 0])
     np.testing.assert_array_equal(order_of(coef, *rest, tight | {"coef": 0.2}), [2, 1, 0])
     np.testing.assert_array_equal(order_of(coef, *rest, tight | {"coef": 9.0}), [1, 2, 0])
     loose = tight | {"coef": 9.0, "intercept": 9.0}
     np.testing.assert_array_equal(order_of(coef, *rest, loose), [2, 1, 0])
-    np.testing.assert_array_equal(order_of(coef, *rest, loose | {"dispersion": 9.0}), [1, 2, 0])
+    np.testing.assert_array_equal(order_of(coef, *rest, loose | {"sigma": 9.0}), [1, 2, 0])
     # Nothing is clear: the first coefficient; where that is the same for all, the next key.
     nothing = dict.fromkeys(tight, 9.0)
     np.testing.assert_array_equal(order_of(coef, *rest, nothing), [1, 2, 0])
@@ -174,7 +175,7 @@ def test_order_by_the_first_clear_key():
 
 def test_three_standard_deviations_of_the_gap():
     rest = ([0.0, 0.0], [0.0, 0.0], [0.0, 0.0])
-    sds = dict.fromkeys(["gating", "intercept", "dispersion"], 1.0)
+    sds = dict.fromkeys(["gating", "intercept", "sigma"], 1.0)
     for gap, expected in [(2.9, [0, 1]), (3.1, [1, 0])]:
         # sd of the difference of two independent coefficients of sd 1 / sqrt(2) is 1.
         coef = np.array([[0.0, gap], [0.001, 0.0]])
@@ -187,7 +188,7 @@ def test_three_standard_deviations_of_the_gap():
 def test_order_does_not_depend_on_labels(size):
     K, p, fit_intercept, shared, seed = size
     rng = np.random.default_rng(seed)
-    layout = Layout(K, p, fit_intercept, shared)
+    layout = Layout(K, p, fit_intercept, shared_extra=shared)
     theta = layout.collapse(random_components(rng, K, p))
     scale = np.tril(rng.normal(0, 0.1, (layout.size, layout.size)))
     labels = rng.permutation(K)

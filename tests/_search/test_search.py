@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 from conftest import REFERENCE_NAMES, load_reference, two_lines
+from sklearn.exceptions import ConvergenceWarning
 
-from skmixreg import Priors
+from skmixreg import BayesianMixtureRegressor, Priors
 from skmixreg._model.density import LogPosterior
 from skmixreg._model.problem import Problem
+from skmixreg._model.raw import Raw
+from skmixreg._search import search as search_module
 from skmixreg._search.newton import GRADIENT_TOLERANCE, polish
 from skmixreg._search.search import find_modes
 from skmixreg.families import Gaussian
@@ -77,7 +80,7 @@ def test_collapse_never_wins():
     y[:3] = 2 * X[:3, 0]  # three rows exactly on a line of their own
     problem = problem_of(X, y, 2)
     best = search(problem).best
-    assert np.exp(problem.layout.expand(best.theta).log_dispersion).min() > 0.01
+    assert np.exp(problem.layout.expand(best.theta).extra).min() > 0.01
 
 
 def test_polish_leaves_a_saddle():
@@ -85,7 +88,7 @@ def test_polish_leaves_a_saddle():
     density = LogPosterior(problem)
     pooled = search(problem.with_components(1)).best
     inner = problem.with_components(1).layout.expand(pooled.theta)
-    twice = type(inner)(np.log([0.5, 0.5]), *(np.concatenate([a, a]) for a in inner[1:]))
+    twice = Raw(*(np.concatenate([a, a]) for a in inner))
     saddle = problem.layout.collapse(twice)
     found = polish(density, saddle)
     assert found.definite
@@ -113,3 +116,43 @@ def test_degenerate_data_have_a_mode(y, p):
     modes = search(problem_of(X, y, 2), n_init=5)
     assert np.isfinite(modes.best.log_posterior)
     assert np.isfinite(modes.best.scale).all()
+
+
+@pytest.mark.parametrize("loss", ["all collapse", "none is definite"])
+@pytest.mark.parametrize("n", [5000, 40_000])
+def test_modes_that_no_climb_survives(monkeypatch, n, loss):
+    """Of all rows there is no mode: the best point is given, and said to be none."""
+    x = np.random.default_rng(0).uniform(-1, 1, n)
+    y = np.where(np.arange(n) % 2, 3 * x, -x) + 0.1 * np.sin(1e4 * x)
+    problem = problem_of(x[:, None], y, 2)
+
+    def polish_badly(density, theta):
+        found = polish(density, theta)
+        whole = density.problem.n_rows > search_module.SEARCH_ROWS
+        return found._replace(definite=False) if whole else found
+
+    def always(problem, mode):
+        return problem.n_rows > search_module.SEARCH_ROWS
+
+    if loss == "all collapse":
+        monkeypatch.setattr(search_module, "collapsed", always)
+    else:
+        monkeypatch.setattr(search_module, "polish", polish_badly)
+    monkeypatch.setattr(search_module, "MOST_LIFTED", 1)
+    modes = search(problem, n_init=4)
+    assert len(modes.modes) == 1
+    assert any(f"all {n}, " in failure for failure in modes.failures)
+    assert np.isfinite(modes.log_masses).all()
+    slopes = np.sort(problem.design.to_user(problem.layout.expand(modes.best.theta)).coef.ravel())
+    np.testing.assert_allclose(slopes, [-1, 3], atol=0.05)
+    model = BayesianMixtureRegressor(solver="laplace", n_init=4, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="lower n_components, or raise n_init"):
+        model.fit(x[:, None], y)
+    assert not model.converged_
+
+
+def test_a_lost_mode_among_many_is_not_missed(monkeypatch):
+    """Where some survive, nothing is said."""
+    x = np.random.default_rng(0).uniform(-1, 1, 5000)
+    y = np.where(np.arange(5000) % 2, 3 * x, -x) + 0.1 * np.sin(1e4 * x)
+    assert not search(problem_of(x[:, None], y, 2), n_init=4).failures

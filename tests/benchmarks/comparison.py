@@ -151,7 +151,7 @@ def narrow_under_hand_written_prior(x: np.ndarray, y: np.ndarray) -> float:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", MultimodalPosteriorWarning)
         sigma = model.fit(x[:, None], y).posterior_["sigma"].reshape(-1, 2)
-    priors = Priors()
+    priors = Priors().resolve()
     log_flat = -0.5 * ((priors.sigma_floor / sigma) ** 2 + (sigma / priors.sigma_ceiling) ** 2)
     log_ratio = (np.log(sigma) - 0.5 * sigma**2 - log_flat).sum(axis=1)
     ratio = np.exp(log_ratio - log_ratio.max())

@@ -64,7 +64,7 @@ def exact_log_evidence(name: str) -> float:
 
     t = np.linspace(-8.0, 4.0, 24_001)
     values = np.array([log_marginal(v) for v in t])
-    values += problem.family.log_dispersion_prior(t, priors)[0]
+    values += problem.family.extra_priors(priors)[0].terms(t)[0]
     top = values.max()
     return float(np.log(integrate.simpson(np.exp(values - top), x=t)) + top - problem.log_scale)
 

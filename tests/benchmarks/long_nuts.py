@@ -180,7 +180,7 @@ def log_mass(problem: Problem, posterior: Posterior, kept: NDArray[np.bool_], mo
 
     def log_target(points: Array) -> Array:
         parts = layout.expand(points)
-        tightest = np.exp(parts.log_dispersion.min(axis=-1)) * problem.design.y_scale
+        tightest = np.exp(parts.extra[..., 0].min(axis=-1)) * problem.design.y_scale
         inside = ((tightest < NARROW) == (mode == "narrow")) & (
             parts.coef[:, 0, 0] < parts.coef[:, 1, 0]
         )
@@ -273,7 +273,7 @@ class Walks(pm.smc.kernels.MH):
 
     def place(self, points: Array) -> NDArray[np.intp]:
         """Which component is the tighter one, and how tight it is: (S,)."""
-        sigma = points[:, self.problem.layout.table["dispersion"].where]
+        sigma = points[:, self.problem.layout.table["sigma"].where]
         tightness = np.exp(sigma.min(axis=1)) * self.problem.design.y_scale
         return len(PLACES) * sigma.argmin(axis=1) + np.searchsorted(PLACES[:-1], tightness)
 

@@ -22,7 +22,7 @@ START, END = "<!-- table -->", "<!-- end of table -->"
 def settings() -> dict[str, Priors]:
     """The default, then every hyperparameter doubled and halved."""
     out = {"default": Priors()}
-    for name, value in Priors().get_params().items():
+    for name, value in Priors().resolve()._asdict().items():
         for factor, word in ((2.0, "x 2"), (0.5, "/ 2")):
             out[f"`{name}` {word}"] = Priors(**{name: value * factor})
     return out

@@ -120,10 +120,10 @@ def test_bound_is_that_of_the_draws_and_below_the_evidence(batch_size, problem, 
 def test_control_variates_take_away_the_noise_of_minibatches(problem, modes):
     size = 64
     draws, _ = fitted(ADVI(batch_size=size), problem, modes)
-    log_weights, intercept, coef, log_dispersion = problem.layout.expand(modes.best.theta)
-    eta = intercept[:, None] + coef @ problem.mean_design
-    dispersion = np.exp(log_dispersion)[:, None]
-    terms = problem.family.log_density(problem.target, eta, dispersion) + log_weights[:, None]
+    raw = problem.layout.expand(modes.best.theta)
+    eta = raw.intercept[:, None] + raw.coef @ problem.mean_design
+    terms = problem.family.log_density(problem.target, eta, np.exp(raw.extra))
+    terms += raw.log_weights[:, None]
     rows = problem.weights * logsumexp(terms, axis=0)
     alone = problem.n_rows / np.sqrt(size) * rows.std()
     assert draws.report["elbo_trace"][-512:].std() < 0.05 * alone

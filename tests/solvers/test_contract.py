@@ -67,6 +67,17 @@ def test_log_likelihood_is_that_of_the_draws(fitted, solver_name):
     assert posterior["log_likelihood"][-1, -1] == pytest.approx(expected, rel=1e-9)
 
 
+def test_every_mode_has_a_summary(fitted, solver_name):
+    model = fitted(solver_name)
+    table = model.summary(by_mode=True)
+    assert table["mean"].notna().all()
+    best = int(model.modes_["probability"].argmax())
+    slopes = table.loc[best].filter(like="coef", axis=0)["mean"]
+    np.testing.assert_allclose(slopes, [-1, 3], atol=0.05)
+    if solver_name == "map":
+        assert table["sd"].isna().all()
+
+
 def test_same_seed_same_result(fitted, solver_name):
     model, other = fitted(solver_name), fit(solver_name, *two_lines(N))
     for name in ("weights_", "coef_", "intercept_", "sigma_"):
@@ -150,7 +161,7 @@ class Unconjugate(Gaussian):
 
 
 def test_a_family_that_cannot_be_served(solver_name):
-    if not SOLVERS[solver_name].requires_conjugate:
+    if "conjugate" not in SOLVERS[solver_name].requires:
         pytest.skip("serves every family")
     model = BayesianMixtureRegressor(solver=solver_name, family=Unconjugate())
     with pytest.raises(ValueError, match=r"conjugate family.*unconjugate.*use solver="):

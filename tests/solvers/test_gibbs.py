@@ -117,11 +117,12 @@ def one_sweep(problem, components, key, sweep):
     )  # fmt: skip
     flat = kernels.sweeps(
         problem.mean_design, problem.target, problem.weights, False, hyper,
-        problem.layout.fit_intercept, problem.layout.shared_dispersion,
-        *(np.array(a) for a in components), key, sweep, 1, 1,
+        problem.layout.fit_intercept, problem.layout.shared_extra,
+        components.log_weights, components.intercept.copy(), components.coef.copy(),
+        components.extra[:, 0].copy(), key, sweep, 1, 1,
     )[0]  # fmt: skip
     lines = flat[2 * K : 2 * K + K * p].reshape(K, p)
-    return Raw.of(flat[:K], flat[K : 2 * K], lines, flat[2 * K + K * p : -1])
+    return Raw.of(flat[:K], flat[K : 2 * K], lines, flat[2 * K + K * p : -1, None])
 
 
 def prior_components(problem, rng, size):
@@ -130,13 +131,13 @@ def prior_components(problem, rng, size):
     K, p = layout.n_components, layout.n_features
     weights = rng.dirichlet(np.full(K, priors.weight_concentration), size)
     intercept = rng.normal(0, priors.intercept_scale, (size, K)) * layout.fit_intercept
-    shape = (size, 1) if layout.shared_dispersion else (size, K)
-    dispersion = problem.family.sample_log_dispersion_prior(shape, priors, rng)
+    shape = (size, 1) if layout.shared_extra else (size, K)
+    log_sigma = problem.extra_priors[0].sample(rng, shape)
     return Raw.of(
         np.log(weights),
         intercept,
         rng.normal(0, priors.coef_scale, (size, K, p)),
-        np.ascontiguousarray(np.broadcast_to(dispersion, (size, K))),
+        np.broadcast_to(log_sigma, (size, K))[..., None],
     )
 
 
@@ -158,9 +159,9 @@ def test_sweeps_leave_the_joint_distribution_invariant(K, p, shared, fit_interce
         return np.stack(
             [
                 components.log_weights[..., 0], np.exp(components.log_weights[..., 0]),
-                components.log_dispersion[..., 0], components.log_dispersion[..., -1],
+                components.extra[..., 0, 0], components.extra[..., -1, 0],
                 lines[..., 0, 0], lines[..., -1, -1], lines[..., 0, 0] ** 2,
-                np.exp(components.log_dispersion).sum(-1), y[..., 0], (y**2).mean(-1),
+                np.exp(components.extra[..., 0]).sum(-1), y[..., 0], (y**2).mean(-1),
                 np.exp(components.log_weights[..., 0]) * components.coef[..., 0, 0] * y[..., 0],
             ],
             axis=-1,
@@ -169,7 +170,7 @@ def test_sweeps_leave_the_joint_distribution_invariant(K, p, shared, fit_interce
     def respond(components):
         z = rng.choice(K, size=len(problem.target), p=np.exp(components.log_weights))
         eta = components.intercept[z] + (components.coef[z] * problem.mean_design.T).sum(1)
-        return rng.normal(eta, np.exp(components.log_dispersion[z]))
+        return rng.normal(eta, np.exp(components.extra[z, 0]))
 
     walk = []
     for chain in range(n_chains):
@@ -215,7 +216,7 @@ def test_chains_agree_with_importance_sampling_from_the_prior(permute_labels):
         w = np.exp(c.log_weights)
         return np.stack(
             [
-                c.log_dispersion.max(-1), c.log_dispersion.min(-1), w.max(-1),
+                c.extra[..., 0].max(-1), c.extra[..., 0].min(-1), w.max(-1),
                 (w * c.coef[..., 0]).sum(-1), (w * c.intercept**2).sum(-1), c.coef[..., 0].max(-1),
             ],
             axis=-1,
@@ -368,8 +369,8 @@ LABEL_FREE = {
     "weight": lambda c: np.exp(c.log_weights).max(-1),
     "slope": lambda c: c.coef[..., 0].max(-1),
     "gap": lambda c: np.ptp(c.coef[..., 0], axis=-1),
-    "sigma": lambda c: c.log_dispersion.min(-1),
-    "narrow": lambda c: (c.log_dispersion.min(-1) < -2) * 1.0,
+    "sigma": lambda c: c.extra[..., 0].min(-1),
+    "narrow": lambda c: (c.extra[..., 0].min(-1) < -2) * 1.0,
 }
 
 

@@ -115,7 +115,7 @@ def invariants(problem, draws):
     weights, x = np.exp(parts.log_weights)[:, None], np.array([-2.0, 0.0, 1.0])[:, None]
     lines = parts.intercept[:, None] + x * parts.coef[:, None, :, 0]
     mean = (weights * lines).sum(axis=-1)
-    spread = (weights * (lines**2 + np.exp(2 * parts.log_dispersion)[:, None])).sum(axis=-1)
+    spread = (weights * (lines**2 + np.exp(2 * parts.extra[..., 0])[:, None])).sum(axis=-1)
     slopes = np.sort(parts.coef[..., 0], axis=-1)
     sd = np.sqrt(spread - mean**2)
     return np.column_stack([draws.log_likelihood.ravel(), mean, sd, slopes])

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 from scipy.linalg import solve_triangular
 
-from ..._draws.approximation import khat_threshold, narrowness, own_labels, pareto_khat
+from ..._draws.approximation import own_labels
 from ..._draws.draws import Draws
+from ..._draws.importance import pareto_khat
+from ..._draws.limits import far_off, khat_threshold, narrowness
 from ..._model.density import LogPosterior
 from ..._model.design import Design
 from ..._model.layout import Layout
@@ -34,7 +36,7 @@ LEAST_ROWS = 20
 NEAR_MODE = 4.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Belief:
     """A quadratic log posterior.
 
@@ -107,7 +109,7 @@ class _Remembered(LogPosterior):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stream:
     r"""What is kept of the rows seen: a quadratic log posterior and second moments.
 
@@ -317,11 +319,8 @@ class Stream:
         ratio = self.belief.sd_ratio(q)
         failures = [*self.failures, *narrowness(ratio, solver)]
         if not khat <= threshold:
-            failures.append(
-                f"{solver}: k-hat is {khat:.2f}, over {threshold:.2f}: the approximation is far "
-                "from the posterior and its intervals cannot be trusted; use solver='auto' on "
-                "rows that fit into memory"
-            )
+            instead = "solver='auto' on rows that fit into memory"
+            failures.append(far_off(solver, khat, threshold, instead))
         return Draws(
             theta=thetas[None],
             log_prior=log_prior[None],

@@ -38,7 +38,7 @@ class ConjugateSweeps:
     def state(self, raw: Raw) -> tuple[Array, ...]:
         """Arrays that sweeps change in place."""
         # Chains draw from a normal around a mode to start: its tails in log sigma mean nothing.
-        low = np.log(self.problem.priors.sigma_floor) - 1.0
+        low = np.log(self.problem.least_sigma) - 1.0
         high = np.log(self.problem.priors.sigma_ceiling) + 1.0
         parts = (raw.log_weights, raw.intercept, raw.coef, np.clip(raw.extra[..., 0], low, high))
         return tuple(np.array(part, order="C") for part in parts)

@@ -17,25 +17,20 @@ LENGTH_RANGE = (400, 4000)  # sweeps per chain
 WORK = 60_000_000
 
 
-def pilot_draws(
-    problem: Problem, starts: Array, rng: np.random.Generator, n_threads: int
-) -> Array | None:
-    """Draws (S, d) of a few chains from some of ``starts``.
-
-    Returns
-    -------
-    ndarray or None
-        None where the problem has no sweeps, or where they would take long.
-    """
+def pilot_length(problem: Problem) -> int:
+    """Sweeps per chain; 0 where the problem has no sweeps, or where they would take long."""
     if missing(SWEEP_NEEDS, problem):
-        return None
+        return 0
     work = CHAINS * problem.n_rows * problem.layout.n_components
     length = int(min(WORK / work - TUNE, LENGTH_RANGE[1]))
-    if length < LENGTH_RANGE[0]:
-        return None
+    return length if length >= LENGTH_RANGE[0] else 0
+
+
+def pilot_draws(problem: Problem, starts: Array, rng: np.random.Generator, n_threads: int) -> Array:
+    """Draws (S, d) of a few chains from some of ``starts``."""
     chosen = starts[rng.choice(len(starts), CHAINS)]
     with ThreadPoolExecutor(max(1, min(n_threads, CHAINS))) as pool:
         chains = Chains(problem, chosen, rng, pool)
         chains.run(TUNE, 1, None, 1)
-        thetas, _ = chains.run(length // THIN, THIN, None, 1)
+        thetas, _ = chains.run(pilot_length(problem) // THIN, THIN, None, 1)
     return thetas.reshape(-1, thetas.shape[-1])

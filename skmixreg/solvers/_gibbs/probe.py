@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._draws.limits import EXCESS_LIMIT
 from ..._model.density import LogPosterior
 from ..._model.problem import Problem
 from ..._proposals.symmetrised import StudentPart, SymmetrisedMixture
@@ -26,11 +27,6 @@ from .chains import SWEEP_NEEDS, Chains
 PROBE_WORK = 4_000_000
 MOST_STARTS, LEAST_STARTS = 200, 20
 MOST_SWEEPS, LEAST_SWEEPS = 30, 5
-# Nats by which the largest ratio may grow: it grew by at most 1.8 in sound fits, by 14 and more
-# in unsound ones.
-TOLERANCE = 3.0
-# So much calls for parts that are fitted to a chain: it grew by 2 where a mean was 0.14 sds off.
-SUSPICIOUS = 1.0
 _SHARE, _DF = 0.15, 5.0
 
 
@@ -54,7 +50,7 @@ class Probe(NamedTuple):
     @property
     def passes(self) -> bool:
         """Whether the sweeps stayed where the proposal goes."""
-        return self.excess <= TOLERANCE
+        return self.excess <= EXCESS_LIMIT
 
 
 def probe(
@@ -89,7 +85,7 @@ def probe(
         swept = Chains(problem, starts, rng, pool).run(1, length, None, 1)[0][:, 0]
     prior, likelihood = density.values(swept)
     excess = prior + likelihood - proposal.log_density(swept) - largest
-    return Probe(float(excess.max()), swept, excess > TOLERANCE)
+    return Probe(float(excess.max()), swept, excess > EXCESS_LIMIT)
 
 
 def with_what_was_missed(

@@ -21,7 +21,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skmixreg._model import sum_kernels
+from skmixreg._model import row_kernels
+from skmixreg._model.observations import Observations
+from skmixreg._model.raw import Model, Raw
 from skmixreg._model.rows import HeldRows
 from skmixreg.families import Gaussian
 
@@ -30,7 +32,7 @@ from .tables import table
 SOURCE = Path(__file__).with_name("kernel.c")
 FLAGS = ("-O3", "-march=native", "-ffast-math", "-shared", "-fPIC")
 DRAWS = 16
-SETTINGS = Gaussian().kernel_settings()
+MODEL = Model(Gaussian().kernel_settings())
 Pointer = ctypes.POINTER(ctypes.c_double)
 
 
@@ -72,6 +74,15 @@ def c_gradient(folder: str) -> Callable[..., np.ndarray]:
     return gradient
 
 
+def in_logits(flat: np.ndarray, raw: Raw) -> np.ndarray:
+    """The result of kernel.c in the order of ours, in logits rather than log weights."""
+    K, p = raw.coef.shape
+    value, weights, intercept, coef, log_sigma = np.split(flat, np.cumsum([1, K, K, K * p]))
+    logits = weights - weights.sum() * np.exp(raw.log_weights)
+    line = np.column_stack([intercept, coef.reshape(K, p)])
+    return np.concatenate([value, logits, line.ravel(), log_sigma])
+
+
 def problem(n: int, K: int, p: int) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
     """Rows (X, y, weights) and the parameters they were drawn from."""
     rng = np.random.default_rng(0)
@@ -100,22 +111,24 @@ def timed(
     """Nanoseconds per row and component, by what was timed."""
     n, K, p = shape
     data, parameters = problem(n, K, p)
-    draws = [np.repeat(array[None], DRAWS, axis=0) for array in parameters]
-    one, two = HeldRows(*data, 1), HeldRows(*data, 2)
-    single = HeldRows(data[0].astype(np.float32), *data[1:])
+    one, two = HeldRows(Observations(*data), 1), HeldRows(Observations(*data), 2)
+    single = HeldRows(Observations(data[0].astype(np.float32), *data[1:]))
+    raw = Raw.of(*parameters[:3], parameters[3][:, None])
+    raws = Raw(*(np.repeat(array[None], DRAWS, axis=0) for array in raw))
 
     def ours(rows: HeldRows) -> np.ndarray:
-        return rows.sum(sum_kernels.log_likelihood_gradient, *parameters, SETTINGS)
+        return rows.sum(row_kernels.log_likelihood_gradient, raw, MODEL)
 
     calls: dict[str, Callable[[], Any]] = {
         "ours": lambda: ours(one),
         "two threads": lambda: ours(two),
         "reading": lambda: [array.sum() for array in data],
         "single precision": lambda: ours(single),
-        "a draw": lambda: one.sum(sum_kernels.log_likelihood_draws, *draws, SETTINGS),
+        "a draw": lambda: one.sum(row_kernels.log_likelihood_draws, raws, MODEL),
     }
     if gradient is not None:
-        np.testing.assert_allclose(ours(one), gradient(*data, *parameters), rtol=1e-8, atol=1e-6)
+        expected = in_logits(gradient(*data, *parameters), raw)
+        np.testing.assert_allclose(ours(one), expected, rtol=1e-8, atol=1e-6)
         calls["C"] = lambda: gradient(*data, *parameters)
     times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(settings.rounds):

@@ -1,0 +1,135 @@
+"""Importance sampling from a symmetrised proposal, and how far it can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._model.density import LogPosterior
+from .._proposals.symmetrised import SymmetrisedMixture
+from .._support.arrays import Array
+from .draws import Draws
+from .limits import LEAST_IMPORTANCE_ESS, LIMITS, khat_threshold
+
+
+class ImportanceSample:
+    """Draws from a symmetrised proposal with Pareto-smoothed weights."""
+
+    def __init__(
+        self,
+        thetas: Array,
+        part: NDArray[np.intp],
+        log_prior: Array,
+        log_likelihood: Array,
+        log_proposal: Array,
+    ):
+        self.thetas = thetas
+        self.part = part
+        self.log_prior = log_prior
+        self.log_likelihood = log_likelihood
+        self.log_proposal = log_proposal
+        log_ratio = log_prior + log_likelihood - log_proposal
+        log_ratio = np.where(np.isfinite(log_ratio), log_ratio, -np.inf)
+        top = float(log_ratio.max())
+        self.largest = top
+        raw = np.exp(log_ratio - top)
+        n = len(raw)
+        self.log_evidence = top + float(np.log(raw.mean()))
+        self.log_evidence_error = float(raw.std() / raw.mean() / np.sqrt(n))
+        self.ess = float(raw.sum() ** 2 / (raw**2).sum())
+        smoothed, self.khat = pareto_smoothed(log_ratio - top)
+        weights = np.exp(smoothed - smoothed.max())
+        self.weights = weights / weights.sum()
+
+    @classmethod
+    def draw(
+        cls,
+        density: LogPosterior,
+        proposal: SymmetrisedMixture,
+        rng: np.random.Generator,
+        n: int,
+        advance: Callable[[int], None] | None = None,
+    ) -> ImportanceSample:
+        """Draw ``n`` from the proposal and weigh them; ``advance`` is told how many are done."""
+        thetas, part = proposal.sample(rng, n)
+        log_prior, log_likelihood = density.values(thetas, advance)
+        return cls(thetas, part, log_prior, log_likelihood, proposal.log_density(thetas))
+
+    @property
+    def passes(self) -> bool:
+        """k-hat and effective sample size are good enough."""
+        return self.khat <= khat_threshold(len(self.thetas)) and self.ess >= LEAST_IMPORTANCE_ESS
+
+    def hopeless(self, left: int, previous_khat: float) -> bool:
+        """Whether adaptation no longer helps the tail, or ``left`` draws cannot be enough."""
+        stuck = self.khat > khat_threshold(len(self.thetas)) and self.khat > previous_khat - 0.05
+        efficiency = self.ess / len(self.thetas)
+        return stuck or 4.0 * efficiency * left < LEAST_IMPORTANCE_ESS
+
+    def to_draws(self, rng: np.random.Generator, n: int, solver: str) -> Draws:
+        """``n`` equally weighted draws by systematic resampling, in random order.
+
+        ``solver`` is the name of the solver that makes them.
+        """
+        positions = (np.arange(n) + rng.random()) / n
+        index = np.searchsorted(np.cumsum(self.weights), positions)
+        index = rng.permutation(np.minimum(index, len(self.weights) - 1))
+        failures = []
+        threshold = khat_threshold(len(self.thetas))
+        if not self.passes:
+            failures.append(
+                f"importance sampling is not reliable: k-hat {self.khat:.2f} (should be at most "
+                f"{threshold:.2f}), importance ESS {self.ess:.0f} (should be at least "
+                f"{LEAST_IMPORTANCE_ESS:.0f}); {LIMITS['khat'].advice}"
+            )
+        return Draws(
+            theta=self.thetas[index][None],
+            log_prior=self.log_prior[index][None],
+            log_likelihood=self.log_likelihood[index][None],
+            log_proposal=self.log_proposal[index][None],
+            solver=solver,
+            report={
+                "khat": self.khat,
+                "khat_threshold": threshold,
+                "importance_ess": self.ess,
+                "n_proposals": len(self.thetas),
+            },
+            failures=failures,
+            log_evidence=self.log_evidence,
+            log_evidence_error=self.log_evidence_error,
+            independent=True,
+        )
+
+
+def pareto_khat(log_ratio: Array) -> float:
+    """Shape of the generalised Pareto distribution that fits the largest importance ratios.
+
+    Parameters
+    ----------
+    log_ratio : ndarray of shape (S,)
+        Logs of p / q; -inf where p is zero.
+    """
+    log_ratio = np.where(np.isfinite(log_ratio), log_ratio, -np.inf)
+    return pareto_smoothed(log_ratio - log_ratio.max())[1]
+
+
+def pareto_smoothed(log_ratio: Array) -> tuple[Array, float]:
+    """Log weights by Pareto-smoothed importance sampling, up to a constant, and k-hat.
+
+    Parameters
+    ----------
+    log_ratio : ndarray of shape (S,)
+        Logs of p / q, of which the largest is 0.
+    """
+    from arviz_stats.base import array_stats
+
+    finite = np.maximum(log_ratio, -700.0)
+    try:
+        smoothed, khat = array_stats.psislw(-finite)
+    except ValueError as error:
+        if "tail values are the same" not in str(error):
+            raise
+        return finite, 0.0  # bounded, and nothing to be smoothed
+    return smoothed, float(khat)

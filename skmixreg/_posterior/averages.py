@@ -1,0 +1,82 @@
+"""Means and variances of y averaged over all draws, where they are no linear functions of x."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from .._kernels.rows import RowBlocks
+from .._support.arrays import Array
+from .posterior import Posterior
+
+BLOCK_NUMBERS = 1 << 16  # terms at a time, few enough for the cache
+
+
+class _Draws:
+    """All draws of all components, side by side: M = K x S terms."""
+
+    def __init__(self, posterior: Posterior):
+        self.design, self.family = posterior.design, posterior.family
+        components = posterior.components
+        self.K, width = components.line.shape[-2:]
+        line = np.moveaxis(components.line, -2, 0).reshape(-1, width)
+        self.intercept = line[:, 0] + self.design.location
+        self.slopes = np.ascontiguousarray(line[:, 1:].T)
+        natural = self.family.natural(components.extra)
+        self.extra = [np.moveaxis(value, -1, 0).ravel() for value in natural]
+        weights = np.moveaxis(np.exp(components.log_weights), -1, 0).ravel()
+        self.weights = weights / weights.sum()
+        self.block_rows = max(1, BLOCK_NUMBERS // len(self.weights))
+
+    def blocks(self, X: Array, start: int, stop: int) -> Iterator[tuple[slice, Array]]:
+        """Linear predictors (rows, M) of some rows at a time."""
+        for first in range(start, stop, self.block_rows):
+            part = slice(first, min(first + self.block_rows, stop))
+            Z = (X[part] - self.design.x_mean) / self.design.x_scale
+            eta = Z @ self.slopes
+            eta += self.intercept
+            yield part, eta
+
+
+def mean_and_std(
+    posterior: Posterior, X: Array, n_threads: int = 1, *, spread: bool = True
+) -> tuple[Array, Array]:
+    """Mean of y and, by the law of total variance around it, its standard deviation: (n,), (n,)."""
+    draws = _Draws(posterior)
+    mean, std = np.empty((2, len(X)))
+
+    def rows(start: int, stop: int) -> None:
+        for part, eta in draws.blocks(X, start, stop):
+            if not spread:
+                mean[part] = draws.family.mean(eta, *draws.extra) @ draws.weights
+                continue
+            values, variances = draws.family.mean_and_variance(eta, *draws.extra)
+            mean[part] = values @ draws.weights
+            # In units in which no square overflows.
+            unit = np.maximum(np.maximum(values.max(axis=1), -values.min(axis=1)), 1.0)
+            variance = variances @ draws.weights
+            values = values - mean[part, None]
+            values /= unit[:, None]
+            values *= values
+            std[part] = unit * np.sqrt(values @ draws.weights + variance / unit / unit)
+
+    with RowBlocks(len(X), n_threads, 64 * draws.block_rows) as layout:
+        layout.map(rows)
+    scale = posterior.design.y_scale
+    return posterior.design.response(mean), std * scale
+
+
+def component_means(posterior: Posterior, X: Array, n_threads: int = 1) -> Array:
+    """Mean over draws of the mean of every component: (n, K)."""
+    draws = _Draws(posterior)
+    out = np.empty((len(X), draws.K))
+
+    def rows(start: int, stop: int) -> None:
+        for part, eta in draws.blocks(X, start, stop):
+            values = draws.family.mean(eta, *draws.extra)
+            out[part] = values.reshape(len(values), draws.K, -1).mean(axis=2)
+
+    with RowBlocks(len(X), n_threads, 64 * draws.block_rows) as layout:
+        layout.map(rows)
+    return posterior.design.response(out)
