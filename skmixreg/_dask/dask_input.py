@@ -35,7 +35,7 @@ def check_served(solver: Any, table: Mapping[str, Any], *data: Any) -> None:
         If ``data`` are Dask collections; the message lists the solvers that take them.
     """
     row = table.get(solver) if isinstance(solver, str) else solver
-    if not is_dask(*data) or "memory" not in getattr(row, "requires", ()):
+    if row is None or not is_dask(*data) or "memory" not in getattr(row, "requires", ()):
         return
     able = [repr(name) for name, row in table.items() if "memory" not in row.requires]
     raise ValueError(

@@ -20,7 +20,8 @@ def systematic_counts(rng: np.random.Generator, shares: Array, n: int) -> NDArra
     """
     edges = np.concatenate([[0.0], np.cumsum(shares)])
     edges[-1] = 1.0
-    return np.diff(np.floor(edges * n + rng.random()).astype(np.intp))
+    ends = np.floor(edges * n + rng.random()).astype(np.intp)
+    return ends[1:] - ends[:-1]
 
 
 def systematic_index(rng: np.random.Generator, weights: Array, n: int) -> NDArray[np.intp]:
