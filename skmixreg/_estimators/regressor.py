@@ -43,7 +43,8 @@ class BayesianMixtureRegressor(LearnedMixture):
     with f normal for ``family="gaussian"``, :math:`\phi_k` its sd :math:`\sigma_k`, whose prior
     stands in `Priors`; other families have other distributions f, and what they need beside the
     line for :math:`\phi_k`, which may be nothing.  Priors are stated on the standardised scale, so
-    that neither the units nor the location of the data matter.  The memberships :math:`z_i` are summed out exactly,
+    that neither the units nor the location of the data matter.  The memberships :math:`z_i` are
+    summed out exactly,
 
     .. math::
 
