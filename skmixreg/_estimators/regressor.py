@@ -36,17 +36,19 @@ class BayesianMixtureRegressor(LearnedMixture):
     .. math::
 
         z_i &\sim \mathrm{Categorical}(w_1, \dots, w_K) \\
-        y_i \mid z_i = k &\sim f(b_{0k} + x_i^\top b_k, \; \sigma_k) \\
+        y_i \mid z_i = k &\sim f(b_{0k} + x_i^\top b_k, \; \phi_k) \\
         w &\sim \mathrm{Dirichlet}(c, \dots, c), \quad
         b_{0k} \sim N(0, s_0^2), \quad b_k \sim N(0, s_b^2 I)
 
-    with f normal for ``family="gaussian"`` and the prior of :math:`\sigma_k` given in
-    `Priors`.  Priors are stated on the standardised scale, so that neither the units nor the
-    location of the data matter.  The memberships :math:`z_i` are summed out exactly,
+    with f normal for ``family="gaussian"``, :math:`\phi_k` its sd :math:`\sigma_k`, whose prior
+    stands in `Priors`; other families have other distributions f, and what they need beside the
+    line for :math:`\phi_k`, which may be nothing.  Priors are stated on the standardised scale, so
+    that neither the units nor the location of the data matter.  The memberships :math:`z_i` are
+    summed out exactly,
 
     .. math::
 
-        p(y \mid \theta) = \prod_i \sum_k w_k \, f(y_i \mid b_{0k} + x_i^\top b_k, \sigma_k),
+        p(y \mid \theta) = \prod_i \sum_k w_k \, f(y_i \mid b_{0k} + x_i^\top b_k, \phi_k),
 
     one sum per row.  A fit finds the modes of the posterior, draws from it, and gives every draw
     the same labels.  The model in PyMC is `to_pymc`; every solver targets exactly this posterior.
@@ -56,12 +58,13 @@ class BayesianMixtureRegressor(LearnedMixture):
     n_components : int, default=2
         K >= 1.
     family : str or Family, default="gaussian"
-        Distribution of y around each line, by name or as an object such as
-        ``Gaussian(shared_sigma=True)``.
+        Distribution of y around each line: a name in `skmixreg.families.FAMILIES`, or an object
+        such as ``Gaussian(shared_sigma=True)`` or a `Family` of one's own.
     solver : str or Solver, default="auto"
         How to draw from the posterior, by name or as an object such as
         ``NUTS(draws=2000)``.  ``"auto"`` takes the cheapest exact solver whose own diagnostics
-        pass: ``"laplace"``, then ``"gibbs"`` where the family is conjugate, then ``"nuts"``.
+        pass: ``"laplace"``, then ``"gibbs"`` where weights are whole numbers, then
+        ``"nuts"``.
     priors : Priors or None, default=None
         Hyperparameters; None means ``Priors()``.
     fit_intercept : bool, default=True
@@ -86,12 +89,14 @@ class BayesianMixtureRegressor(LearnedMixture):
     weights_ : ndarray of shape (K,)
         Posterior mean of the mixing weights; they sum to 1.
     coef_ : ndarray of shape (K, p)
-        Posterior mean of the slopes, in units of y per unit of each column.
+        Posterior mean of the slopes, in units of y per unit of each column; on the scale of the
+        family's link where that is not the identity: with a log link exp of it is the ratio of
+        means per unit.
     intercept_ : ndarray of shape (K,)
         Posterior mean of the intercepts, in units of y; zeros without an intercept.
     sigma_ : ndarray of shape (K,)
-        Posterior mean of the residual standard deviations, in units of y.  The name is the
-        family's extra parameters.
+        Posterior mean of the residual standard deviations, in units of y.  Attributes have the
+        names of the family's extra parameters: there is no ``sigma_`` where the family has none.
     posterior_ : Posterior
         The draws, labels aligned, in units of the data.
     modes_ : DataFrame of shape (n_modes, ...)

@@ -41,6 +41,12 @@ class Priors(BaseEstimator):
     ceiling u, with Gaussian walls outside.  It is conditionally conjugate to the normal
     likelihood, keeps the density bounded when rows are tied or collinear, and has all moments.
 
+    A family that takes the response as it is, as those of counts do, has the same priors on the
+    scale of its link: columns are standardised, y is not, the intercept at the mean of X is
+    centred at the link of the mean response (the logarithm of the mean count), and scales are in
+    units of the link.  Where a family has no sigma, ``sigma_floor``, ``sigma_ceiling`` and
+    ``y_scale`` are not used.
+
     Parameters
     ----------
     weight_concentration : float, default=1.0
@@ -73,7 +79,8 @@ class Priors(BaseEstimator):
         data, so that fits to different rows have one and the same prior.  Without an intercept
         locations are 0.
     y_location, y_scale : float, default=None
-        The same for y.
+        The same for y.  Of a response that is taken as it is, ``y_location`` is where the
+        intercept is centred, on the scale of the link.
 
     References
     ----------

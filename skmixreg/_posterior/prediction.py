@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from .._kernels.rows import RowBlocks
-from .._model import pointwise_kernels
+from .._model._sums import pointwise_kernels
 from .._model.observations import Observations
 from .._model.raw import Raw
 from .._support.arrays import Array

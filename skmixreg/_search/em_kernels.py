@@ -12,7 +12,7 @@ import numpy as np
 
 from .._kernels.cholesky_kernels import factorise, solve_lower, solve_upper
 from .._kernels.compile import compiled
-from .._model.row_kernels import weighted_moments
+from .._model._sums.row_kernels import weighted_moments
 
 
 @compiled

@@ -112,7 +112,10 @@ class Family(BaseEstimator, ABC):
 
     @abstractmethod
     def log_density(self, y: Array, eta: Array, *extra: Array) -> Array:
-        """Log density, or log probability, of y, all constants included."""
+        """Log density, or log probability, of y, all constants included.
+
+        Off `support` its exponential is zero.
+        """
 
     @abstractmethod
     def mean(self, eta: Array, *extra: Array) -> Array:

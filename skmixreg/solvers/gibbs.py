@@ -30,10 +30,10 @@ COMFORTABLE_THIN = 8
 
 
 class Gibbs(Solver):
-    r"""Data augmentation with conditionally conjugate draws.
+    r"""Data augmentation: labels of rows, then the parameters of every component given its rows.
 
     One sweep draws the label of every row, then the weights, every line and every sigma from
-    their full conditional distributions (Diebolt and Robert 1994):
+    their full conditional distributions (Diebolt and Robert 1994); for normal components
 
     .. math::
 
@@ -41,6 +41,10 @@ class Gibbs(Solver):
         w &\sim \mathrm{Dirichlet}(c + n_1, \dots, c + n_K) \\
         (b_{0k}, b_k) &\sim N(Q_k^{-1} \tilde X_k^\top y_k / \sigma_k^2, \; Q_k^{-1}) \\
         \sigma_k^2 &\sim \mathrm{GIG}(-n_k / 2, \; f^2 + \mathrm{SSE}_k, \; 1 / u^2)
+
+    Other families have no such closed forms.  There the line of a component and its extra
+    parameters are proposed together, from a t distribution around a step of Fisher scoring, and
+    accepted as Metropolis and Hastings have it (Gamerman 1997).
 
     Between sweeps, chains may jump: an independence Metropolis step proposes draws from t
     distributions around all modes, with label permutations averaged.  Sweeps move within a mode
@@ -81,6 +85,9 @@ class Gibbs(Solver):
 
     Fruhwirth-Schnatter, S. (2001). Markov chain Monte Carlo estimation of classical and dynamic
     switching and mixture models. JASA 96, 194-209.
+
+    Gamerman, D. (1997). Sampling from the posterior distribution in generalized linear mixed
+    models. Statistics and Computing 7, 57-68.
 
     Malsiner-Walli, G., Fruhwirth-Schnatter, S. and Gruen, B. (2016). Model-based clustering based
     on sparse finite Gaussian mixtures. Statistics and Computing 26, 303-324.

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._model import row_kernels
+from ..._model._sums import row_kernels
 from ..._model.problem import Problem
 from ..._model.raw import Raw
 from ..._support.arrays import Array

@@ -8,7 +8,7 @@ with the intercept first (its entries are 0 without one), m = K dispersions, or 
   Cholesky factor of their precision, so that their covariance is R'R;
 * ``spreads`` (m, 7): of t = log(sigma^2), see `inverse_gaussian_moments`.
 
-Sufficient statistics come in the order of `_model.row_kernels.weighted_moments` without its first
+Sufficient statistics come in the order of `row_kernels.weighted_moments` without its first
 element, as means per observation.
 """
 
@@ -146,7 +146,7 @@ def variational_moments(start, stop, observations, log_weights, lines, factors, 
     Returns
     -------
     ndarray of shape (1 + K + K P (P + 1) / 2 + K P + K,)
-        As `skmixreg._model.row_kernels.weighted_moments`, at the responsibilities that maximise the
+        As `row_kernels.weighted_moments`, at the responsibilities that maximise the
         evidence lower bound; the first element is the part of the bound that the rows enter.
     """
     return _variational_moments(
