@@ -67,6 +67,28 @@ def test_imports_run_one_way():
             del arrows[name]
 
 
+PAGE = PACKAGE.parent / "docs" / "architecture.md"
+
+
+def test_imports_point_down_the_list_of_rooms():
+    rooms = re.findall(r"^\| `(\w+)/` \|", PAGE.read_text(), flags=re.MULTILINE)
+    assert set(rooms) == {
+        path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()
+    }
+    for name, path in MODULES.items():
+        here = name.split(".")[1:2]
+        for other in imported_at_load(path):
+            there = other.split(".")[1:2]
+            if set(here + there) <= set(rooms) and here != there and here and there:
+                assert rooms.index(here[0]) < rooms.index(there[0]), (name, other)
+
+
+def test_files_that_the_page_on_architecture_names_are_there():
+    names = {path.name for path in FILES}
+    for target in re.findall(r"`([\w/]+\.py)`", PAGE.read_text()):
+        assert (PACKAGE / target).exists() if "/" in target else target in names, target
+
+
 def test_import_is_light():
     code = f"import sys, skmixreg; print([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run(

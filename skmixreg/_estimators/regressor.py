@@ -55,8 +55,9 @@ class BayesianMixtureRegressor(CallbackSupportMixin, AssessedMixture):
 
     with f normal for ``family="gaussian"``, :math:`\phi_k` its sd :math:`\sigma_k`, whose prior
     stands in `Priors`; other families have other distributions f, and what they need beside the
-    line for :math:`\phi_k`, which may be nothing.  Priors are stated on the standardised scale, so that neither the units nor the
-    location of the data matter.  The memberships :math:`z_i` are summed out exactly,
+    line for :math:`\phi_k`, which may be nothing.  Priors are stated on the standardised scale, so
+    that neither the units nor the location of the data matter.  The memberships :math:`z_i` are
+    summed out exactly,
 
     .. math::
 
@@ -101,14 +102,12 @@ class BayesianMixtureRegressor(CallbackSupportMixin, AssessedMixture):
     weights_ : ndarray of shape (K,)
         Posterior mean of the mixing weights; they sum to 1.
     coef_ : ndarray of shape (K, p)
-        Posterior mean of the slopes, in units of y per unit of each column; on the scale of the
-        family's link where that is not the identity: with a log link exp of it is the ratio of
-        means per unit.
+        Posterior mean of the slopes, in units of y (of the family's link) per unit of each column.
     intercept_ : ndarray of shape (K,)
         Posterior mean of the intercepts, in units of y; zeros without an intercept.
     sigma_ : ndarray of shape (K,)
-        Posterior mean of the residual standard deviations, in units of y.  Attributes have the
-        names of the family's extra parameters: there is no ``sigma_`` where the family has none.
+        Posterior mean of the residual standard deviations, in units of y.  The name is the
+        family's extra parameters.
     posterior_ : Posterior
         The draws, labels aligned, in units of the data.
     modes_ : DataFrame of shape (n_modes, ...)

@@ -21,8 +21,9 @@ class Auto(Solver):
 
     Each is tried only if the one before did not pass its own diagnostics, and `gibbs` only where
     the weights are whole numbers.  After `gibbs`, `nuts` is left out where a component stands
-    nearly empty, unless it was given: there it needs minutes and ends no better.  Of Dask collections, for which there is no `nuts`, the draws of `laplace` are taken
-    where none passed, with a failure that says so.
+    nearly empty, unless it was given: there it needs minutes and ends no better.  Of Dask
+    collections, for which there is no `nuts`, the draws of `laplace` are taken where none passed,
+    with a failure that says so.
 
     Parameters
     ----------
