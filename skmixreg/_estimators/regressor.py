@@ -53,11 +53,10 @@ class BayesianMixtureRegressor(CallbackSupportMixin, AssessedMixture):
         w &\sim \mathrm{Dirichlet}(c, \dots, c), \quad
         b_{0k} \sim N(0, s_0^2), \quad b_k \sim N(0, s_b^2 I)
 
-    with f normal for ``family="gaussian"``, :math:`\phi_k` its sd :math:`\sigma_k`, whose prior
-    stands in `Priors`; other families have other distributions f, and what they need beside the
-    line for :math:`\phi_k`, which may be nothing.  Priors are stated on the standardised scale, so
-    that neither the units nor the location of the data matter.  The memberships :math:`z_i` are
-    summed out exactly,
+    with f normal for ``family="gaussian"``, :math:`\phi_k` its sd :math:`\sigma_k`; other families
+    have other f, and what else these need for :math:`\phi_k`.  Priors (`Priors`) are stated on the
+    standardised scale, so that neither the units nor the location of the data matter.  The
+    memberships :math:`z_i` are summed out exactly,
 
     .. math::
 
@@ -76,8 +75,7 @@ class BayesianMixtureRegressor(CallbackSupportMixin, AssessedMixture):
     solver : str or Solver, default="auto"
         How to draw from the posterior, by name or as an object such as
         ``NUTS(draws=2000)``.  ``"auto"`` takes the cheapest exact solver whose own diagnostics
-        pass: ``"laplace"``, then ``"gibbs"`` where weights are whole numbers, then
-        ``"nuts"``.
+        pass: ``"laplace"``, ``"gibbs"`` where weights are whole numbers, ``"nuts"``.
     priors : Priors or None, default=None
         Hyperparameters; None means ``Priors()``.
     fit_intercept : bool, default=True
