@@ -2,80 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.exceptions import UndefinedMetricWarning
 
+from ._assessment.generalised_r2 import checked_weights, generalised_r2
 from ._support.arrays import Array
 
 __all__ = ["crps_scorer", "generalised_r2", "mean_log_predictive_density_scorer"]
-
-
-def generalised_r2(
-    log_density: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
-) -> float:
-    r"""R^2 of predictive densities rather than of predictive means.
-
-    .. math::
-
-        R^2 = 1 - \exp\{-2 (\bar\ell - \bar\ell_0)\}
-
-    with :math:`\bar\ell` the mean log predictive density and :math:`\bar\ell_0` that of a normal
-    distribution with the mean and variance of ``y``: the share of variance explained for normal
-    errors around one line, defined for any density (Cox and Snell 1989; Magee 1990).  On crossing
-    lines it sees the lines, where R^2 of the means sees nothing.
-
-    It is at most 1, reaches 1 numerically for gains above about 18 nats, is not bounded
-    below, and is not ``sklearn.metrics.r2_score`` of the predictions.
-
-    Parameters
-    ----------
-    log_density : array-like of shape (n,)
-        Log predictive density of every row at its ``y``.
-    y : array-like of shape (n,)
-        The same values of y, in the units of the densities.
-    sample_weight : array-like of shape (n,), optional
-
-    Returns
-    -------
-    float
-        0.0 if y is constant; nan, with an UndefinedMetricWarning, for fewer than two rows.
-
-    Raises
-    ------
-    ValueError
-        If weights are negative or all zero.
-
-    References
-    ----------
-    Cox, D. R. and Snell, E. J. (1989). The Analysis of Binary Data, 2nd ed. Chapman and Hall.
-
-    Magee, L. (1990). R^2 measures based on Wald and likelihood ratio joint significance tests.
-    The American Statistician 44, 250-253.
-    """
-    density, target = np.asarray(log_density, np.float64), np.asarray(y, np.float64).ravel()
-    weights = _checked_weights(sample_weight, len(target))
-    rows = weights > 0
-    density, target, weights = density[rows], target[rows], weights[rows]
-    if len(target) < 2:
-        warnings.warn(
-            "The score is not defined with fewer than two rows.",
-            UndefinedMetricWarning,
-            stacklevel=2,
-        )
-        return float("nan")
-    deviation = target - np.average(target, weights=weights)
-    size = np.abs(deviation).max()
-    if np.ptp(target) == 0.0 or size == 0.0:
-        return 0.0
-    log_variance = 2.0 * np.log(size) + np.log(np.average((deviation / size) ** 2, weights=weights))
-    normal = -0.5 * (np.log(2.0 * np.pi) + log_variance + 1.0)
-    gain = np.average(density, weights=weights) - normal
-    with np.errstate(over="ignore"):
-        return float(-np.expm1(-2.0 * gain))
 
 
 def mean_log_predictive_density_scorer(
@@ -169,7 +104,7 @@ def _mean_over_rows(
             f"one, got {type(regressor).__name__}."
         )
     values: Array = getattr(regressor, method)(X, y)
-    return float(np.average(values, weights=_checked_weights(sample_weight, len(values))))
+    return float(np.average(values, weights=checked_weights(sample_weight, len(values))))
 
 
 def last_step(estimator: Any, X: Any) -> tuple[Any, Any]:
@@ -185,14 +120,3 @@ def last_step(estimator: Any, X: Any) -> tuple[Any, Any]:
             estimator = estimator.steps[-1][1]
         else:
             return estimator, X
-
-
-def _checked_weights(sample_weight: ArrayLike | None, n: int) -> Array:
-    if sample_weight is None:
-        return np.ones(n)
-    weights = np.asarray(sample_weight, np.float64).ravel()
-    if len(weights) != n:
-        raise ValueError(f"sample_weight has {len(weights)} entries, but there are {n} rows.")
-    if not np.isfinite(weights).all() or (weights < 0.0).any() or not (weights > 0.0).any():
-        raise ValueError("sample_weight must be finite and not negative, and not all zero.")
-    return weights

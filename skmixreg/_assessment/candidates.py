@@ -16,7 +16,8 @@ import numpy as np
 from .._draws.draws import Draws
 from .._model.problem import Problem
 from .._model.raw import Raw
-from .._posterior.posterior import Moments, Posterior
+from .._posterior.moments import Moments
+from .._posterior.posterior import Posterior
 from .._search.mode_table import ModeTable
 from .._search.search import find_modes
 from .._support.arrays import Array

@@ -68,7 +68,7 @@ class Criterion(ABC):
         ]
 
 
-class Evidence(Criterion):
+class EvidenceCriterion(Criterion):
     """Marginal likelihood: with equal prior odds, the posterior over the number."""
 
     name = "evidence"
@@ -180,5 +180,5 @@ def _first(column: pd.Series, largest: bool) -> int:
 
 
 CRITERIA: dict[str, Criterion] = {
-    criterion.name: criterion for criterion in (Evidence(), LOO(), BIC(), ICL())
+    criterion.name: criterion for criterion in (EvidenceCriterion(), LOO(), BIC(), ICL())
 }

@@ -12,12 +12,11 @@ import pandas as pd
 from .._draws.judge import diagnose
 from .._draws.limits import AT_MOST, EVIDENCE_ERROR_LIMIT, LIMITS, most_divergences
 from .._model.priors import NumericPriors
+from .._posterior.parameters import diagnosed_draws
 from .._posterior.posterior import ELSEWHERE, Posterior
-from .._support.arrays import Array
+from .._search.mode_table import FEWEST_STARTS
 from .identification import SECOND_MODE_SHARE, WEAK_SHARE, Identification
 from .power_scaling import SENSITIVITY_LIMIT, sensitivities
-
-FEWEST_STARTS = 2
 
 
 class Row(NamedTuple):
@@ -176,7 +175,9 @@ def _worst_coordinates(fit: Fit) -> dict[str, str]:
     """
     if "rhat" not in fit.report or fit.report.get("resampled_over_modes"):
         return {}
-    names, values = _diagnosed(fit)
+    names, values = diagnosed_draws(
+        fit.posterior.components, fit.posterior.layout, fit.feature_names
+    )
     each = [diagnose(values[..., j : j + 1]) for j in range(len(names))]
     if not names or not np.isfinite([verdict.rhat for verdict in each]).all():
         return {}
@@ -185,30 +186,6 @@ def _worst_coordinates(fit: Fit) -> dict[str, str]:
         "ess_bulk": names[int(np.argmin([verdict.ess_bulk for verdict in each]))],
         "ess_tail": names[int(np.argmin([verdict.ess_tail for verdict in each]))],
     }
-
-
-def _diagnosed(fit: Fit) -> tuple[list[str], Array]:
-    """The coordinates that chains are diagnosed by, with their names: (chains, draws, m)."""
-    layout, components = fit.posterior.layout, fit.posterior.components
-    own = range(layout.n_components)
-    names: list[str] = []
-    parts: list[Array] = []
-    if layout.n_components > 1:
-        names += [f"weights[{k}]" for k in own]
-        parts.append(np.exp(components.log_weights))
-    if layout.fit_intercept:
-        names += [f"intercept[{k}]" for k in own]
-        parts.append(components.intercept)
-    names += [f"coef[{k}, {feature}]" for k in own for feature in fit.feature_names]
-    parts.append(components.coef.reshape(*components.intercept.shape[:2], -1))
-    for e, extra in enumerate(layout.extras):
-        if layout.shared_extra:
-            names.append(f"log {extra}")
-            parts.append(components.extra[..., :1, e])
-        else:
-            names += [f"log {extra}[{k}]" for k in own]
-            parts.append(components.extra[..., e])
-    return names, np.concatenate(parts, axis=-1)
 
 
 def _evidence(fit: Fit) -> list[Row]:

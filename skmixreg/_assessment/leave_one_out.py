@@ -27,6 +27,7 @@ from .._posterior import prediction
 from .._posterior.posterior import Posterior
 from .._support.arrays import Array, log_sum_exp
 from .._support.failures import memory_advice
+from .._support.sampling import evenly_spaced
 from .information import with_draws
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ APPROXIMATE = (
 )
 
 
-class _Rows(NamedTuple):
+class _DistinctRows(NamedTuple):
     """Rows of positive weight, their numbers in the user's table, and how often each counts.
 
     ``copies`` (N,) says which row every observation is; ``factor`` (rows,) what its elpd is
@@ -67,7 +68,7 @@ class _Rows(NamedTuple):
     factor: Array
 
     @classmethod
-    def of(cls, X: Array, y: Array, weights: Array | None) -> _Rows:
+    def of(cls, X: Array, y: Array, weights: Array | None) -> _DistinctRows:
         weights = np.ones(len(y)) if weights is None else weights
         number = np.flatnonzero(weights > 0.0)
         X, y, weights = X[number], y[number], weights[number]
@@ -117,7 +118,7 @@ def loo(
     ValueError
         If leaving out cannot be computed from these draws, or the rows are not those of the fit.
     """
-    rows = _Rows.of(X, y, weights)
+    rows = _DistinctRows.of(X, y, weights)
     check_draws(posterior, from_posterior)
     check_rows(posterior, rows.X, rows.y, rows.weights)
     left_out = _LeaveOneOut(posterior, rows, from_posterior, n_threads)
@@ -182,7 +183,9 @@ class _LeaveOneOut:
     (Magnusson et al. 2019, sec. 3.2).
     """
 
-    def __init__(self, posterior: Posterior, rows: _Rows, from_posterior: bool, n_threads: int):
+    def __init__(
+        self, posterior: Posterior, rows: _DistinctRows, from_posterior: bool, n_threads: int
+    ):
         self.posterior, self.rows = posterior, rows
         self.approximate = not from_posterior
         self.n_threads = n_threads
@@ -224,8 +227,7 @@ class _LeaveOneOut:
         """Posterior variance of every row's log-likelihood, from some of the draws: (rows,)."""
         S = self.n_draws
         T = min(S, SCREENING_DRAWS)
-        chosen = np.round((np.arange(T) + 0.5) * S / T - 0.5).astype(np.intp)
-        thinned = with_draws(self.posterior, _draws(self.posterior, chosen))
+        thinned = with_draws(self.posterior, _draws(self.posterior, evenly_spaced(S, T)))
         size = max(1, CHUNK_NUMBERS // T)
         parts = [
             prediction.log_likelihood_draws(
@@ -351,7 +353,7 @@ def _subsampled(left_out: _LeaveOneOut, rng: np.random.Generator, size: int) -> 
     )
 
 
-def _labelled(name: str, values: Array, rows: _Rows) -> xarray.DataArray:
+def _labelled(name: str, values: Array, rows: _DistinctRows) -> xarray.DataArray:
     import xarray as xr
 
     coords = {

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from .._posterior.parameters import scalar_draws
 from .._posterior.posterior import Posterior
 from .._support.arrays import Array
 
@@ -49,30 +50,13 @@ def sensitivities(posterior: Posterior, feature_names: Sequence[str]) -> pd.Data
         return None
     # The stored density is that of the contrasts of the log weights.
     log_prior = posterior.log_prior - posterior.components.log_weights.sum(axis=-1)
-    values = named_draws(posterior, feature_names)
+    values = scalar_draws(posterior, posterior.layout, feature_names)
     draws = np.stack(list(values.values()))
     table = {
         "prior": _sensitivity(log_prior, draws),
         "likelihood": _sensitivity(posterior["log_likelihood"], draws),
     }
     return pd.DataFrame(table, index=pd.Index(list(values), name="parameter"))
-
-
-def named_draws(posterior: Posterior, feature_names: Sequence[str]) -> dict[str, Array]:
-    """Draws (chains, draws) of every parameter that varies, in the user's units, by name."""
-    layout = posterior.layout
-    own = range(layout.n_components)
-    out: dict[str, Array] = {}
-    for name in ("weights", "intercept", *layout.extras):
-        values = posterior[name]
-        if name in layout.extras and layout.shared_extra:
-            out[name] = values[..., 0]
-        else:
-            out |= {f"{name}[{k}]": values[..., k] for k in own}
-    coef = posterior["coef"]
-    for j, feature in enumerate(feature_names):
-        out |= {f"coef[{k}, {feature}]": coef[..., k, j] for k in own}
-    return {name: values for name, values in out.items() if np.ptp(values) > 0.0}
 
 
 def _sensitivity(log_density: Array, draws: Array) -> Array:

@@ -68,7 +68,7 @@ class ChunkedData:
     store : Store
     summaries : list of Summary
     moments : ndarray of shape (C, 4, p + 1)
-        Of every chunk: `_moments.moments_of`.
+        Of every chunk: `column_moments`.
     n_features : int
     """
 

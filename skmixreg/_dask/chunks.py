@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array, column_or_1d
 
 from .._kernels.rows import RowBlocks
-from .._model.design import Design
-from .._model.moments import moments_of
+from .._model.design import Design, column_moments
 from .._model.observations import Observations
 from .._model.raw import Raw
 from .._model.resolution import Values, values_of
@@ -59,7 +58,7 @@ class Part(NamedTuple):
         None where all are 1.
     summary : Summary
     moments : ndarray of shape (4, p + 1)
-        See `moments_of`.
+        See `column_moments`.
     """
 
     X: Array
@@ -125,7 +124,7 @@ def prepare(X: Any, y: Any, weights: Any) -> Part:
     """A chunk in the user's units, and all that its standardisation needs to know of it."""
     X, y, weights = plain_rows(X, y, weights)
     held = None if weights is None else _kept(weights)
-    return Part(_kept(X), _kept(y), held, _summary(len(y), weights), moments_of(X, y, weights))
+    return Part(_kept(X), _kept(y), held, _summary(len(y), weights), column_moments(X, y, weights))
 
 
 def _kept(values: Array) -> Array:

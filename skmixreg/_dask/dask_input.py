@@ -35,9 +35,9 @@ def check_served(solver: Any, table: Mapping[str, Any], *data: Any) -> None:
         If ``data`` are Dask collections; the message lists the solvers that take them.
     """
     row = table.get(solver) if isinstance(solver, str) else solver
-    if not is_dask(*data) or row is None or getattr(row, "takes_chunks", True):
+    if row is None or not is_dask(*data) or "memory" not in getattr(row, "requires", ()):
         return
-    able = [repr(name) for name, row in table.items() if row.takes_chunks]
+    able = [repr(name) for name, row in table.items() if "memory" not in row.requires]
     raise ValueError(
         f"solver={row.name!r} needs all rows in memory, and these are Dask collections; use one of "
         f"{', '.join(able)}, or fit a sample, such as X.compute() of some rows."

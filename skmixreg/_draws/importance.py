@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .._model.density import LogPosterior
 from .._proposals.symmetrised import SymmetrisedMixture
 from .._support.arrays import Array
+from .._support.sampling import systematic_index
 from .draws import Draws
 from .limits import LEAST_IMPORTANCE_ESS, LIMITS, khat_threshold
 
@@ -73,9 +74,7 @@ class ImportanceSample:
 
         ``solver`` is the name of the solver that makes them.
         """
-        positions = (np.arange(n) + rng.random()) / n
-        index = np.searchsorted(np.cumsum(self.weights), positions)
-        index = rng.permutation(np.minimum(index, len(self.weights) - 1))
+        index = rng.permutation(systematic_index(rng, self.weights, n))
         failures = []
         threshold = khat_threshold(len(self.thetas))
         if not self.passes:

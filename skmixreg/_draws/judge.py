@@ -16,6 +16,7 @@ from .._proposals.one_labelling import ModeMixture
 from .._search.alignment import Pivot
 from .._search.mode_table import ModeTable
 from .._support.arrays import Array
+from .._support.sampling import systematic_counts
 from .draws import Draws
 from .limits import (
     ESS_LIMIT,
@@ -140,9 +141,7 @@ def start_points(
     mode : ndarray of shape (n,)
     """
     share = modes.probabilities
-    edges = np.concatenate([[0.0], np.cumsum(share)])
-    edges[-1] = 1.0
-    counts = np.diff(np.floor(edges * n + rng.random()).astype(int))
+    counts = systematic_counts(rng, share, n)
     for m in np.flatnonzero((counts == 0) & (share > NEGLIGIBLE_SHARE)):
         if counts.max() > 1:
             counts[counts.argmax()] -= 1
@@ -164,7 +163,7 @@ def relevant_modes(modes: ModeTable) -> NDArray[np.intp]:
     return np.arange(min(len(modes.modes), MOST_MODES))
 
 
-def coordinates(
+def diagnosed_coordinates(
     problem: Problem, modes: ModeTable, thetas: Array, mode: int = 0, *, ordered: bool = False
 ) -> Array:
     """What is diagnosed of chains (C, D, d): weights, intercept, coef and log dispersion.
@@ -233,7 +232,7 @@ def judge_chains(
         report |= Diagnostics(np.nan, np.nan, np.nan)._asdict() | {"settled": False}
         return replace(draws, report=report, failures=failures)
     ordered = draws.ordered_by is not None
-    verdict = diagnose(coordinates(problem, modes, draws.theta, ordered=ordered))
+    verdict = diagnose(diagnosed_coordinates(problem, modes, draws.theta, ordered=ordered))
     which = relevant_modes(modes)
     mixture = ModeMixture.from_modes(problem, modes).restricted(which)
     where = mixture.nearest(draws.theta.reshape(-1, d))
@@ -345,7 +344,9 @@ def _diagnose_within(
         visits = [v for v in visits if len(v) >= 0.2 * longest]
         shortest = min(len(v) for v in visits)
         together = np.stack([v[-shortest:] for v in visits])
-        verdict = diagnose(coordinates(problem, modes, together, int(best[r]), ordered=ordered))
+        verdict = diagnose(
+            diagnosed_coordinates(problem, modes, together, int(best[r]), ordered=ordered)
+        )
         rhat = float(np.maximum(rhat, verdict.rhat))
         bulk = float(np.minimum(bulk, verdict.ess_bulk / share[r]))
         tail = float(np.minimum(tail, verdict.ess_tail / share[r]))
@@ -356,9 +357,7 @@ def _resampled_rows(
     region: NDArray[np.intp], share: Array, rng: np.random.Generator
 ) -> NDArray[np.intp]:
     """Indices of draws such that every region has its share, in random order."""
-    edges = np.concatenate([[0.0], np.cumsum(share / share.sum())])
-    edges[-1] = 1.0
-    counts = np.diff(np.floor(edges * len(region) + rng.random()).astype(int))
+    counts = systematic_counts(rng, share / share.sum(), len(region))
     rows = []
     for r in np.flatnonzero(counts):
         own = np.flatnonzero(region == r)

@@ -1,4 +1,4 @@
-"""How good a fit is, and how it compares with others."""
+"""What a fit found, how good it is, and how it compares with others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .._model.priors import Priors
 from .._posterior import crps as _crps
 from .._support.arrays import Array
 from ..solvers import Solver
-from . import lazy, validation
+from . import lazy, parameters, validation
 from .fitted import FittedMixture
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class AssessedMixture(FittedMixture):
-    """A fitted mixture with criteria for choosing among models, and diagnostics."""
+    """A fitted mixture with tables, criteria for choosing among models, and diagnostics."""
 
     solver_: Solver
     priors: Priors | None
@@ -219,7 +219,7 @@ class AssessedMixture(FittedMixture):
             X,
             y,
             weights,
-            validation.resolve_generator(random_state),
+            parameters.resolve_generator(random_state),
             exact=bool(exact),
             subsample_size=validation.check_count("subsample_size", subsample_size),
             from_posterior=self.solver_.exact,
@@ -328,3 +328,43 @@ class AssessedMixture(FittedMixture):
             self._feature_names(),
             self.solver_.get_params(deep=False),
         )
+
+    def summary(self, by_mode: bool = False, probability: float = 0.9) -> pd.DataFrame:
+        """Posterior mean, sd, interval and diagnostics of every parameter.
+
+        Parameters
+        ----------
+        by_mode : bool, default=False
+            Whether to summarise the draws of every mode on their own; of the single draw of
+            ``map``, the parameters at every mode, with nan for sd and interval.
+        probability : float, default=0.9
+            Probability of the equal-tailed intervals.
+
+        Returns
+        -------
+        DataFrame
+            One row per parameter, named by component and feature.
+        """
+        check_is_fitted(self)
+        probability = validation.check_coverage(probability, "probability")
+        return self.posterior_.summary(
+            self._feature_names(), by_mode=by_mode, probability=probability
+        )
+
+    def contrast(self, probability: float = 0.9) -> pd.DataFrame:
+        """Differences between components, per coefficient.
+
+        Parameters
+        ----------
+        probability : float, default=0.9
+            Probability of the equal-tailed intervals.
+
+        Returns
+        -------
+        DataFrame
+            One row per pair of components and coefficient, with the mean of the difference, its
+            sd and interval, and the posterior probability that it is positive.
+        """
+        check_is_fitted(self)
+        probability = validation.check_coverage(probability, "probability")
+        return self.posterior_.contrast(self._feature_names(), probability=probability)

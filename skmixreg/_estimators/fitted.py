@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from .. import metrics
+from .._assessment.generalised_r2 import generalised_r2
 from .._dask import dask_input
 from .._posterior import prediction
 from .._posterior.posterior import Posterior
 from .._support.arrays import Array
-from . import lazy, validation
+from . import lazy, parameters, validation
 from .lazy import per_row
 
 if TYPE_CHECKING:
@@ -247,7 +246,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         """
         n_samples = validation.check_count("n_samples", n_samples)
         X = validation.validate_rows(self, X)
-        generator = validation.resolve_generator(random_state)
+        generator = parameters.resolve_generator(random_state)
         return prediction.sample_y(self._predictive, X, n_samples, generator)
 
     @per_row
@@ -303,47 +302,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         density = prediction.log_predictive_density(
             self._predictive, X, y, n_threads=self._threads()
         )
-        return metrics.generalised_r2(density, y, sample_weight)
-
-    def summary(self, by_mode: bool = False, probability: float = 0.9) -> pd.DataFrame:
-        """Posterior mean, sd, interval and diagnostics of every parameter.
-
-        Parameters
-        ----------
-        by_mode : bool, default=False
-            Whether to summarise the draws of every mode on their own; of the single draw of
-            ``map``, the parameters at every mode, with nan for sd and interval.
-        probability : float, default=0.9
-            Probability of the equal-tailed intervals.
-
-        Returns
-        -------
-        DataFrame
-            One row per parameter, named by component and feature.
-        """
-        check_is_fitted(self)
-        probability = validation.check_coverage(probability, "probability")
-        return self.posterior_.summary(
-            self._feature_names(), by_mode=by_mode, probability=probability
-        )
-
-    def contrast(self, probability: float = 0.9) -> pd.DataFrame:
-        """Differences between components, per coefficient.
-
-        Parameters
-        ----------
-        probability : float, default=0.9
-            Probability of the equal-tailed intervals.
-
-        Returns
-        -------
-        DataFrame
-            One row per pair of components and coefficient, with the mean of the difference, its
-            sd and interval, and the posterior probability that it is positive.
-        """
-        check_is_fitted(self)
-        probability = validation.check_coverage(probability, "probability")
-        return self.posterior_.contrast(self._feature_names(), probability=probability)
+        return generalised_r2(density, y, sample_weight)
 
     def to_datatree(
         self,
@@ -388,7 +347,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         elif X is not None:
             X = validation.validate_rows(self, X)
         if X is not None:
-            generator = validation.resolve_generator(random_state)
+            generator = parameters.resolve_generator(random_state)
             groups["posterior_predictive"] = prediction.sample_y_draws(
                 self.posterior_, X, generator
             )
@@ -400,7 +359,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         return self.posterior_
 
     def _threads(self) -> int:
-        return validation.resolve_threads(self.n_jobs)
+        return parameters.resolve_threads(self.n_jobs)
 
     def _feature_names(self) -> list[str]:
         names = getattr(self, "feature_names_in_", None)

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.utils.metaestimators import available_if
 
-from .._assessment.complaints import complaints
-from .._dask import dask_input
-from .._model.design import Standardisation
-from .._model.priors import NumericPriors, Priors
-from .._model.problem import HeldData, Problem
-from .._posterior.known_modes import known_modes
-from .._posterior.posterior import Posterior
+from .._model.priors import Priors
 from .._pymc.model import build_model
-from .._support.arrays import Array
-from .._support.blas import one_blas_thread
-from .._support.failures import FIT_ADVICE, all_or_nothing, memory_advice
-from .._support.progress import CallbackSupportMixin, fit_progress, with_callbacks
 from ..families import FAMILIES, Family
 from ..solvers import SOLVERS, Solver
-from . import validation
-from .assessed import AssessedMixture
+from . import parameters, validation
+from .learned import LearnedMixture
 
 if TYPE_CHECKING:
     import pymc
@@ -37,10 +24,10 @@ PACKAGE = str(Path(__file__).parents[1])
 
 
 def _streams(model: BayesianMixtureRegressor) -> bool:
-    return validation.check_streams(model.solver, SOLVERS)
+    return parameters.check_streams(model.solver, SOLVERS)
 
 
-class BayesianMixtureRegressor(CallbackSupportMixin, AssessedMixture):
+class BayesianMixtureRegressor(LearnedMixture):
     r"""Bayesian mixture of K linear regressions.
 
     Every row belongs to one of K components, each with its own line and its own noise, and nobody
@@ -220,7 +207,7 @@ class BayesianMixtureRegressor(CallbackSupportMixin, AssessedMixture):
         ValueError
             If a name is unknown, or an option is set on something given by its name only.
         """
-        validation.check_nested_parameters(self, params, {"solver": SOLVERS, "family": FAMILIES})
+        parameters.check_nested_parameters(self, params, {"solver": SOLVERS, "family": FAMILIES})
         return super().set_params(**params)
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
@@ -248,39 +235,6 @@ class BayesianMixtureRegressor(CallbackSupportMixin, AssessedMixture):
             If a parameter or the data cannot be used; the message says what to do.
         """
         return self._fit(X, y, sample_weight)
-
-    def _fit(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: Any, known: Posterior | None = None
-    ) -> Self:
-        """As `fit`; with an earlier fit to the same rows ``known``, nothing is searched."""
-        self._learn(X, y, sample_weight, known)
-        self._warn()  # from inside it would point at a line of scikit-learn
-        return self
-
-    @all_or_nothing
-    @memory_advice(FIT_ADVICE)
-    @with_callbacks
-    def _learn(self, X: Any, y: Any, sample_weight: Any, known: Posterior | None) -> None:
-        with fit_progress(self, X, y, sample_weight) as progress:
-            family, solver, priors, n_threads = self._resolve()
-            dask_input.check_served(solver, SOLVERS, X, y, sample_weight)
-            X, y, weights = validation.validate_training_data(
-                self, X, y, sample_weight, self.n_components
-            )
-            # An overflow is a proposal far out, whose density is zero and its logarithm -inf.
-            with one_blas_thread(), np.errstate(over="ignore"):
-                problem = self._problem(X, y, weights, family, priors, n_threads)
-                with problem.rows:
-                    modes, draws = solver.solve(
-                        problem,
-                        validation.resolve_generator(self.random_state),
-                        n_init=self.n_init,
-                        n_threads=n_threads,
-                        progress=progress,
-                        modes=None if known is None else known_modes(problem, known),
-                    )
-                    posterior = Posterior.from_draws(problem, modes, draws)
-            self._set_fitted(family, solver, posterior)
 
     @available_if(_streams)
     def partial_fit(
@@ -325,95 +279,6 @@ class BayesianMixtureRegressor(CallbackSupportMixin, AssessedMixture):
         self._learn_more(stream, X, y, sample_weight)
         self._warn()
         return self
-
-    @all_or_nothing
-    @memory_advice(FIT_ADVICE)
-    @with_callbacks
-    def _learn_more(self, stream: Any, X: Any, y: Any, sample_weight: Any) -> None:
-        with fit_progress(self, X, y, sample_weight, name="partial_fit") as progress:
-            family, solver, _, n_threads = self._resolve()
-            X, y = validation.validate_rows_and_target(self, X, y)
-            weights = None if sample_weight is None else validation.check_weights(sample_weight, X)
-            with one_blas_thread(), np.errstate(over="ignore"):
-                scales = stream.design.standardisation
-                priors = validation.priors_as(self.priors, stream.priors)
-                problem = self._problem(X, y, weights, family, priors, n_threads, scales)
-                problem = replace(problem, resolution=self.posterior_.resolution)
-                with problem.rows:
-                    generator = validation.resolve_generator(self.random_state)
-                    draws = solver.continue_stream(stream, problem, generator, progress=progress)
-                    posterior = Posterior.from_draws(problem, stream.modes, draws)
-                    # The modes of a stream are those of its first chunk.
-                    posterior = replace(posterior, modes=stream.table.copy())
-            self._set_fitted(family, solver, posterior)
-
-    def _resolve(self) -> tuple[Family, Any, NumericPriors, int]:
-        """What the parameters stand for, checked: family, solver, priors and threads."""
-        validation.check_parameters(self)
-        return (
-            validation.resolve_named("family", self.family, FAMILIES, Family),
-            validation.resolve_named("solver", self.solver, SOLVERS, Solver),
-            validation.resolve_priors(self.priors),
-            validation.resolve_threads(self.n_jobs),
-        )
-
-    def _set_fitted(self, family: Family, solver: Solver, posterior: Posterior) -> None:
-        """Set all fitted attributes."""
-        self.family_ = family
-        self.solver_ = solver
-        self._set_posterior(posterior)
-
-    def _set_posterior(self, posterior: Posterior) -> None:
-        """Set the fitted attributes that are read off the posterior."""
-
-        def average(name: str) -> Array:
-            return np.asarray(posterior[name].mean(axis=(0, 1)))
-
-        self.posterior_ = posterior
-        self.modes_: pd.DataFrame = posterior.modes
-        self.weights_ = average("weights")
-        self.coef_ = average("coef")
-        self.intercept_ = average("intercept")
-        for name in self.family_.extra_names:
-            setattr(self, f"{name}_", average(name))
-        self.solver_report_ = dict(posterior.report)
-        value, error = posterior.log_evidence, posterior.log_evidence_error
-        self.log_evidence_ = np.nan if value is None else value
-        self.log_evidence_error_ = np.nan if error is None else error
-        self.converged_ = not posterior.failures
-
-    def _warn(self) -> None:
-        """Say what is wrong with the fit."""
-        for message, category in complaints(self.posterior_, self.posterior_.priors):
-            warnings.warn(message, category, skip_file_prefixes=(PACKAGE,))
-
-    def _problem(
-        self,
-        X: Array,
-        y: Array,
-        weights: Array | None,
-        family: Family,
-        priors: NumericPriors,
-        n_threads: int = 1,
-        standardisation: Standardisation | None = None,
-    ) -> Problem:
-        first = standardisation is None
-        if first:
-            standardisation = validation.resolve_standardisation(
-                self.priors, X.shape[1], bool(self.fit_intercept)
-            )
-        if isinstance(X, np.ndarray):
-            family.check_response(y)
-        problem = Problem.from_data(
-            HeldData(X, y, weights, n_threads) if isinstance(X, np.ndarray) else X,
-            family=family,
-            n_components=self.n_components,
-            priors=priors,
-            fit_intercept=bool(self.fit_intercept),
-            standardisation=standardisation,
-        )
-        default = first and validation.check_priors(self.priors).sigma_floor is None
-        return problem.with_floor_of_rounding() if default else problem
 
     def to_pymc(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None

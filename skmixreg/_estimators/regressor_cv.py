@@ -24,7 +24,7 @@ from .._support.failures import FIT_ADVICE, all_or_nothing, memory_advice
 from .._support.progress import CallbackSupportMixin, fit_progress, with_callbacks
 from ..families import FAMILIES, Family
 from ..solvers import SOLVERS, Solver
-from . import validation
+from . import parameters, validation
 from .assessed import AssessedMixture
 from .regressor import BayesianMixtureRegressor
 
@@ -162,7 +162,7 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
         ValueError
             If a name is unknown, or an option is set on something given by its name only.
         """
-        validation.check_nested_parameters(self, params, {"solver": SOLVERS, "family": FAMILIES})
+        parameters.check_nested_parameters(self, params, {"solver": SOLVERS, "family": FAMILIES})
         return super().set_params(**params)
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
@@ -218,7 +218,7 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
                     f"{solver.name!r} gives no evidence; use solver='auto', or criterion='bic'."
                 )
             rows = validation.validate_training_data(self, X, y, sample_weight, numbers[-1])
-            rng = validation.resolve_generator(self.random_state)
+            rng = parameters.resolve_generator(self.random_state)
             options: dict[str, Any] = {
                 "n_init": self.n_init, "n_threads": n_threads, "progress": progress,
             }  # fmt: skip

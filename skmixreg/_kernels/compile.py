@@ -152,11 +152,21 @@ if NullCache is not None:
                     raise
 
 
+# Counting references takes, at each call of a part, as long as a few rows.
+PART = {
+    "_nrt": False,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+    "nogil": True,
+    "error_model": "numpy",
+}
+
+
 def compiled(function: Callable[..., Any] | None = None, *, fastmath: Collection[str] = ()) -> Any:
     """Compile a function on its first call, with numba; it releases the GIL.
 
-    Functions whose names begin with an underscore are parts of kernels: they are stored within
-    these and not by themselves.
+    Functions whose names begin with an underscore are stored within the kernels that call them
+    and not by themselves.
 
     Parameters
     ----------
@@ -166,8 +176,33 @@ def compiled(function: Callable[..., Any] | None = None, *, fastmath: Collection
     """
     if function is None:
         return lambda function: compiled(function, fastmath=fastmath)
-    flags = set(fastmath) or False
-    dispatcher = njit(nogil=True, error_model="numpy", fastmath=flags)(function)
+    return _compiled(function, {"nogil": True, "error_model": "numpy"}, fastmath)
+
+
+def part(function: Callable[..., Any] | None = None, *, fastmath: Collection[str] = ()) -> Any:
+    """Compile a part of kernels, as `compiled`, which does not count references to arrays.
+
+    It must not allocate, and return no arrays.  Kernels call it, Python cannot: there is no
+    wrapper.  An overload that is a part has ``jit_options=PART``.
+    """
+    if function is None:
+        return lambda function: part(function, fastmath=fastmath)
+    return _compiled(function, PART, fastmath)
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """Have a function copied into the kernels that call it, which saves a level of compilation.
+
+    Every level is optimised with all that it calls.  For functions that call others and do no
+    arithmetic: flags are those of the caller.
+    """
+    return njit(inline="always")(function)
+
+
+def _compiled(
+    function: Callable[..., Any], options: dict[str, Any], fastmath: Collection[str]
+) -> Any:
+    dispatcher = njit(fastmath=set(fastmath) or False, **options)(function)
     if NullCache is not None and not function.__name__.startswith("_"):
         with suppress(Exception):
             dispatcher._cache = KernelCache(

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from .compile import compiled
+from .compile import compiled, part
 from .stage_kernels import product
 from .vector_kernels import BLOCK, EXACT, REDUCE, dot, total
 
 
-@compiled(fastmath=EXACT)
+@part(fastmath=EXACT)
 def _predict_from_few(x, intercept, coef, eta):
     """``eta = intercept + coef x`` over the first p % 4 features."""
-    K, p = coef.shape
+    K, p = eta.shape[0], x.shape[0]
     for k in range(K):
         a = intercept[k]
         if p % 4 == 0:
@@ -38,14 +38,14 @@ def _predict_from_few(x, intercept, coef, eta):
                     eta[k, i] += b * x[2, i]
 
 
-@compiled(fastmath=EXACT)
+@part(fastmath=EXACT)
 def _add_four_features(x, b, j, eta):
     b0, b1, b2, b3 = b[j], b[j + 1], b[j + 2], b[j + 3]
     for i in range(BLOCK):
         eta[i] += (b0 * x[j, i] + b1 * x[j + 1, i]) + (b2 * x[j + 2, i] + b3 * x[j + 3, i])
 
 
-@compiled(fastmath=EXACT)
+@part(fastmath=EXACT)
 def _add_four_features_twice(x, b, c, j, eta, zeta):
     b0, b1, b2, b3 = b[j], b[j + 1], b[j + 2], b[j + 3]
     c0, c1, c2, c3 = c[j], c[j + 1], c[j + 2], c[j + 3]
@@ -55,7 +55,7 @@ def _add_four_features_twice(x, b, c, j, eta, zeta):
         zeta[i] += (c0 * x0 + c1 * x1) + (c2 * x2 + c3 * x3)
 
 
-@compiled
+@part
 def linear_predictor(x, intercept, coef, eta):
     """``eta[k] = intercept[k] + coef[k] x``: (K, BLOCK)."""
     K, p = coef.shape
@@ -67,7 +67,19 @@ def linear_predictor(x, intercept, coef, eta):
             _add_four_features_twice(x, coef[k], coef[k + 1], j, eta[k], eta[k + 1])
 
 
-@compiled(fastmath=REDUCE)
+@part
+def predict_lines(x, line, eta):
+    """``eta[k] = line[k] (1, x)``: (K, BLOCK)."""
+    K, p = eta.shape[0], x.shape[0]
+    _predict_from_few(x, line[:, 0], line[:, 1:], eta)
+    for j in range(p % 4, p, 4):
+        if K % 2 == 1:
+            _add_four_features(x, line[0][1:], j, eta[0])
+        for k in range(K % 2, K, 2):
+            _add_four_features_twice(x, line[k][1:], line[k + 1][1:], j, eta[k], eta[k + 1])
+
+
+@part(fastmath=REDUCE)
 def _add_four_sums(a, x, j, out, at):
     s0 = s1 = s2 = s3 = 0.0
     for i in range(BLOCK):
@@ -81,7 +93,7 @@ def _add_four_sums(a, x, j, out, at):
     out[at + 3] += s3
 
 
-@compiled(fastmath=REDUCE)
+@part(fastmath=REDUCE)
 def _add_four_sums_twice(a, b, x, j, out, other, at):
     s0 = s1 = s2 = s3 = 0.0
     t0 = t1 = t2 = t3 = 0.0
@@ -105,7 +117,7 @@ def _add_four_sums_twice(a, b, x, j, out, other, at):
     other[at + 3] += t3
 
 
-@compiled(fastmath=REDUCE)
+@part(fastmath=REDUCE)
 def _add_few_products(a, x, out, at):
     for k in range(a.shape[0]):
         for j in range(x.shape[0] % 4):
@@ -115,7 +127,7 @@ def _add_few_products(a, x, out, at):
             out[k, at + j] += s
 
 
-@compiled
+@part
 def add_products(a, x, out):
     """Add the sums of ``a[k] x[j]`` over the block to the last p columns of ``out``: (K, >= p)."""
     K, p = a.shape[0], x.shape[0]
@@ -128,7 +140,7 @@ def add_products(a, x, out):
             _add_four_sums_twice(a[k], a[k + 1], x, j, out[k], out[k + 1], at + j)
 
 
-@compiled
+@part
 def add_moments(a, x, out):
     """Add the sums of ``a[k] (1, x)`` to ``out`` of shape (K, 1 + p)."""
     for k in range(a.shape[0]):
@@ -136,7 +148,7 @@ def add_moments(a, x, out):
     add_products(a, x, out)
 
 
-@compiled
+@part
 def add_second_moments(weights, x, scratch, out):
     """Add the weighted sums of x x' to the upper triangle of ``out[1:, 1:]``, (1 + p, 1 + p).
 
@@ -162,7 +174,7 @@ def add_second_moments(weights, x, scratch, out):
             _add_four_sums_twice(a, b, x, q, out[1 + j], out[2 + j], 1 + q)
 
 
-@compiled
+@part
 def add_cross_products(w, r, x, y, v, scratch, lines, squares, yy):
     """Add the sums of (1, x, y) (1, x, y)' of every component, with weights ``w r``.
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from .compile import compiled
+from .compile import part
 from .vector_kernels import BLOCK, EXACT, REDUCE, exp_nonpositive, log_positive
 
 EIGHTH = BLOCK // 8
 
 
-@compiled
+@part
 def load(values, padding, out):
     """Copy values to the start of a block, and ``padding`` to its rest."""
     n = values.shape[0]
@@ -23,7 +23,7 @@ def load(values, padding, out):
         out[i] = padding
 
 
-@compiled
+@part
 def load_rows(lo, n, X, y, x_block, y_block):
     """Copy ``n`` rows from ``lo`` on; the last one fills the block."""
     for j in range(X.shape[0]):
@@ -31,7 +31,7 @@ def load_rows(lo, n, X, y, x_block, y_block):
     load(y[lo : lo + n], y[lo + n - 1], y_block)
 
 
-@compiled
+@part
 def n_optional(values):
     """Rows of an array (a, N) that may be absent."""
     if values is None:
@@ -39,7 +39,7 @@ def n_optional(values):
     return values.shape[0]
 
 
-@compiled
+@part
 def load_optional(values, lo, n, out):
     """Copy ``n`` columns of an array (a, N) that may be absent; the last one fills the block."""
     if values is not None:
@@ -47,7 +47,7 @@ def load_optional(values, lo, n, out):
             load(values[j, lo : lo + n], values[j, lo + n - 1], out[j])
 
 
-@compiled
+@part
 def add_optional(values, lo, n, eta):
     """Add ``n`` elements of a vector that may be absent to the linear predictors (K, BLOCK)."""
     if values is not None:
@@ -56,7 +56,7 @@ def add_optional(values, lo, n, eta):
                 eta[k, i] += values[lo + i]
 
 
-@compiled
+@part
 def log_softmax(logits, out):
     """Logarithms of the weights that have these log odds."""
     top = logits.max()
@@ -68,7 +68,7 @@ def log_softmax(logits, out):
         out[k] = logits[k] - norm
 
 
-@compiled(fastmath=EXACT)
+@part(fastmath=EXACT)
 def log_sum_exp(log_weights, a, top, norm):
     """Stage 3: the log-likelihood of row i is ``top[i] + log(norm[i])``, norm in [1, K].
 
@@ -92,7 +92,7 @@ def log_sum_exp(log_weights, a, top, norm):
                 norm[i] += a[k, i]
 
 
-@compiled(fastmath=EXACT)
+@part(fastmath=EXACT)
 def _two_terms(log_weights, a, top, norm):
     # the larger term is 1, so that one exponential serves both
     for i in range(BLOCK):
@@ -106,7 +106,7 @@ def _two_terms(log_weights, a, top, norm):
         a[1, i] = 1.0 if swap else small
 
 
-@compiled(fastmath=EXACT)
+@part(fastmath=EXACT)
 def normalise(a, norm):
     """Divide ``a`` by ``norm``; overwrites ``norm``."""
     for i in range(BLOCK):
@@ -116,14 +116,14 @@ def normalise(a, norm):
             a[k, i] *= norm[i]
 
 
-@compiled(fastmath=EXACT)
+@part(fastmath=EXACT)
 def add_log(top, norm):
     """``top += log(norm)``."""
     for i in range(BLOCK):
         top[i] += log_positive(norm[i])
 
 
-@compiled
+@part
 def all_ones(w):
     """Whether all weights of a block are 1."""
     others = 0
@@ -132,7 +132,7 @@ def all_ones(w):
     return others == 0
 
 
-@compiled(fastmath=REDUCE)
+@part(fastmath=REDUCE)
 def weighted_total(w, unit, top, norm):
     """Sum of ``w * (top + log(norm))``; ``unit`` tells that all ``w`` are 1."""
     out = 0.0
@@ -149,7 +149,7 @@ def weighted_total(w, unit, top, norm):
     return out
 
 
-@compiled(fastmath=EXACT)
+@part(fastmath=EXACT)
 def product(x, y, out):
     """``out = x * y``."""
     for i in range(BLOCK):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from numba import types
 from numba.extending import intrinsic
 
-from .compile import compiled
+from .compile import compiled, part
 
 # Rows per block.  A constant length spares the remainders of loops.
 BLOCK = 512
@@ -47,8 +47,12 @@ def bits_float(typingctx, x):
     return types.float64(types.int64), generate
 
 
-@compiled(fastmath=EXACT)
-def _exp_remainder(r):
+@part(fastmath=EXACT)
+def _exp(x):
+    """Exponential of ``|x| <= 700``."""
+    shifted = x * LOG2E + ROUND
+    m = shifted - ROUND
+    r = (x - m * LN2_HIGH) - m * LN2_LOW
     # (exp(r) - 1) / r on |r| <= log(2) / 2, interpolated at Chebyshev nodes
     q = 2.7620088445409746e-07
     q = q * r + 2.763265575933203e-06
@@ -60,7 +64,7 @@ def _exp_remainder(r):
     q = q * r + 0.16666666666615607
     q = q * r + 0.5000000000000001
     q = q * r + 1.0000000000000013
-    return 1.0 + r * q
+    return (1.0 + r * q) * bits_float((float_bits(shifted) + 1023) << 52)
 
 
 @compiled(fastmath=EXACT)
@@ -69,22 +73,14 @@ def exp_nonpositive(x):
 
     That floor is a normal number, and nothing beside the largest term of a sum, which is 1.
     """
-    x = -700.0 if x < -700.0 else x  # this way round nan stays nan
-    shifted = x * LOG2E + ROUND
-    m = shifted - ROUND
-    r = (x - m * LN2_HIGH) - m * LN2_LOW
-    return _exp_remainder(r) * bits_float((float_bits(shifted) + 1023) << 52)
+    return _exp(-700.0 if x < -700.0 else x)  # this way round nan stays nan
 
 
 @compiled(fastmath=EXACT)
 def exp_any(x):
-    """Exponential, relative error 1e-15; exp(-700) below -700 and exp(700) above 700."""
-    x = -700.0 if x < -700.0 else x  # this way round nan stays nan
-    x = 700.0 if x > 700.0 else x
-    shifted = x * LOG2E + ROUND
-    m = shifted - ROUND
-    r = (x - m * LN2_HIGH) - m * LN2_LOW
-    return _exp_remainder(r) * bits_float((float_bits(shifted) + 1023) << 52)
+    """Exponential of any ``x``, relative error 1e-15; constant beyond -700 and 700."""
+    x = -700.0 if x < -700.0 else x
+    return _exp(700.0 if x > 700.0 else x)
 
 
 @compiled(fastmath=EXACT)
@@ -107,7 +103,7 @@ def log_positive(x):
     return m * LN2_HIGH - ((half - (s * (half + z * q) + m * LN2_LOW)) - f)
 
 
-@compiled(fastmath=REDUCE)
+@part(fastmath=REDUCE)
 def total(x, n):
     """Sum of ``x[:n]``."""
     out = 0.0
@@ -116,7 +112,7 @@ def total(x, n):
     return out
 
 
-@compiled(fastmath=REDUCE)
+@part(fastmath=REDUCE)
 def dot(x, y, n):
     """Sum of ``x[:n] * y[:n]``."""
     out = 0.0

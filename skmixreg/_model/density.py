@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from .._support.arrays import Array
-from . import row_kernels
+from ._sums import row_kernels
 from .problem import Problem
 from .raw import Raw
 

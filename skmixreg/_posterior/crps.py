@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from .._kernels.rows import RowBlocks
 from .._model.raw import Raw
 from .._support.arrays import Array
+from .._support.sampling import evenly_spaced
 from ..families._base import Family
 from .posterior import Posterior
 
@@ -83,8 +84,7 @@ def pairing(components: Raw) -> tuple[Raw, NDArray[np.intp]]:
     K = components.log_weights.shape[-1]
     S = components.log_weights.size // K
     T = min(S, max(2, PAIRS // K**2))
-    chosen = np.round((np.arange(T) + 0.5) * S / T - 0.5).astype(np.intp)
-    draws = Raw(*(a.reshape(S, *a.shape[2:])[chosen] for a in components))
+    draws = Raw(*(a.reshape(S, *a.shape[2:])[evenly_spaced(S, T)] for a in components))
     n_lags = max(1, PAIRS // (T * K**2))
     if 2 * n_lags + 1 >= T:
         return draws, np.arange(T)

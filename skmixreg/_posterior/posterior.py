@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -22,70 +22,24 @@ from .._model.raw import Model, Raw
 from .._model.resolution import Resolution
 from .._search.alignment import (
     AMBIGUITY,
+    DEGREES_OF_FREEDOM,
     Pivot,
     component_order,
     permuted_scale,
-    student_log_density,
 )
 from .._search.mode_table import ModeTable
 from .._support.arrays import Array
+from .._support.student import student_log_kernel
 from ..families._base import Family
 from .mode_summaries import summaries_by_mode
+from .moments import Moments
+from .parameters import contrasts, named_parameters
 
 if TYPE_CHECKING:
     import xarray
 
 ELSEWHERE = -1  # the mode of draws that are near none
 NEGLIGIBLE_MODE = 12.0  # nats below the best: no draw is said to come from such a mode
-
-
-class Moments(NamedTuple):
-    r"""Posterior moments from which predictions follow without the draws.
-
-    With :math:`\tilde x = (1, x)`, x standardised, and b_k the intercept and slopes of component
-    k, the mean of y is :math:`E[\sum_k w_k b_k]^\top \tilde x`, and its variance
-    :math:`\tilde x^\top E[\sum_k w_k (b_k - \bar b)(b_k - \bar b)^\top] \tilde x +
-    E[\sum_k w_k \sigma_k^2]`: the law of total variance around the mean itself, in which nothing
-    cancels.  Exact for families whose mean is the linear predictor and whose variance does not
-    depend on it.
-
-    Attributes
-    ----------
-    lines : ndarray of shape (K, p + 1)
-        E[b_k].
-    mean : ndarray of shape (p + 1,)
-        E[sum_k w_k b_k].
-    spread : ndarray of shape (p + 1, p + 1)
-        E[sum_k w_k (b_k - mean)(b_k - mean)'].
-    noise : float
-        E[sum_k w_k sigma_k^2].
-    """
-
-    lines: Array
-    mean: Array
-    spread: Array
-    noise: float
-
-    @classmethod
-    def of(cls, components: Raw, family: Family) -> Moments | None:
-        """Moments over draws with any leading axes; None of a family they are not exact for."""
-        if not family.linear_mean:
-            return None
-        lines = components.line
-        K, width = lines.shape[-2:]
-        lines = lines.reshape(-1, K, width)
-        weights = np.exp(components.log_weights).reshape(-1, K)
-        extra = [value.reshape(-1, K) for value in family.natural(components.extra)]
-        share = weights / weights.sum()
-        mean = np.einsum("sk,skj->j", share, lines)
-        deviation = ((lines - mean) * np.sqrt(share)[..., None]).reshape(-1, width)
-        variance = family.variance(lines[..., 0], *extra)
-        return cls(
-            lines=lines.mean(axis=0),
-            mean=mean,
-            spread=deviation.T @ deviation,
-            noise=float((share * variance).sum()),
-        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -270,12 +224,7 @@ class Posterior(Mapping[str, Array]):
         return self._named(self.design.to_user(self.mode_components))
 
     def _named(self, components: Raw) -> dict[str, Array]:
-        return {
-            "weights": np.exp(components.log_weights),
-            "intercept": components.intercept,
-            "coef": components.coef,
-            **dict(zip(self.layout.extras, self.family.natural(components.extra), strict=True)),
-        }
+        return named_parameters(components, self.layout, self.family)
 
     # ---------------------------------------------------------------------------- tables
 
@@ -333,30 +282,8 @@ class Posterior(Mapping[str, Array]):
             ``component`` minus ``reference``, in the user's units.  Index levels ``parameter``
             (``intercept``, ``coef[x1]``, ...), ``component``, ``reference``; one row per pair.
         """
-        tail = 0.5 * (1.0 - probability)
-        K = self.layout.n_components
-        columns: dict[str, Array] = {}
-        if self.layout.fit_intercept:
-            columns["intercept"] = self["intercept"].reshape(-1, K)
-        coef = self["coef"].reshape(-1, K, self.layout.n_features)
-        for j, name in enumerate(feature_names):
-            columns[f"coef[{name}]"] = coef[:, :, j]
-        index, rows = [], []
-        for parameter, values in columns.items():
-            for reference in range(K):
-                for component in range(reference + 1, K):
-                    difference = values[:, component] - values[:, reference]
-                    sd = difference.std(ddof=1) if len(difference) > 1 else np.nan
-                    lower, upper = np.quantile(difference, [tail, 1.0 - tail])
-                    index.append((parameter, component, reference))
-                    rows.append((difference.mean(), sd, lower, upper, np.mean(difference > 0)))
-        levels = ["parameter", "component", "reference"]
-        if rows:
-            labels = pd.MultiIndex.from_tuples(index, names=levels)
-        else:
-            labels = pd.MultiIndex.from_arrays([[], [], []], names=levels)
-        names = ["mean", "sd", "lower", "upper", "P(> 0)"]
-        return pd.DataFrame(rows, index=labels, columns=names, dtype=np.float64)
+        intercept = self["intercept"] if self.layout.fit_intercept else None
+        return contrasts(intercept, self["coef"], feature_names, probability)
 
     def to_datatree(
         self,
@@ -374,9 +301,9 @@ class Posterior(Mapping[str, Array]):
         observed : ndarray of shape (n,), optional
             y, for the group ``observed_data``.
         log_likelihood : ndarray of shape (chains, draws, n), optional
-            See `_prediction.log_likelihood_draws`.
+            See `prediction.log_likelihood_draws`.
         posterior_predictive : ndarray of shape (chains, draws, n), optional
-            See `_prediction.sample_y_draws`.
+            See `prediction.sample_y_draws`.
 
         Returns
         -------
@@ -439,9 +366,8 @@ def _nearest_mode(layout: Layout, modes: ModeTable, components: Raw) -> NDArray[
         white = solve_triangular(mode.scale, (theta - mode.theta).T, lower=True)
         log_volume = float(np.log(np.diagonal(mode.scale)).sum())
         distance[:, column] = np.einsum("ds,ds->s", white, white)
-        score[:, column] = modes.log_masses[index] + student_log_density(
-            distance[:, column], log_volume, d
-        )
+        kernel = student_log_kernel(distance[:, column], d, DEGREES_OF_FREEDOM)
+        score[:, column] = modes.log_masses[index] + (kernel - log_volume)
     nearest = np.argmax(score, axis=1)
     # Twice the 0.9999 quantile, since posteriors of few rows are wider than Laplace's.
     far = distance[np.arange(S), nearest] > 2.0 * chdtri(d, 1e-4)

@@ -6,8 +6,9 @@ an offset in X or y cancels nothing.  Only `sample_y` and `sample_y_draws` are r
 result depends on the other rows.
 
 Mean, standard deviation and component means come from `Posterior.moments` where the mean is the
-linear predictor; otherwise they, and always responsibilities and densities, average over all draws.  Quantiles, intervals and highest-density regions are those of
-the mixture over `THINNED_DRAWS` draws, evenly spaced in the order of the draws.
+linear predictor; otherwise they, and always responsibilities and densities, average over all
+draws.  Quantiles, intervals and highest-density regions are those of the mixture over
+`THINNED_DRAWS` draws, evenly spaced in the order of the draws.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ from typing import Any
 import numpy as np
 
 from .._kernels.rows import RowBlocks
-from .._model import pointwise_kernels
+from .._model._sums import pointwise_kernels
 from .._model.observations import Observations
 from .._model.raw import Raw
 from .._support.arrays import Array
 from .._support.failures import memory_advice
+from .._support.sampling import evenly_spaced
 from . import averages, row_mixtures
-from .posterior import Moments, Posterior
+from .moments import Moments
+from .posterior import Posterior
 from .row_mixtures import RowMixtures
 
 THINNED_DRAWS = 200
@@ -351,7 +354,7 @@ def _thinned(posterior: Posterior) -> Raw:
     S = len(draws.logits)
     if S <= THINNED_DRAWS:
         return draws
-    chosen = np.round((np.arange(THINNED_DRAWS) + 0.5) * S / THINNED_DRAWS - 0.5).astype(np.intp)
+    chosen = evenly_spaced(S, THINNED_DRAWS)
     return Raw(*(a[chosen] for a in draws))
 
 

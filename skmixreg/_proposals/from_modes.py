@@ -6,10 +6,11 @@ import numpy as np
 
 from .._model.density import LogPosterior
 from .._model.problem import Problem
+from .._search.empty import log_empty_share
 from .._search.mode_metric import matching
 from .._search.mode_table import ModeTable
 from .._search.newton import polish
-from .._search.search import find_smaller_modes, log_empty_share
+from .._search.search import find_smaller_modes
 from .._support.arrays import Array
 from .split import SplitProposal
 from .symmetrised import EmptyPart, Part, StudentPart, SymmetrisedMixture

@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, logsumexp
+from scipy.special import logsumexp
 
 from .._model.problem import Problem
 from .._search.alignment import Pivot
 from .._search.mode_table import ModeTable
 from .._support.arrays import Array
+from .._support.sampling import systematic_counts
+from .._support.student import student_log_constant, student_noise
 from .one_labelling_kernels import part_log_densities
 
 DF = 5.0
@@ -52,10 +54,10 @@ class ModeMixture:
             Pivot.from_mode(layout, centre, scale)
             for centre, scale in zip(centres, scales, strict=True)
         ]
-        constant = gammaln(0.5 * (DF + d)) - gammaln(0.5 * DF) - 0.5 * d * np.log(np.pi * DF)
         diagonal = np.abs(np.diagonal(self.scales, axis1=1, axis2=2))
         with np.errstate(divide="ignore"):
-            constants = constant - np.log(diagonal).sum(axis=1) + np.log(self.shares)
+            constants = student_log_constant(d, DF) - np.log(diagonal).sum(axis=1)
+            constants += np.log(self.shares)
         self._arguments = (
             layout.gating_basis,
             layout.own,
@@ -126,12 +128,9 @@ class ModeMixture:
             Whether a draw is in the labels of its part; the others count as draws of density 0.
         part : ndarray of shape (n,)
         """
-        edges = np.concatenate([[0.0], np.cumsum(self.shares)])
-        edges[-1] = 1.0
-        counts = np.diff(np.floor(edges * n + rng.random()).astype(int))
+        counts = systematic_counts(rng, self.shares, n)
         part = np.repeat(np.arange(len(counts)), counts)
-        z = rng.standard_normal((n, self.centres.shape[1]))
-        z /= np.sqrt(rng.chisquare(DF, n) / DF)[:, None]
+        z = student_noise(rng, n, self.centres.shape[1], DF)
         thetas = np.empty_like(z)
         for m in np.flatnonzero(counts):
             thetas[part == m] = self.centres[m] + z[part == m] @ self.scales[m].T

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from .._kernels.compile import compiled
+from .._kernels.stage_kernels import log_softmax
 
 
 @compiled
@@ -83,18 +84,12 @@ def part_log_densities(
     half = 0.5 * (df + size)
     for s in range(S):
         theta = thetas[s]
-        top = -np.inf
         for k in range(K):
             log_weights[k] = 0.0
             for j in range(n_gating):
                 log_weights[k] += basis[k, j] * theta[j]
-            top = max(top, log_weights[k])
-        total = 0.0
+        log_softmax(log_weights, log_weights)
         for k in range(K):
-            total += math.exp(log_weights[k] - top)
-        total = top + math.log(total)
-        for k in range(K):
-            log_weights[k] -= total
             if first == 1:
                 points[k, 0] = log_weights[k]
             for j in range(q):

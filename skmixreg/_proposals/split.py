@@ -39,12 +39,12 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
 
 from .._model.density import LogPosterior
 from .._model.problem import Problem
 from .._model.raw import Raw
 from .._support.arrays import Array
+from .._support.student import student_log_constant, student_log_kernel
 
 # Student distributions of u and eta, wide enough for all that a spare component is beside for.
 DF, LINE_SCALE, SIGMA_SCALE = 5.0, 1.1, 0.6
@@ -206,9 +206,8 @@ def _left_variance(share: Array, size: Array, eta: Array) -> Array:
 
 def _log_student(z: Array, scale: float) -> Array:
     """Log density of independent t variables, summed over the last axis."""
-    constant = gammaln(0.5 * (DF + 1.0)) - gammaln(0.5 * DF) - 0.5 * np.log(DF * np.pi)
-    terms = constant - np.log(scale) - 0.5 * (DF + 1.0) * np.log1p((z / scale) ** 2 / DF)
-    return np.asarray(terms.sum(axis=-1))
+    constant = student_log_constant(1, DF) - np.log(scale)
+    return np.asarray((constant + student_log_kernel((z / scale) ** 2, 1, DF)).sum(axis=-1))
 
 
 def _lines(components: Raw, fit_intercept: bool) -> Array:

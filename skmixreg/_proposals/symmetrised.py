@@ -22,6 +22,8 @@ from .._model.layout import Layout
 from .._model.problem import Problem
 from .._model.raw import Raw
 from .._support.arrays import Array, log_sum_exp
+from .._support.sampling import log_beta_draws, systematic_counts
+from .._support.student import student_log_constant, student_log_kernel, student_noise
 from .split import SplitProposal
 from .symmetrised_kernels import symmetrised_log_density
 
@@ -62,9 +64,7 @@ class StudentPart:
 
     def sample(self, rng: np.random.Generator, n: int) -> Array:
         """Draws in the labelling of the centre: (n, d)."""
-        z = rng.standard_normal((n, len(self.centre)))
-        z /= np.sqrt(rng.chisquare(self.df, n) / self.df)[:, None]
-        thetas = self.centre + z @ self.scale.T
+        thetas = self.centre + student_noise(rng, n, len(self.centre), self.df) @ self.scale.T
         if self.funnel:
             lines, stretch = self._stretch(thetas)
             thetas[:, lines] = (
@@ -110,13 +110,11 @@ class StudentPart:
     @property
     def log_constant(self) -> float:
         """Log density at the centre."""
-        d, df = len(self.centre), self.df
-        constant = gammaln(0.5 * (df + d)) - gammaln(0.5 * df) - 0.5 * d * np.log(np.pi * df)
-        return float(constant - np.log(np.abs(np.diagonal(self.scale))).sum())
+        log_volume = np.log(np.abs(np.diagonal(self.scale))).sum()
+        return float(student_log_constant(len(self.centre), self.df) - log_volume)
 
     def _log_kernel(self, squares: Array) -> Array:
-        d, df = len(self.centre), self.df
-        return self.log_constant - 0.5 * (df + d) * np.log1p(squares / df)
+        return self.log_constant + student_log_kernel(squares, len(self.centre), self.df)
 
     def adapted(self, thetas: Array, weights: Array) -> StudentPart:
         """The t distribution with weighted moments of these draws, shrunk to the old ones."""
@@ -168,11 +166,7 @@ class EmptyPart:
         problem, layout = self.problem, self.problem.layout
         priors = problem.priors
         inner = self.active.problem.layout.expand(self.active.sample(rng, n))
-        # Logs of Gamma draws: the empty component's weight underflows for small concentrations.
-        shape = np.array(self._beta)
-        gamma = np.log(rng.standard_gamma(shape + 1.0, size=(n, 2)))
-        gamma += np.log(rng.random((n, 2))) / shape
-        split = gamma - log_sum_exp(gamma)
+        empty, full = (log[:, None] for log in log_beta_draws(rng, *np.full((n, 2), self._beta).T))
         intercept = np.zeros((n, 1))
         if layout.fit_intercept:
             intercept = priors.intercept_scale * rng.standard_normal((n, 1))
@@ -184,7 +178,7 @@ class EmptyPart:
             extra = np.concatenate([*drawn, np.empty((n, 1, 0))], axis=-1)
         return layout.collapse(
             Raw.of(
-                np.concatenate([inner.log_weights + split[:, 1:], split[:, :1]], axis=1),
+                np.concatenate([inner.log_weights + full, empty], axis=1),
                 np.concatenate([inner.intercept, intercept], axis=1),
                 np.concatenate([inner.coef, coef], axis=1),
                 np.concatenate([inner.extra, extra], axis=1),
@@ -282,9 +276,7 @@ class SymmetrisedMixture:
         if self.split is not None:
             sources.append(self.split)
             shares = np.append((1.0 - self.split_share) * shares, self.split_share)
-        edges = np.concatenate([[0.0], np.cumsum(shares)])
-        edges[-1] = 1.0
-        counts = np.diff(np.floor(edges * n + rng.random()).astype(int))
+        counts = systematic_counts(rng, shares, n)
         thetas = [
             source.sample(rng, int(count))
             for source, count in zip(sources, counts, strict=True)

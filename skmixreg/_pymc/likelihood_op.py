@@ -15,7 +15,7 @@ from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
 
 from .._kernels.compile import kernel_sources, source_of
-from .._model import row_kernels
+from .._model._sums import row_kernels
 from .._model.observations import Observations
 from .._model.raw import Model, Raw
 

@@ -31,6 +31,7 @@ from scipy.optimize import linear_sum_assignment
 from .._model.layout import Layout
 from .._model.raw import Raw
 from .._support.arrays import Array
+from .._support.student import student_log_kernel
 
 DEGREES_OF_FREEDOM = 5.0
 CLEAR_GAP = 3.0  # posterior standard deviations between neighbours for a key to set the order
@@ -39,22 +40,6 @@ ENUMERATED_COMPONENTS = 6  # all permutations up to here, linear assignment beyo
 DRAWS_PER_BLOCK = 2048
 
 Order = NDArray[np.intp]
-
-
-def student_log_density(squared_distance: Array, log_volume: Array | float, size: int) -> Array:
-    """Log density of a multivariate t, up to a constant that depends on ``size`` only.
-
-    Parameters
-    ----------
-    squared_distance : ndarray
-        Squared Mahalanobis distances.
-    log_volume : float or ndarray
-        Half the log determinant of the scale matrix.
-    size : int
-        Dimension.
-    """
-    half = 0.5 * (DEGREES_OF_FREEDOM + size)
-    return -half * np.log1p(squared_distance / DEGREES_OF_FREEDOM) - log_volume
 
 
 def best_orders(cost: Array) -> tuple[Order, Array]:
@@ -161,7 +146,8 @@ class Pivot:
         for label in range(K):
             white = (points - self.location[label]) @ self.whitener[label].T
             distance = np.einsum("ski,ski->sk", white, white)
-            out[:, :, label] = -student_log_density(distance, self.log_volume[label], size)
+            kernel = student_log_kernel(distance, size, DEGREES_OF_FREEDOM)
+            out[:, :, label] = self.log_volume[label] - kernel
         return out + self.layout.forbidden
 
     def align(self, components: Raw) -> tuple[Order, Array]:

@@ -10,42 +10,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from .._kernels.cholesky_kernels import factorise, solve_lower, solve_upper
 from .._kernels.compile import compiled
-from .._model.row_kernels import weighted_moments
+from .._model._sums.row_kernels import weighted_moments
 
 
 @compiled
-def solve_positive_definite(A, ridge, b):
-    """Solve A x = b in place by Cholesky; A is overwritten, b becomes x.
-
-    ``ridge`` holds what was added to the diagonal of a positive semidefinite matrix: no pivot is
-    smaller, but by rounding, whose size is that of the diagonal.
-    """
-    n = b.shape[0]
-    for i in range(n):
-        least = max(ridge[i], 1e-14 * A[i, i])
-        for j in range(i + 1):
-            s = A[i, j]
-            for m in range(j):
-                s -= A[i, m] * A[j, m]
-            if i == j:
-                A[i, i] = np.sqrt(max(s, least))
-            else:
-                A[i, j] = s / A[j, j]
-    for i in range(n):
-        s = b[i]
-        for m in range(i):
-            s -= A[i, m] * b[m]
-        b[i] = s / A[i, i]
-    for i in range(n - 1, -1, -1):
-        s = b[i]
-        for m in range(i + 1, n):
-            s -= A[m, i] * b[m]
-        b[i] = s / A[i, i]
-
-
-@compiled
-def log_dispersion_update(n, squares, floor, ceiling):
+def log_sigma_update(n, squares, floor, ceiling):
     """Mode of log(sigma) given n observations with this sum of squared residuals."""
     squares = squares + floor * floor
     ratio = 4.0 * squares / (ceiling * ceiling)
@@ -60,7 +31,7 @@ def maximise(moments, raw, priors, fit_intercept, shared, least):
     lower bound of log(sigma), for annealing.
     """
     K, P = raw.line.shape
-    log_dispersion = raw.extra[:, 0]
+    log_sigma = raw.extra[:, 0]
     packed = P * (P + 1) // 2
     at_cross = 1 + K
     at_xy = at_cross + K * packed
@@ -84,7 +55,7 @@ def maximise(moments, raw, priors, fit_intercept, shared, least):
                 S[i, j] = moments[at]
                 S[j, i] = moments[at]
                 at += 1
-        variance = np.exp(2.0 * log_dispersion[k])
+        variance = np.exp(2.0 * log_sigma[k])
         for i in range(P):
             for j in range(P):
                 A[i, j] = S[i, j]
@@ -98,7 +69,9 @@ def maximise(moments, raw, priors, fit_intercept, shared, least):
                 A[i, 0] = 0.0
             A[0, 0] = 1.0
             b[0] = 0.0
-        solve_positive_definite(A, ridge, b)
+        factorise(A, ridge)
+        solve_lower(A, b)
+        solve_upper(A, b)
         for i in range(P):
             raw.line[k, i] = b[i]
         squares = moments[at_yy + k]
@@ -110,11 +83,11 @@ def maximise(moments, raw, priors, fit_intercept, shared, least):
         pooled_n += n_k
         pooled_squares += squares
         if not shared:
-            log_dispersion[k] = max(log_dispersion_update(n_k, squares, floor, ceiling), least)
+            log_sigma[k] = max(log_sigma_update(n_k, squares, floor, ceiling), least)
     if shared:
-        value = max(log_dispersion_update(pooled_n, pooled_squares, floor, ceiling), least)
+        value = max(log_sigma_update(pooled_n, pooled_squares, floor, ceiling), least)
         for k in range(K):
-            log_dispersion[k] = value
+            log_sigma[k] = value
 
 
 @compiled
@@ -160,10 +133,8 @@ def run_em(
         Log posterior up to a constant, at the last E-step.
     iterations : int
     """
-    first, n = (
-        np.int64(0),
-        observations.target.shape[0],
-    )  # a literal 0 would have the kernel compiled once more
+    # A literal 0 would have the kernel compiled once more.
+    first, n = np.int64(0), observations.target.shape[0]
     previous = -np.inf
     objective = -np.inf
     done = 0

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from .._model.problem import Problem
 from .._support.arrays import Array
 
+# Independent starts that must have led to the best mode.
+FEWEST_STARTS = 2
+
 
 @dataclass(eq=False)
 class Mode:

@@ -1,10 +1,9 @@
 """The search for modes: many cheap starts, local moves, exact polish, merging.
 
-Starts (`_starts`) run a short annealed EM on at most `SEARCH_ROWS` rows; their ends are climbed by
+Starts (`starts`) run a short annealed EM on at most `SEARCH_ROWS` rows; their ends are climbed by
 Newton's method, on more and more rows, to exact modes and merged up to relabelling.  Components of
 the best modes are then taken out one at a time and put back elsewhere (split and merge, Ueda et
-al. 2000), which finds narrow modes that random starts rarely see.  Starts are doubled until two
-independent ones have led to the best mode.
+al. 2000), which finds narrow modes that random starts rarely see.  Starts go on until two agree.
 """
 
 from __future__ import annotations
@@ -12,10 +11,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
-from scipy.special import betaln
 
 from .._model.density import LogPosterior
 from .._model.problem import Problem
@@ -23,8 +20,9 @@ from .._model.raw import Raw
 from .._support.arrays import Array
 from .._support.progress import SILENT, UNWATCHED, Progress, Stage
 from . import starts as _starts
+from .empty import DOMINANT_NATS, EmptyComponent, empty_component
 from .mode_metric import collapsed, whitened_distance, window
-from .mode_table import Mode, ModeTable
+from .mode_table import FEWEST_STARTS, Mode, ModeTable
 from .newton import Polished, polish
 from .search_failures import search_failures
 from .short_runs import ShortRuns
@@ -43,8 +41,6 @@ EXTRA_WORK = 40_000
 MOST_EXTRA_STARTS = 120
 MODES_TO_MOVE = 2
 NEIGHBOUR_START = -1  # the independent start that modes with fewer components count as
-# So much more massive, an empty component makes the modes of all components irrelevant.
-DOMINANT_NATS = 4.0
 # Starts go on while the modes found once hold more of the mass.
 LEAST_UNSEEN = 0.01
 MOST_LIFTED = 8
@@ -60,21 +56,6 @@ class _Candidate:
     components: Raw
     objective: float  # log posterior up to a constant, at the end of a short run
     start: int  # the independent start it came from
-
-
-class EmptyComponent(NamedTuple):
-    """What a component without rows contributes to the posterior.
-
-    Attributes
-    ----------
-    log_mass : float
-        Log mass of the parameters at which a component is empty, in one labelling.
-    settled : bool
-        Whether two independent ways led to the best fit of the others.
-    """
-
-    log_mass: float
-    settled: bool
 
 
 class _Search:
@@ -152,7 +133,7 @@ class _Search:
         best = self.modes[self.best].log_evidence
         if self.empty is not None and self.empty.log_mass > best + DOMINANT_NATS:
             return self.empty.settled
-        return len(self.hit_by[self.best]) >= 2
+        return len(self.hit_by[self.best]) >= FEWEST_STARTS
 
     def unseen_mass(self) -> float:
         """Estimate of the posterior mass of modes not found: that of modes found just once.
@@ -376,29 +357,6 @@ def _rules_out(
     m = len(problem.layout.own[0]) + 1
     worth = 12.0 + m * (2.0 + 0.5 * np.log(problem.total_weight))
     return (log_likelihood - max(mode.log_likelihood for mode in smaller)) * rows > worth
-
-
-def log_empty_share(problem: Problem) -> float:
-    """Log prior mass of a component staying empty, relative to the smaller model.
-
-    E[(1 - v)^n] for v ~ Beta(c, (K - 1) c), in one labelling.
-    """
-    c, K = problem.priors.weight_concentration, problem.layout.n_components
-    n = problem.total_weight
-    return float(betaln(c, n + (K - 1) * c) - betaln(c, (K - 1) * c))
-
-
-def empty_component(problem: Problem, smaller: ModeTable | None) -> EmptyComponent:
-    """The posterior mass of one or more empty components, given the modes without one."""
-    if smaller is None:
-        return EmptyComponent(-np.inf, False)
-    inner = problem.with_components(problem.layout.n_components - 1)
-    deeper = empty_component(inner, smaller.smaller)
-    own = float(np.logaddexp.reduce(smaller.log_masses))
-    settled = deeper.settled if deeper.log_mass > own + DOMINANT_NATS else smaller.best.hits >= 2
-    return EmptyComponent(
-        log_empty_share(problem) + float(np.logaddexp(own, deeper.log_mass)), settled
-    )
 
 
 def _lift(small: _Search, problem: Problem) -> _Search:

@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 # Reports per stage: a task of scikit-learn for every draw would take longer than the draw.
-BLOCKS = 50
+MOST_REPORTS = 50
 # Where nobody knows how long a stage is, so many steps are reported one by one, then about as
 # many for every factor of e.
 SINGLE_STEPS = 20
@@ -78,7 +78,7 @@ class Stage:
     ):
         self._watchers, self._lock = watchers, lock
         self._name, self._total = name, total
-        self._blocks = None if total is None else min(max(total, 0), BLOCKS)
+        self._reports = None if total is None else min(max(total, 0), MOST_REPORTS)
         self._tasks: list[Task] = []
         self._done = self._reported = 0
 
@@ -96,15 +96,15 @@ class Stage:
 
     def _blocks_done(self) -> int:
         done = self._done
-        if self._total is None or self._blocks is None:
+        if self._total is None or self._reports is None:
             early = min(done, SINGLE_STEPS)
             return early + (int(SINGLE_STEPS * log(done / early)) if done > early else 0)
-        return self._blocks * min(done, self._total) // max(self._total, 1)
+        return self._reports * min(done, self._total) // max(self._total, 1)
 
     def __enter__(self) -> Self:
         with self._lock:
             self._tasks = [
-                watcher.start(self._name, self._total, self._blocks) for watcher in self._watchers
+                watcher.start(self._name, self._total, self._reports) for watcher in self._watchers
             ]
         return self
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -11,27 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from . import _style
+from ._criteria import COLUMNS, CRITERIA, Reading
 from ._search_scores import SearchScores
 
 FAR = 20.0  # times the smallest difference that matters
-
-
-class Criterion(NamedTuple):
-    """How a criterion is read."""
-
-    label: str
-    greater_is_better: bool
-    matters: float  # a difference that decides, in its units
-
-
-CRITERIA = {
-    "log_evidence": Criterion("log evidence", True, 5.0),
-    "elpd_loo": Criterion("LOO elpd", True, 4.0),
-    "aic": Criterion("AIC", False, 10.0),
-    "bic": Criterion("BIC", False, 10.0),
-    "icl": Criterion("ICL", False, 10.0),
-}
-COLUMNS = {"evidence": "log_evidence", "loo": "elpd_loo"}
 
 
 class CriterionDisplay:
@@ -176,7 +159,7 @@ class CriterionDisplay:
                 f"Whether a greater {criterion!r} is better is not known; pass greater_is_better."
             )
         if known is None:
-            known = Criterion(column.replace("_", " "), True, 0.0)
+            known = Reading(column.replace("_", " "), True, 0.0)
         table = table.sort_index()
         errors = None
         for name in (f"{column}_difference_error", f"{column}_error"):

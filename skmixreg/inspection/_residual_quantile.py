@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betainc, betaincinv, ndtri
 
-from .._estimators import validation
+from .._estimators import parameters, validation
 from .._posterior.bands import distribution_function
 from .._support.arrays import Array
 from . import _style
@@ -218,7 +218,7 @@ class ResidualQuantileDisplay:
         n = len(values)
         ranks = drawn_ranks(n)
         lower, upper = simultaneous_band(
-            ranks, n, probability, validation.resolve_generator(random_state)
+            ranks, n, probability, parameters.resolve_generator(random_state)
         )
         return cls(
             theoretical=ranks / (n + 1.0),

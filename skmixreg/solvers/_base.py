@@ -27,24 +27,21 @@ class Solver(BaseEstimator, ABC):
     exact : bool
         Whether the draws are from the posterior itself, to Monte Carlo error.
     requires : tuple of str
-        Names in `NEEDS` of what a problem must have to be served.
-    takes_chunks : bool
-        Whether it asks of the rows nothing but sums, so that they may stay where they are.
+        Names in `NEEDS` of what a problem must have to be served.  A solver that asks of the rows
+        nothing but sums, so that they may stay where they are, does without "memory".
     streams : bool
         Whether it can go on from one chunk of rows to the next, by ``continue_stream``.
-    cost, needs, fails : str
-        How the time grows, what must be given, and when it fails: the rows of the table in
+    cost, fails : str
+        How the time grows, and when it fails: the rows of the table in
         ``docs/choosing-a-solver.md``.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     cost: ClassVar[str]
-    needs: ClassVar[str]
     fails: ClassVar[str]
     exact: ClassVar[bool] = True
-    requires: ClassVar[tuple[str, ...]] = ()
-    takes_chunks: ClassVar[bool] = False
+    requires: ClassVar[tuple[str, ...]] = ("memory",)
     streams: ClassVar[bool] = False
 
     def solve(
@@ -114,8 +111,7 @@ class Solver(BaseEstimator, ABC):
 
     def check(self, problem: Problem) -> None:
         """Reject what this solver cannot serve, before any work."""
-        requires = self.requires if self.takes_chunks else ("memory", *self.requires)
-        for sentence in missing(requires, problem):
+        for sentence in missing(self.requires, problem):
             raise ValueError(f"solver={self.name!r} {sentence}")
 
     @abstractmethod

@@ -13,12 +13,15 @@ class Need(NamedTuple):
 
     Attributes
     ----------
+    label : str
+        What is needed, for tables.
     holds : callable
         Whether a problem has it.
     words : callable
         What is needed, what the problem has, and what to use instead.
     """
 
+    label: str
     holds: Callable[[Problem], bool]
     words: Callable[[Problem], str]
 
@@ -29,6 +32,7 @@ def _with_sweeps(problem: Problem) -> bool:
 
 NEEDS: dict[str, Need] = {
     "memory": Need(
+        "all rows in memory",
         lambda problem: problem.rows.in_memory,
         lambda problem: (
             "needs all rows in memory, and these are in chunks; use solver='auto' or "
@@ -36,6 +40,7 @@ NEEDS: dict[str, Need] = {
         ),
     ),
     "conjugate": Need(
+        "a conjugate family",
         lambda problem: problem.family.conjugate,
         lambda problem: (
             f"needs a conjugate family, got family={problem.family.name!r}; use solver='nuts' or "
@@ -43,6 +48,7 @@ NEEDS: dict[str, Need] = {
         ),
     ),
     "counts": Need(
+        "weights that are counts",
         lambda problem: problem.rows.counts,
         lambda problem: (
             "needs sample weights that are counts (integers): a fractional weight is a power of "
@@ -51,6 +57,7 @@ NEEDS: dict[str, Need] = {
         ),
     ),
     "own extras": Need(
+        "extra parameters that are not shared, unless the family is conjugate",
         lambda problem: problem.family.conjugate or not problem.layout.shared_extra,
         lambda problem: (
             f"needs components that share nothing, and family={problem.family!r} shares its "
@@ -58,6 +65,7 @@ NEEDS: dict[str, Need] = {
         ),
     ),
     "sweeps": Need(
+        "all rows in memory, unless the family is conjugate",
         _with_sweeps,
         lambda problem: (
             f"needs all rows in memory for family={problem.family.name!r}, and these are in "
@@ -70,3 +78,8 @@ NEEDS: dict[str, Need] = {
 def missing(requires: tuple[str, ...], problem: Problem) -> list[str]:
     """Sentences on what a problem lacks of what is required."""
     return [NEEDS[name].words(problem) for name in requires if not NEEDS[name].holds(problem)]
+
+
+def in_words(requires: tuple[str, ...]) -> str:
+    """What is required, for tables."""
+    return "; ".join(NEEDS[name].label for name in requires) or "nothing"

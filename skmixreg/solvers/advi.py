@@ -93,7 +93,6 @@ class ADVI(Solver):
     summary = "PyMC's mean-field ADVI, started at the best mode and on its scale"
     exact = False
     cost = "rows (or batch_size) x K x p per iteration, a few thousand iterations; compilation once"
-    needs = "nothing"
     fails = "correlated coordinates: sds too small, and it says so; a nearly empty component"
 
     # The learning rate is divided by 1 + iteration / decay_after.  Independent coordinates leave

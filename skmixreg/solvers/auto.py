@@ -41,9 +41,8 @@ class Auto(Solver):
     name = "auto"
     summary = "the cheapest exact solver whose diagnostics pass"
     cost = "that of laplace, then of gibbs and of nuts where the one before did not pass"
-    needs = "nothing"
     fails = "where all three fail, and then it says so"
-    takes_chunks = True
+    requires = ()
 
     def __init__(
         self,

@@ -114,12 +114,10 @@ class CAVI(Solver):
     name = "cavi"
     summary = "coordinate-ascent variational Bayes around one mode; streams"
     cost = "rows x K x (p + p^2) per pass, 5 ns each, tens of passes; and that per draw"
-    needs = "a conjugate family"
     fails = "components that overlap: sds are too small, by k-hat; other modes are ignored"
     exact = False
     requires = ("conjugate",)
     streams = True
-    takes_chunks = True
 
     stream_: Stream
 

@@ -96,9 +96,7 @@ class Gibbs(Solver):
     name = "gibbs"
     summary = "data augmentation, several chains, with jumps between modes"
     requires = SWEEP_NEEDS
-    takes_chunks = True
     cost = "rows x K x (p + p^2 / 2) per sweep, 2 to 20 ns each; thousands of sweeps"
-    needs = "weights that are counts"
     fails = "components that overlap almost wholly need many sweeps; it says so by R-hat"
 
     def __init__(

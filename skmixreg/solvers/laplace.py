@@ -56,9 +56,8 @@ class Laplace(Solver):
     name = "laplace"
     summary = "importance sampling from a mixture over the modes; independent draws"
     cost = "rows x K x p per draw, about 5 ns each; the search before it"
-    needs = "nothing"
     fails = "posteriors far from normal around every mode, as with a nearly empty component: k-hat"
-    takes_chunks = True
+    requires = ()
 
     def __init__(self, draws: int = 4000, max_rounds: int = 5):
         self.draws = draws

@@ -23,9 +23,8 @@ class MAP(Solver):
     name = "map"
     summary = "the highest mode, as a posterior of one draw"
     exact = False
-    takes_chunks = True
+    requires = ()
     cost = "the search for modes: rows x K x (p + p^2 / 2) per iteration"
-    needs = "nothing"
     fails = "never by itself, but it knows no uncertainty and nothing of other modes"
 
     def __init__(self) -> None:

@@ -125,7 +125,6 @@ class NUTS(Solver):
     name = "nuts"
     summary = "Hamiltonian Monte Carlo by PyMC, nutpie, NumPyro or BlackJAX, warm-started"
     cost = "rows x K x p per gradient, 5 to 7 ns each; 4 to 10 gradients per draw, more if hard"
-    needs = "nothing"
     fails = "a component that empties and fills: divergences, R-hat, minutes"
 
     def __init__(

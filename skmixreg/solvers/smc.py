@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -22,6 +18,7 @@ from .._model.problem import Problem
 from .._search.mode_table import ModeTable
 from .._support.arrays import Array
 from .._support.progress import SILENT, Progress
+from .._support.quiet import without_messages
 from ._base import Solver
 
 if TYPE_CHECKING:
@@ -83,7 +80,6 @@ class SMC(Solver):
     name = "smc"
     summary = "tempering from the prior, several chains; knows nothing of the mode search"
     cost = "rows x K x p per move of a particle, 3 to 5 ns each; hundreds of moves per particle"
-    needs = "nothing"
     fails = "many components and few particles: chains disagree, R-hat and spread of the evidence"
 
     def __init__(
@@ -125,7 +121,10 @@ class SMC(Solver):
 
         runs: list[Run] = []
         whole = CHAIN_STEPS * int(self.chains)
-        with _no_messages(), progress.stage(f"smc: {self.chains} chains", whole) as stage:
+        with (
+            without_messages("pymc.smc.sampling"),
+            progress.stage(f"smc: {self.chains} chains", whole) as stage,
+        ):
             pm.sample_smc(
                 draws=int(self.draws),
                 kernel=ParticleKernel,
@@ -204,19 +203,3 @@ def _held_against_path(draws: Draws, path: Evidence) -> Draws:
             "was lost on the way; raise draws, or use solver='gibbs' or 'laplace'"
         )
     return draws
-
-
-@contextmanager
-def _no_messages() -> Iterator[None]:
-    """Keep PyMC's log messages of this thread from the user."""
-    here = threading.get_ident()
-    logger = logging.getLogger("pymc.smc.sampling")
-
-    def elsewhere(record: logging.LogRecord) -> bool:
-        return record.thread != here
-
-    logger.addFilter(elsewhere)
-    try:
-        yield
-    finally:
-        logger.removeFilter(elsewhere)

@@ -12,8 +12,8 @@ from skmixreg._draws.bridge import log_evidence
 from skmixreg._draws.draws import Draws
 from skmixreg._draws.judge import (
     Diagnostics,
-    coordinates,
     diagnose,
+    diagnosed_coordinates,
     judge_chains,
     shortcomings,
     start_points,
@@ -103,8 +103,8 @@ def test_labels_do_not_matter_to_the_verdict(tone_problem):
     layout = problem.layout
     other = layout.collapse(layout.expand(theta).permuted(orders))
     np.testing.assert_allclose(
-        coordinates(problem, modes, theta.reshape(4, 200, -1)),
-        coordinates(problem, modes, other.reshape(4, 200, -1)),
+        diagnosed_coordinates(problem, modes, theta.reshape(4, 200, -1)),
+        diagnosed_coordinates(problem, modes, other.reshape(4, 200, -1)),
         atol=1e-9,
     )
 

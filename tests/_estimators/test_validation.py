@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from skmixreg import BayesianMixtureRegressor, Priors
-from skmixreg._estimators.validation import resolve_generator, resolve_threads
+from skmixreg._estimators.parameters import resolve_generator, resolve_threads
 from skmixreg._support.exceptions import MissingPackageError, import_optional
 from skmixreg.families import FAMILIES, Gaussian
 from skmixreg.solvers import SOLVERS, Solver

@@ -7,8 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import namedtuple
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import numba
+import numpy as np
 import pytest
 
 import skmixreg
@@ -20,7 +24,7 @@ SCRIPT = """
 import json
 import numpy as np
 from skmixreg._model.observations import Observations
-from skmixreg._model.pointwise_kernels import log_likelihood_rows
+from skmixreg._model._sums.pointwise_kernels import log_likelihood_rows
 from skmixreg._model.raw import Model, Raw
 from skmixreg.families import Gaussian
 
@@ -82,7 +86,7 @@ def test_sources() -> None:
     names = {path.relative_to(PACKAGE).as_posix() for path in compile.kernel_sources()}
     assert {
         "_kernels/compile.py",
-        "_model/row_kernels.py",
+        "_model/_sums/row_kernels.py",
         "families/_kernels/gaussian_kernels.py",
     } <= names
     for path in PACKAGE.rglob("*.py"):
@@ -148,3 +152,85 @@ def test_folder_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert fresh().parent == tmp_path
     monkeypatch.setattr(compile.numba, "__version__", "0.0")
     assert fresh() != compile.cache_folder()
+
+
+FAMILY = """
+from typing import NamedTuple
+from numba.extending import overload
+from skmixreg._kernels.compile import PART, part
+from skmixreg.families._kernels.base_kernels import density_block
+
+class {name}(NamedTuple):
+    unused: float = 0.0
+
+@part
+def _density(out):
+    for k in range(out.shape[0]):
+        for i in range(out.shape[1]):
+            out[k, i] = {value}
+
+@overload(density_block, jit_options=PART)
+def _overload(y, aux, eta, extra, settings, out):
+    if getattr(settings, "instance_class", None) is {name}:
+        return lambda y, aux, eta, extra, settings, out: _density(out)
+"""
+
+FAMILY_SCRIPT = """
+import sys
+import numpy as np
+from skmixreg._model.observations import Observations
+from skmixreg._model._sums.pointwise_kernels import log_likelihood_rows
+from skmixreg._model.raw import Model, Raw
+from own_family import Own
+
+one = np.ones(1)
+rows = Observations(np.zeros((0, 1)), one, one)
+raw = Raw(np.zeros((1, 1)), np.zeros((1, 1)), np.zeros((1, 0)))
+value = log_likelihood_rows(0, 1, rows, raw, Model(Own()))
+print(value[0], sum(log_likelihood_rows.stats.cache_hits.values()))
+"""
+
+
+def test_the_file_of_a_family_of_a_users_own_counts(tmp_path: Path) -> None:
+    """An edit of the family is seen, the same file finds the kernel."""
+    path = os.pathsep.join([str(tmp_path), str(PACKAGE.parent)])
+    environment = {
+        **os.environ,
+        "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
+        "PYTHONPATH": path,
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    results = []
+    for value in ("-1.0", "-1.0", "-2.5"):
+        (tmp_path / "own_family.py").write_text(FAMILY.format(name="Own", value=value))
+        out = subprocess.run(
+            [sys.executable, "-c", FAMILY_SCRIPT],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        results.append(tuple(float(word) for word in out.split()))
+    assert results == [(-1.0, 0.0), (-1.0, 1.0), (-2.5, 0.0)]
+
+
+class Inner(NamedTuple):
+    a: Any
+    b: Any
+
+
+def test_nested_fields_are_told_apart() -> None:
+    """By name and by whether they are None, and by the class, at any depth."""
+    other = namedtuple("Inner", ["a", "c"])
+    outer = namedtuple("Outer", ["one", "two"])
+    array = np.zeros(1)
+    values = [
+        outer(Inner(array, None), 1.0),
+        outer(Inner(None, array), 1.0),
+        outer(Inner(array, array), 1.0),
+        outer(other(array, None), 1.0),
+        outer((array, None), 1.0),
+    ]
+    keys = [repr(compile.described(numba.typeof(value))) for value in values]
+    assert len(set(keys)) == len(keys)
+    assert repr(compile.described(numba.typeof(values[0]))) == keys[0]

@@ -13,7 +13,7 @@ from synthetic import make_problem, simple_posterior
 
 from skmixreg._model.raw import Raw
 from skmixreg._posterior import prediction as prediction
-from skmixreg._posterior.posterior import Moments
+from skmixreg._posterior.moments import Moments
 
 LEVELS = np.array([0.001, 0.05, 0.5, 0.9])
 

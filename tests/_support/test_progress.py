@@ -22,7 +22,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skmixreg import BayesianMixtureRegressor
 from skmixreg._support import progress as _progress
-from skmixreg._support.progress import BLOCKS, Progress
+from skmixreg._support.progress import MOST_REPORTS, Progress
 from skmixreg._support.progress_display import display
 from skmixreg.solvers import CAVI, NUTS, SMC, Gibbs, Laplace
 
@@ -95,7 +95,7 @@ def test_what_is_attached_changes_no_bit(solver_name, monkeypatch, capfd):
     assert "search for modes" in stages
     own = [name for name in stages if name.startswith(f"{plain.posterior_.solver}: ")]
     assert own or solver_name == "map"  # the point is found by the search
-    assert all(1 <= stages[name] <= BLOCKS for name in own)
+    assert all(1 <= stages[name] <= MOST_REPORTS for name in own)
     out, err = capfd.readouterr()
     assert err == ""
     for name in stages:
@@ -113,7 +113,7 @@ def test_reports_are_few(total, steps, blocks):
         for n in steps:
             stage.advance(n)
     assert seen.total == blocks
-    assert seen.calls <= min(len(steps), BLOCKS)
+    assert seen.calls <= min(len(steps), MOST_REPORTS)
 
 
 def test_reports_of_a_stage_that_may_be_long_become_rare():
@@ -270,7 +270,7 @@ def test_long_stages_say_how_far_they_are(monkeypatch, capfd):
     model(Gibbs(draws=100, chains=2), verbose=True).fit(*two_lines(100))
     out = capfd.readouterr().out
     shares = [int(share) for share in re.findall(r"^gibbs: sweeps: (\d+)%$", out, re.MULTILINE)]
-    assert shares == sorted(shares) and shares[-1] == 100 and len(shares) == BLOCKS
+    assert shares == sorted(shares) and shares[-1] == 100 and len(shares) == MOST_REPORTS
 
 
 # ------------------------------------------------------------------- as scikit-learn has it

@@ -13,6 +13,7 @@ import re
 from pathlib import Path
 
 from skmixreg.solvers import SOLVERS
+from skmixreg.solvers._needs import in_words
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "choosing-a-solver.md"
 HEADER = ("`solver=`", "what it does", "draws are", "time grows with", "needs", "fails")
@@ -26,7 +27,7 @@ def table() -> str:
             solver.summary,
             "exact" if solver.exact else "approximate",
             solver.cost,
-            solver.needs,
+            in_words(solver.requires),
             solver.fails,
         )
         for name, solver in SOLVERS.items()

@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skmixreg import BayesianMixtureRegressor, Gaussian
 from skmixreg.solvers import SOLVERS
+from skmixreg.solvers._needs import NEEDS, in_words
 
 N = 1000
 
@@ -160,11 +161,18 @@ class Unconjugate(Gaussian):
     conjugate = False
 
 
-def test_a_family_that_cannot_be_served(solver_name):
-    if "conjugate" not in SOLVERS[solver_name].requires:
+@pytest.mark.parametrize(
+    ("need", "family", "words"),
+    [
+        ("conjugate", Unconjugate(), r"conjugate family.*unconjugate"),
+        ("own extras", Unconjugate(shared_sigma=True), r"share nothing.*Unconjugate"),
+    ],
+)
+def test_a_family_that_cannot_be_served(solver_name, need, family, words):
+    if need not in SOLVERS[solver_name].requires:
         pytest.skip("serves every family")
-    model = BayesianMixtureRegressor(solver=solver_name, family=Unconjugate())
-    with pytest.raises(ValueError, match=r"conjugate family.*unconjugate.*use solver="):
+    model = BayesianMixtureRegressor(solver=solver_name, family=family)
+    with pytest.raises(ValueError, match=rf"{words}.*use solver="):
         model.fit(*two_lines(50))
 
 
@@ -178,7 +186,9 @@ def test_approximations_say_how_far_off_they_are(fitted, solver_name):
 
 def test_the_table_says_what_to_expect(solver_name):
     solver = SOLVERS[solver_name]
-    assert all(getattr(solver, text) for text in ("name", "summary", "cost", "needs", "fails"))
+    assert all(getattr(solver, text) for text in ("name", "summary", "cost", "fails"))
+    assert set(solver.requires) <= NEEDS.keys()
+    assert all(NEEDS[name].label in in_words(solver.requires) for name in solver.requires)
 
 
 def test_summary_works_for_every_solver(fitted, solver_name):

@@ -13,22 +13,43 @@ from __future__ import annotations
 
 
 def density_block(y, aux, eta, extra, settings, out):
-    """Log densities (K, BLOCK), all constants included."""
+    """Log densities ``out`` (K, BLOCK), constants included.
+
+    Parameters
+    ----------
+    y : ndarray of shape (BLOCK,)
+    aux : ndarray of shape (a, BLOCK)
+        What else the family needs of a row.
+    eta : ndarray of shape (K, BLOCK)
+        Linear predictor; may be overwritten.
+    extra : ndarray of shape (K, E)
+    settings : NamedTuple
+        Its type selects the family.
+    """
     raise NotImplementedError
 
 
 def gradient_block(y, aux, eta, extra, settings, out, d_eta, d_extra):
-    """Log densities with first derivatives in eta (K, BLOCK) and the extras (E, K, BLOCK)."""
+    """As `density_block`, and derivatives ``d_eta`` (K, BLOCK), ``d_extra`` (E, K, BLOCK)."""
     raise NotImplementedError
 
 
 def hessian_block(y, aux, eta, extra, settings, out, d_eta, d_extra, d_eta2, d_eta_extra, d_extra2):
-    """Log densities with first and second derivatives."""
+    """As `gradient_block`, and second derivatives.
+
+    They are ``d_eta2`` (K, BLOCK), ``d_eta_extra`` (E, K, BLOCK) and ``d_extra2``
+    (E (E + 1) / 2, K, BLOCK), an upper triangle by rows.
+    """
     raise NotImplementedError
 
 
 def information_block(
     y, aux, eta, extra, settings, out, d_eta, d_extra, i_eta2, i_eta_extra, i_extra2
 ):
-    """Log densities, first derivatives, and minus the expected second derivatives."""
+    """As `hessian_block`, with minus the expected second derivatives in place of these."""
+    raise NotImplementedError
+
+
+def background_block(y, aux, settings, out):
+    """Log densities ``out`` (BLOCK,) of a component without parameters."""
     raise NotImplementedError

@@ -7,20 +7,19 @@ it, so that fits of one structure in one process share one compilation.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._model import row_kernels
+from ..._model._sums import row_kernels
 from ..._model.problem import Problem
 from ..._model.raw import Raw
 from ..._support.arrays import Array
+from ..._support.quiet import without_messages
 
 # Compiled functions kept; each is a few MB.
 LARGEST_CACHE = 16
@@ -89,7 +88,7 @@ class CompiledADVI:
         approx = self._inference.approx
         iteration, noise = self._values["iteration"], self._values["noise"]
         rate = self._values["learning_rate"] / (1.0 + iteration / self._values["decay_after"])
-        with _silent():
+        with without_messages("pymc.variational.inference"):
             pm.fit(
                 0,
                 method=self._inference,
@@ -215,7 +214,7 @@ class CompiledADVI:
                 losses = so_far.copy()  # PyMC drops the last one
                 raise
 
-        with self._lock, _silent():
+        with self._lock, without_messages("pymc.variational.inference"):
             try:
                 self._load(problem, theta, centre, scale, schedule)
                 for parameter in inference.approx.params:
@@ -312,19 +311,3 @@ def compiled_advi(problem: Problem, method: str, batched: bool) -> CompiledADVI:
         while len(_CACHE) > LARGEST_CACHE:
             _CACHE.popitem(last=False)
         return _CACHE[key]
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """PyMC's log of this thread's fit is not shown: the report says the same."""
-    logger = logging.getLogger("pymc.variational.inference")
-    here = threading.get_ident()
-
-    def from_elsewhere(record: logging.LogRecord) -> bool:
-        return record.thread != here
-
-    logger.addFilter(from_elsewhere)
-    try:
-        yield
-    finally:
-        logger.removeFilter(from_elsewhere)

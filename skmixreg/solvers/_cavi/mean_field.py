@@ -11,6 +11,7 @@ from ..._model.layout import Layout
 from ..._model.priors import NumericPriors
 from ..._model.raw import Raw
 from ..._support.arrays import Array, log_sum_exp
+from ..._support.sampling import log_gamma_draws
 from . import q_kernels as kernels
 
 _LOG_2PI = float(np.log(2.0 * np.pi))
@@ -165,9 +166,7 @@ class MeanField:
         """Draws of theta: (n, d)."""
         K, P = self.lines.shape
         alpha = self.priors.weight_concentration + self.counts
-        # Logs of Gamma draws: a weight of a small concentration underflows.
-        gamma = np.log(rng.standard_gamma(alpha + 1.0, size=(n, K)))
-        gamma += np.log(rng.random((n, K))) / alpha
+        gamma = log_gamma_draws(rng, alpha, (n, K))
         noise = rng.standard_normal((n, K, P))
         lines = self.lines + np.einsum("nkr,krj->nkj", noise, self.factors)
         log_sigma = np.empty((n, len(self.spreads)))

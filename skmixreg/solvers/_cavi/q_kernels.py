@@ -8,7 +8,7 @@ with the intercept first (its entries are 0 without one), m = K dispersions, or 
   Cholesky factor of their precision, so that their covariance is R'R;
 * ``spreads`` (m, 7): of t = log(sigma^2), see `inverse_gaussian_moments`.
 
-Sufficient statistics come in the order of `_model.sum_kernels.weighted_moments` without its first
+Sufficient statistics come in the order of `row_kernels.weighted_moments` without its first
 element, as means per observation.
 """
 
@@ -18,6 +18,7 @@ import math
 
 import numpy as np
 
+from ..._kernels.cholesky_kernels import factorise
 from ..._kernels.compile import compiled
 from ..._kernels.product_kernels import add_cross_products, flat_cross_products
 from ..._kernels.stage_kernels import (
@@ -139,15 +140,23 @@ def _expected_log_density(x, y, lines, factors, precision, scratch, out):
 
 
 @compiled
-def variational_moments(start, stop, X, y, w, log_weights, lines, factors, spreads):
+def variational_moments(start, stop, observations, log_weights, lines, factors, spreads):
     """Sums over rows for coordinate ascent.
 
     Returns
     -------
     ndarray of shape (1 + K + K P (P + 1) / 2 + K P + K,)
-        As `skmixreg._model.sum_kernels.weighted_moments`, at the responsibilities that maximise the
+        As `row_kernels.weighted_moments`, at the responsibilities that maximise the
         evidence lower bound; the first element is the part of the bound that the rows enter.
     """
+    return _variational_moments(
+        start, stop, observations.columns, observations.target, observations.weights,
+        log_weights, lines, factors, spreads,
+    )  # fmt: skip
+
+
+@compiled
+def _variational_moments(start, stop, X, y, w, log_weights, lines, factors, spreads):
     K, P = lines.shape
     p = P - 1
     constant, precision = np.empty(K), np.empty(K)
@@ -177,16 +186,11 @@ def variational_moments(start, stop, X, y, w, log_weights, lines, factors, sprea
 def _inverse_factor(A, least, first, R):
     """R = L^-1 from A = L L' on the coordinates from ``first`` on; A is overwritten."""
     P = A.shape[0]
-    for j in range(first, P):
-        for k in range(first, j):
-            v = A[j, k]
-            for i in range(j, P):
-                A[i, j] -= A[i, k] * v
-        # Rounding can leave a pivot of collinear columns below what the prior alone puts there.
-        pivot = math.sqrt(max(A[j, j], least[j]))
-        for i in range(j, P):
-            A[i, j] /= pivot
-        A[j, j] = pivot
+    for j in range(first):
+        for i in range(P):
+            A[i, j] = 0.0
+        A[j, j] = 1.0
+    factorise(A, least)
     for j in range(first, P):
         R[j, j] = 1.0 / A[j, j]
         for i in range(j + 1, P):
@@ -318,7 +322,7 @@ def natural_gradient_steps(
     bound = 0.0
     for lo in range(0, n, batch):
         hi = min(lo + batch, n)
-        moments = variational_moments(lo, hi, X, y, w, log_weights, lines, factors, spreads)
+        moments = _variational_moments(lo, hi, X, y, w, log_weights, lines, factors, spreads)
         done += 1
         rate = (hi - lo) / min(batch, n) * (done + delay) ** -forgetting
         # n / (rows of the step) times their sums estimates the sums over all rows.

@@ -1,7 +1,7 @@
 """The two phases of a Gibbs sweep apart, for rows that stay where they are.
 
 Rows draw their labels and return sums, and parameters are drawn from the sums over all rows; the
-functions and the random numbers are those of `_gibbs_kernels.sweeps`.
+functions and the random numbers are those of `sweep_kernels.sweeps`.
 """
 
 from __future__ import annotations

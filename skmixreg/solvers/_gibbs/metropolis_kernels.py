@@ -21,6 +21,7 @@ import numpy as np
 
 from ..._kernels.cholesky_kernels import solve_upper
 from ..._kernels.compile import compiled
+from ..._kernels.stage_kernels import log_softmax
 from ..._kernels.variate_kernels import (
     _GOLDEN,
     _ONE,
@@ -135,16 +136,9 @@ def _select(units, counts, rows, copies):
 @compiled
 def _draw_weights(counts, concentration, logits, state):
     K = logits.shape[0]
-    top = -np.inf
     for k in range(K):
         logits[k, 0] = log_gamma_draw(concentration + counts[k].sum(), state)
-        top = max(top, logits[k, 0])
-    norm = 0.0
-    for k in range(K):
-        norm += math.exp(logits[k, 0] - top)
-    norm = top + math.log(norm)
-    for k in range(K):
-        logits[k, 0] -= norm
+    log_softmax(logits[:, 0], logits[:, 0])
 
 
 @compiled

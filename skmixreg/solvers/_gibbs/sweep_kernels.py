@@ -10,7 +10,9 @@ import math
 
 import numpy as np
 
+from ..._kernels.cholesky_kernels import factorise, solve_lower, solve_upper
 from ..._kernels.compile import compiled
+from ..._kernels.stage_kernels import log_softmax
 from ..._kernels.variate_kernels import (
     _GOLDEN,
     _ONE,
@@ -25,7 +27,7 @@ from ..._kernels.variate_kernels import (
 )
 from ..._kernels.vector_kernels import EXACT, REDUCE, bits_float, dot, exp_nonpositive, total
 
-BLOCK = 256
+LABELLED_ROWS = 256  # at a time
 # Up to this many columns it is cheaper to multiply by 0/1 than to gather the rows of a component.
 MASKED_COLUMNS = 4
 
@@ -163,14 +165,14 @@ def _sample_labels(
         offset[k] = intercept[k] * inverse[k]
         for j in range(p):
             slope[k, j] = coef[k, j] * inverse[k]
-    a, counts = np.empty((K, BLOCK)), np.empty((K, BLOCK))
-    top, u, cx = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
-    index = np.empty(BLOCK, dtype=np.uint64)
-    own = np.empty((p, BLOCK))
-    own_y, own_c = np.empty(BLOCK), np.empty(BLOCK)
+    a, counts = np.empty((K, LABELLED_ROWS)), np.empty((K, LABELLED_ROWS))
+    top, u, cx = np.empty(LABELLED_ROWS), np.empty(LABELLED_ROWS), np.empty(LABELLED_ROWS)
+    index = np.empty(LABELLED_ROWS, dtype=np.uint64)
+    own = np.empty((p, LABELLED_ROWS))
+    own_y, own_c = np.empty(LABELLED_ROWS), np.empty(LABELLED_ROWS)
     stats[:] = 0.0
-    for lo in range(0, N, BLOCK):
-        n = min(BLOCK, N - lo)
+    for lo in range(0, N, LABELLED_ROWS):
+        n = min(LABELLED_ROWS, N - lo)
         y_block = y[lo : lo + n]
         for k in range(K):
             _start_residual(y_block, inverse[k], offset[k], a[k], n)
@@ -247,30 +249,17 @@ def _draw_line(moments, P, variance, precision, state, chol, line):
         for j in range(i, P):
             chol[j, i] = moments[t]
             t += 1
-        chol[i, i] += variance * precision[i]
-    for j in range(P):
-        for k in range(j):
-            v = chol[j, k]
-            for i in range(j, P):
-                chol[i, j] -= chol[i, k] * v
-        # Rounding can leave a pivot of collinear columns below what the prior alone puts there.
-        pivot = math.sqrt(max(chol[j, j], variance * precision[j]))
-        chol[j, j] = pivot
-        for i in range(j + 1, P):
-            chol[i, j] /= pivot
+        # What the prior alone puts on the diagonal.
+        line[i] = variance * precision[i]
+        chol[i, i] += line[i]
+    factorise(chol, line)
     scale = math.sqrt(variance)
     for i in range(P):
-        v = moments[1 + T + i]
-        for k in range(i):
-            v -= chol[i, k] * line[k]
-        line[i] = v / chol[i, i]
+        line[i] = moments[1 + T + i]
+    solve_lower(chol, line)
     for i in range(P):
         line[i] += scale * normal(state)
-    for i in range(P - 1, -1, -1):
-        v = line[i]
-        for k in range(i + 1, P):
-            v -= chol[k, i] * line[k]
-        line[i] = v / chol[i, i]
+    solve_upper(chol, line)
     sse = moments[1 + T + P]
     t = 1
     for i in range(P):
@@ -303,16 +292,9 @@ def _draw_parameters(
     if fit_intercept:
         precision[0] = 1.0 / (intercept_scale * intercept_scale)
     chi, psi = floor * floor, 1.0 / (ceiling * ceiling)
-    top = -np.inf
     for k in range(K):
         log_weights[k] = log_gamma_draw(concentration + stats[k, 0], state)
-        top = max(top, log_weights[k])
-    total = 0.0
-    for k in range(K):
-        total += math.exp(log_weights[k] - top)
-    total = top + math.log(total)
-    for k in range(K):
-        log_weights[k] -= total
+    log_softmax(log_weights, log_weights)
     for k in range(K):
         variance = math.exp(2.0 * log_sigma[k])
         sse[k] = _draw_line(stats[k], P, variance, precision, state, chol, line)

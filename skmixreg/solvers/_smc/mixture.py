@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
 
 from ..._support.arrays import Array, log_sum_exp
+from ..._support.student import student_log_constant, student_log_kernel, student_noise
 
 DF = 6.0
 # Effective particles per coordinate that a part must have to be added, and to be kept.
@@ -120,8 +120,7 @@ class ParticleMixture:
     def sample(self, rng: np.random.Generator, n: int) -> Array:
         """Independent draws of the t mixture: (n, d)."""
         part = rng.choice(len(self.shares), size=n, p=self.shares)
-        z = rng.standard_normal((n, self.centres.shape[1]))
-        z /= np.sqrt(rng.chisquare(DF, n) / DF)[:, None]
+        z = student_noise(rng, n, self.centres.shape[1], DF)
         return self.centres[part] + _rows_times(self.scales[part], z)
 
     def sample_block(self, rng: np.random.Generator, thetas: Array, block: Array) -> Array:
@@ -178,10 +177,8 @@ class ParticleMixture:
         return np.asarray(np.einsum("smi,smi->sm", white, white))
 
     def _log_student(self, squares: Array, size: int, log_volumes: Array) -> Array:
-        half = 0.5 * (DF + size)
-        constant = gammaln(half) - gammaln(0.5 * DF) - 0.5 * size * np.log(np.pi * DF)
-        constants = np.log(self.shares) + constant - log_volumes
-        return np.asarray(constants - half * np.log1p(squares / DF))
+        constants = np.log(self.shares) + student_log_constant(size, DF) - log_volumes
+        return np.asarray(constants + student_log_kernel(squares, size, DF))
 
 
 class _Fit:

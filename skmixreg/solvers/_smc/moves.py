@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaln, gammaln
+from scipy.special import betaln
 
 from ..._model.density import LogPosterior
 from ..._model.problem import Problem
 from ..._proposals.symmetrised import log_prior_of_components
 from ..._support.arrays import Array
+from ..._support.sampling import log_beta_draws
+from ..._support.student import student_log_constant, student_log_kernel, student_noise
 from .mixture import ParticleMixture, draw_index
-from .particles import Labels, Population, component_prior_draws, log_beta_draws
+from .particles import Labels, Population, component_prior_draws
 
 # Scales of random walks: factors of ten around the best one for a normal distribution.
 WALK_DECADES = (-1.5, 0.2)
@@ -143,8 +145,7 @@ class Moves:
 
         anchor = theta[each[:, None], layout.own[a]]
         drawn = component_prior_draws(problem, rng, (n,))
-        noise = rng.standard_normal(drawn.shape)
-        noise /= np.sqrt(rng.chisquare(REPLACEMENT_DF, n) / REPLACEMENT_DF)[:, None]
+        noise = student_noise(rng, n, drawn.shape[1], REPLACEMENT_DF)
         near = rng.random(n) < 0.5
         drawn[near] = (anchor + noise @ self._component_root.T)[near]
         new = theta.copy()
@@ -174,11 +175,11 @@ class Moves:
 
     def _log_near(self, gap: Array) -> Array:
         """Log density of the t distribution around another component: (n, m) -> (n,)."""
-        m, df = gap.shape[1], REPLACEMENT_DF
+        m = gap.shape[1]
         squares = (np.linalg.solve(self._component_root, gap.T) ** 2).sum(axis=0)
-        constant = gammaln(0.5 * (df + m)) - gammaln(0.5 * df) - 0.5 * m * np.log(np.pi * df)
+        constant = student_log_constant(m, REPLACEMENT_DF)
         constant -= np.log(np.diagonal(self._component_root)).sum()
-        return np.asarray(constant - 0.5 * (df + m) * np.log1p(squares / df))
+        return np.asarray(constant + student_log_kernel(squares, m, REPLACEMENT_DF))
 
     def _spread_of_components(self) -> Array:
         """Root of the covariance of components around their means, the same for all labels."""

@@ -14,7 +14,8 @@ from ..._model.problem import Problem
 from ..._proposals.one_labelling_kernels import part_log_densities
 from ..._search.alignment import DEGREES_OF_FREEDOM, Pivot, coordinates, permuted_scale
 from ..._search.newton import polish
-from ..._support.arrays import Array, log_sum_exp
+from ..._support.arrays import Array
+from ..._support.sampling import log_gamma_draws
 from .mixture import ParticleMixture
 
 # Log-likelihood of particles that have none: finite, so that any power of it is.
@@ -95,21 +96,12 @@ def component_prior_draws(
     return np.concatenate(parts, axis=-1)
 
 
-def log_beta_draws(rng: np.random.Generator, a: Array, b: Array) -> tuple[Array, Array]:
-    """Logs of v and of 1 - v, v from Beta(a, b); a and b may be tiny."""
-    shapes = np.stack(np.broadcast_arrays(a, b), axis=-1)
-    # Gamma draws of a small shape underflow, their logs do not.
-    gamma = np.log(rng.standard_gamma(shapes + 1.0)) + np.log(rng.random(shapes.shape)) / shapes
-    logs = gamma - log_sum_exp(gamma)
-    return logs[..., 0], logs[..., 1]
-
-
 def prior_draws(problem: Problem, rng: np.random.Generator, n: int) -> Array:
     """Independent draws of the unconstrained vector from the prior: (n, d)."""
     layout, priors = problem.layout, problem.priors
     K, c = layout.n_components, priors.weight_concentration
     theta = np.empty((n, layout.size))
-    log_weights = np.log(rng.standard_gamma(c + 1.0, (n, K))) + np.log(rng.random((n, K))) / c
+    log_weights = log_gamma_draws(rng, c, (n, K))
     theta[:, layout.table["gating"].where] = log_weights @ layout.gating_basis
     if layout.shared_extra:
         for name, prior in zip(layout.extras, problem.extra_priors, strict=True):

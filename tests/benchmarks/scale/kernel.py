@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skmixreg._model import row_kernels
+from skmixreg._model._sums import row_kernels
 from skmixreg._model.observations import Observations
 from skmixreg._model.raw import Model, Raw
 from skmixreg._model.rows import HeldRows

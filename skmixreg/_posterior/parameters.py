@@ -1,0 +1,104 @@
+"""Parameters by the names that users read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from .._model.layout import Layout
+from .._model.raw import Raw
+from .._support.arrays import Array
+from ..families._base import Family
+
+
+def named_parameters(components: Raw, layout: Layout, family: Family) -> dict[str, Array]:
+    """Parameters on their natural scales: (..., K), and (..., K, p) for the coefficients."""
+    return {
+        "weights": np.exp(components.log_weights),
+        "intercept": components.intercept,
+        "coef": components.coef,
+        **dict(zip(layout.extras, family.natural(components.extra), strict=True)),
+    }
+
+
+def scalar_draws(
+    parameters: Mapping[str, Array], layout: Layout, feature_names: Sequence[str]
+) -> dict[str, Array]:
+    """Draws (chains, draws) of every parameter that varies, one by one, by name."""
+    own = range(layout.n_components)
+    out: dict[str, Array] = {}
+    for name in ("weights", "intercept", *layout.extras):
+        values = parameters[name]
+        if name in layout.extras and layout.shared_extra:
+            out[name] = values[..., 0]
+        else:
+            out |= {f"{name}[{k}]": values[..., k] for k in own}
+    coef = parameters["coef"]
+    for j, feature in enumerate(feature_names):
+        out |= {f"coef[{k}, {feature}]": coef[..., k, j] for k in own}
+    return {name: values for name, values in out.items() if np.ptp(values) > 0.0}
+
+
+def diagnosed_draws(
+    components: Raw, layout: Layout, feature_names: Sequence[str]
+) -> tuple[list[str], Array]:
+    """The coordinates that chains are diagnosed by, with their names: (chains, draws, m)."""
+    own = range(layout.n_components)
+    names: list[str] = []
+    parts: list[Array] = []
+    if layout.n_components > 1:
+        names += [f"weights[{k}]" for k in own]
+        parts.append(np.exp(components.log_weights))
+    if layout.fit_intercept:
+        names += [f"intercept[{k}]" for k in own]
+        parts.append(components.intercept)
+    names += [f"coef[{k}, {feature}]" for k in own for feature in feature_names]
+    parts.append(components.coef.reshape(*components.intercept.shape[:2], -1))
+    for e, extra in enumerate(layout.extras):
+        if layout.shared_extra:
+            names.append(f"log {extra}")
+            parts.append(components.extra[..., :1, e])
+        else:
+            names += [f"log {extra}[{k}]" for k in own]
+            parts.append(components.extra[..., e])
+    return names, np.concatenate(parts, axis=-1)
+
+
+def contrasts(
+    intercept: Array | None, coef: Array, feature_names: Iterable[str], probability: float
+) -> pd.DataFrame:
+    """Differences between components, coefficient by coefficient; see `Posterior.contrast`.
+
+    Parameters
+    ----------
+    intercept : ndarray of shape (..., K) or None
+    coef : ndarray of shape (..., K, p)
+    feature_names : iterable of str of length p
+    probability : float
+    """
+    tail = 0.5 * (1.0 - probability)
+    K, p = coef.shape[-2:]
+    columns: dict[str, Array] = {}
+    if intercept is not None:
+        columns["intercept"] = intercept.reshape(-1, K)
+    coef = coef.reshape(-1, K, p)
+    for j, name in enumerate(feature_names):
+        columns[f"coef[{name}]"] = coef[:, :, j]
+    index, rows = [], []
+    for parameter, values in columns.items():
+        for reference in range(K):
+            for component in range(reference + 1, K):
+                difference = values[:, component] - values[:, reference]
+                sd = difference.std(ddof=1) if len(difference) > 1 else np.nan
+                lower, upper = np.quantile(difference, [tail, 1.0 - tail])
+                index.append((parameter, component, reference))
+                rows.append((difference.mean(), sd, lower, upper, np.mean(difference > 0)))
+    levels = ["parameter", "component", "reference"]
+    if rows:
+        labels = pd.MultiIndex.from_tuples(index, names=levels)
+    else:
+        labels = pd.MultiIndex.from_arrays([[], [], []], names=levels)
+    names = ["mean", "sd", "lower", "upper", "P(> 0)"]
+    return pd.DataFrame(rows, index=labels, columns=names, dtype=np.float64)

@@ -1,0 +1,164 @@
+"""Block functions of every family against SciPy and finite differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.special import gammaln
+
+from skmixreg._kernels.compile import compiled
+from skmixreg._kernels.vector_kernels import BLOCK
+from skmixreg.families._kernels.base_kernels import (
+    density_block,
+    gradient_block,
+    hessian_block,
+    information_block,
+)
+from skmixreg.families._kernels.gaussian_kernels import GaussianSettings
+from skmixreg.families._kernels.poisson_kernels import PoissonSettings
+
+K = 3
+
+
+class Case(NamedTuple):
+    settings: Any
+    y: np.ndarray
+    aux: np.ndarray
+    eta: np.ndarray
+    extra: np.ndarray
+    log_density: Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def gaussian() -> Case:
+    rng = np.random.default_rng(0)
+    eta, extra = rng.normal(size=(K, BLOCK)), 0.5 * rng.normal(size=(K, 1))
+    y = rng.normal(size=BLOCK)
+
+    def log_density(eta: np.ndarray, extra: np.ndarray) -> np.ndarray:
+        return stats.norm.logpdf(y, eta, np.exp(extra))
+
+    return Case(GaussianSettings(), y, np.empty((0, BLOCK)), eta, extra, log_density)
+
+
+def poisson() -> Case:
+    rng = np.random.default_rng(0)
+    location = 0.7
+    eta = rng.normal(size=(K, BLOCK))
+    y = rng.poisson(2.0, size=BLOCK).astype(float)
+
+    def log_density(eta: np.ndarray, extra: np.ndarray) -> np.ndarray:
+        return stats.poisson.logpmf(y, np.exp(eta + location))
+
+    aux = -gammaln(y + 1.0)[None]
+    return Case(PoissonSettings(location), y, aux, eta, np.empty((K, 0)), log_density)
+
+
+CASES = [gaussian(), poisson()]
+
+
+@compiled
+def _density(y, aux, eta, extra, settings, out):
+    density_block(y, aux, eta, extra, settings, out)
+
+
+@compiled
+def _gradient(y, aux, eta, extra, settings, out, d_eta, d_extra):
+    gradient_block(y, aux, eta, extra, settings, out, d_eta, d_extra)
+
+
+@compiled
+def _hessian(y, aux, eta, extra, settings, out, d_eta, d_extra, a, b, c):
+    hessian_block(y, aux, eta, extra, settings, out, d_eta, d_extra, a, b, c)
+
+
+@compiled
+def _information(y, aux, eta, extra, settings, out, d_eta, d_extra, a, b, c):
+    information_block(y, aux, eta, extra, settings, out, d_eta, d_extra, a, b, c)
+
+
+def evaluate(function: Any, case: Case, n_outputs: int, y: np.ndarray | None = None) -> list[Any]:
+    E = case.extra.shape[1]
+    shapes = [(K, BLOCK), (K, BLOCK), (E, K, BLOCK), (K, BLOCK), (E, K, BLOCK)]
+    shapes.append((E * (E + 1) // 2, K, BLOCK))
+    outputs = [np.full(shape, np.nan) for shape in shapes[:n_outputs]]
+    y = case.y if y is None else y
+    function(y, case.aux, case.eta.copy(), case.extra, case.settings, *outputs)
+    return outputs
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: type(case.settings).__name__)
+def test_values_and_derivatives(case: Case) -> None:
+    eta, extra, f = case.eta, case.extra, case.log_density
+    value = f(eta, extra)
+    (out,) = evaluate(_density, case, 1)
+    np.testing.assert_allclose(out, value, rtol=1e-13, atol=1e-13)
+    out, d_eta, d_extra = evaluate(_gradient, case, 3)
+    np.testing.assert_allclose(out, value, rtol=1e-13, atol=1e-13)
+    step = 1e-5
+    np.testing.assert_allclose(
+        d_eta, (f(eta + step, extra) - f(eta - step, extra)) / (2 * step), rtol=1e-7, atol=1e-7
+    )
+    for e in range(extra.shape[1]):
+        h = step * np.eye(extra.shape[1])[e]
+        slope = (f(eta, extra + h) - f(eta, extra - h)) / (2 * step)
+        np.testing.assert_allclose(d_extra[e], slope, rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: type(case.settings).__name__)
+def test_second_derivatives_are_those_of_the_first(case: Case) -> None:
+    step = 1e-5
+    _, d_eta, _, d_eta2, d_eta_extra, d_extra2 = evaluate(_hessian, case, 6)
+    np.testing.assert_array_equal(d_eta, evaluate(_gradient, case, 3)[1])
+    up, down = (
+        evaluate(_gradient, case._replace(eta=case.eta + sign * step), 3) for sign in (1.0, -1.0)
+    )
+    np.testing.assert_allclose(d_eta2, (up[1] - down[1]) / (2 * step), rtol=1e-7, atol=1e-7)
+    np.testing.assert_allclose(d_eta_extra, (up[2] - down[2]) / (2 * step), rtol=1e-7, atol=1e-7)
+    E, at = case.extra.shape[1], 0
+    for e in range(E):
+        h = step * np.eye(E)[e]
+        up, down = (
+            evaluate(_gradient, case._replace(extra=case.extra + sign * h), 3)
+            for sign in (1.0, -1.0)
+        )
+        for f in range(e, E):
+            slope = (up[2][f] - down[2][f]) / (2 * step)
+            np.testing.assert_allclose(d_extra2[at], slope, rtol=1e-7, atol=1e-6)
+            at += 1
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: type(case.settings).__name__)
+def test_information_is_the_expected_curvature(case: Case) -> None:
+    """Minus the mean Hessian over draws of the response from every component, to 5 errors."""
+    rng = np.random.default_rng(1)
+    case = case._replace(
+        eta=np.repeat(case.eta[:, :1], BLOCK, axis=1), aux=np.repeat(case.aux[:, :1], BLOCK, axis=1)
+    )
+    information = evaluate(_information, case, 6)
+    np.testing.assert_array_equal(information[1], evaluate(_gradient, case, 3)[1])
+    for k in range(K):
+        eta, sigma = case.eta[k, 0], case.extra[k]
+        curvatures = []
+        for _ in range(20):
+            if isinstance(case.settings, PoissonSettings):
+                y = rng.poisson(np.exp(eta + case.settings.location), size=BLOCK).astype(float)
+            else:
+                y = rng.normal(eta, np.exp(sigma[0]), size=BLOCK)
+            curvatures.append(
+                [
+                    -part[:, k] if part.ndim == 3 else -part[None, k]
+                    for part in evaluate(_hessian, case, 6, y)[3:]
+                ]
+            )
+        for at in range(3):
+            values = np.concatenate([part[at] for part in curvatures], axis=-1)
+            if not values.size:
+                continue
+            error = values.std(axis=-1) / np.sqrt(values.shape[-1]) + 1e-12
+            expected = information[3 + at]
+            expected = expected[:, k, 0] if expected.ndim == 3 else expected[None, k, 0]
+            assert (np.abs(values.mean(axis=-1) - expected) < 5.0 * error).all()
