@@ -144,6 +144,19 @@ def test_folders_are_taken_in_at_a_glance():
             assert len(files) <= MAX_FILES, folder
 
 
+PAGE = PACKAGE.parent / "docs" / "architecture.md"
+
+
+def test_the_page_on_architecture_has_the_rooms_and_names_files_that_are_there():
+    page = PAGE.read_text()
+    rooms = re.findall(r"^\| `(\w+)/` \|", page, flags=re.MULTILINE)
+    assert set(rooms) == {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert [FLOOR[name] for name in rooms] == sorted(FLOOR[name] for name in rooms)
+    names = {path.name for path in FILES}
+    for target in re.findall(r"`([\w/]+\.py)`", page):
+        assert (PACKAGE / target).exists() if "/" in target else target in names, target
+
+
 def test_import_is_light():
     code = f"import sys, skmixreg; print([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run(

@@ -22,8 +22,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::skmixreg.WeaklyIdentifiedWarning"),
 ]
 BLOCK = re.compile(r"^```(python|pycon)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
-# A whole solver, which tests/solvers/test_toy_solver.py runs.
-ELSEWHERE = {"add-a-solver.md"}
+# A whole solver and a whole family, which tests/solvers and tests/families run.
+ELSEWHERE = {"add-a-solver.md", "add-a-family.md"}
 # They sample in PyMC or search over many numbers of components.
 SLOW = {
     "choosing-k.md",

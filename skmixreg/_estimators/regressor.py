@@ -40,11 +40,10 @@ class BayesianMixtureRegressor(LearnedMixture):
         w &\sim \mathrm{Dirichlet}(c, \dots, c), \quad
         b_{0k} \sim N(0, s_0^2), \quad b_k \sim N(0, s_b^2 I)
 
-    with f normal for ``family="gaussian"``, :math:`\phi_k` its sd :math:`\sigma_k`, whose prior
-    stands in `Priors`; other families have other distributions f, and what they need beside the
-    line for :math:`\phi_k`, which may be nothing.  Priors are stated on the standardised scale, so
-    that neither the units nor the location of the data matter.  The memberships :math:`z_i` are
-    summed out exactly,
+    with f normal for ``family="gaussian"``, :math:`\phi_k` its sd :math:`\sigma_k`; other families
+    have other f, and what else these need for :math:`\phi_k`.  Priors (`Priors`) are stated on the
+    standardised scale, so that neither the units nor the location of the data matter.  The
+    memberships :math:`z_i` are summed out exactly,
 
     .. math::
 
@@ -63,8 +62,7 @@ class BayesianMixtureRegressor(LearnedMixture):
     solver : str or Solver, default="auto"
         How to draw from the posterior, by name or as an object such as
         ``NUTS(draws=2000)``.  ``"auto"`` takes the cheapest exact solver whose own diagnostics
-        pass: ``"laplace"``, then ``"gibbs"`` where weights are whole numbers, then
-        ``"nuts"``.
+        pass: ``"laplace"``, ``"gibbs"`` where weights are whole numbers, ``"nuts"``.
     priors : Priors or None, default=None
         Hyperparameters; None means ``Priors()``.
     fit_intercept : bool, default=True
@@ -89,14 +87,12 @@ class BayesianMixtureRegressor(LearnedMixture):
     weights_ : ndarray of shape (K,)
         Posterior mean of the mixing weights; they sum to 1.
     coef_ : ndarray of shape (K, p)
-        Posterior mean of the slopes, in units of y per unit of each column; on the scale of the
-        family's link where that is not the identity: with a log link exp of it is the ratio of
-        means per unit.
+        Posterior mean of the slopes, in units of y (of the family's link) per unit of each column.
     intercept_ : ndarray of shape (K,)
         Posterior mean of the intercepts, in units of y; zeros without an intercept.
     sigma_ : ndarray of shape (K,)
-        Posterior mean of the residual standard deviations, in units of y.  Attributes have the
-        names of the family's extra parameters: there is no ``sigma_`` where the family has none.
+        Posterior mean of the residual standard deviations, in units of y.  The name is the
+        family's extra parameters.
     posterior_ : Posterior
         The draws, labels aligned, in units of the data.
     modes_ : DataFrame of shape (n_modes, ...)
