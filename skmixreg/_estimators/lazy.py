@@ -18,6 +18,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils.validation import check_is_fitted
 
+from .. import metrics
 from .._assessment import information
 from .._dask import chunks, dask_input
 from .._support.arrays import Array
@@ -132,10 +133,26 @@ def score(estimator: Any, X: Any, y: Any, sample_weight: Any) -> float:
     squares = sum(part.squares for part in parts) + weights @ (means - middle) ** 2
     if max(part.largest for part in parts) == min(part.least for part in parts) or squares == 0.0:
         return 0.0
-    normal = -0.5 * (np.log(2.0 * np.pi) + np.log(squares / weights.sum()) + 1.0)
-    gain = np.average([part.log_density for part in parts], weights=weights) - normal
+    variance = squares / weights.sum()
+    if estimator._predictive.family.discrete:
+        reference = _Reference(float(middle), float(variance))
+        sums = _over_chunks(reference, estimator, X, y, sample_weight)
+        constant = sum(sums) / weights.sum()
+    else:
+        constant = -0.5 * (np.log(2.0 * np.pi) + np.log(variance) + 1.0)
+    gain = np.average([part.log_density for part in parts], weights=weights) - constant
     with np.errstate(over="ignore"):
         return float(-np.expm1(-2.0 * gain))
+
+
+class _Reference(NamedTuple):
+    """Weighted sum of log probabilities of the counts of a chunk, of this mean and variance."""
+
+    mean: float
+    variance: float
+
+    def __call__(self, estimator: Any, X: Array, y: Array, weights: Array) -> float:
+        return float(weights @ metrics.log_probability_of_counts(y, self.mean, self.variance))
 
 
 def _score_sums(estimator: Any, X: Array, y: Array, weights: Array) -> _ScoreSums:

@@ -264,7 +264,7 @@ class BayesianMixtureRegressor(CallbackSupportMixin, AssessedMixture):
             family, solver, priors, n_threads = self._resolve()
             dask_input.check_served(solver, SOLVERS, X, y, sample_weight)
             X, y, weights = validation.validate_training_data(
-                self, X, y, sample_weight, self.n_components
+                self, X, y, sample_weight, self.n_components, family
             )
             # An overflow is a proposal far out, whose density is zero and its logarithm -inf.
             with one_blas_thread(), np.errstate(over="ignore"):

@@ -23,6 +23,7 @@ from .._dask import dask_input
 from .._model.design import Standardisation
 from .._model.priors import NumericPriors, Priors
 from .._support.arrays import Array
+from ..families._base import Family
 
 MOST_OBSERVATIONS = 1e15  # a sum of more weights would not see single rows
 
@@ -248,7 +249,12 @@ def _validated(
 
 
 def validate_training_data(
-    estimator: BaseEstimator, X: Any, y: Any, sample_weight: Any, n_components: int
+    estimator: BaseEstimator,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    n_components: int,
+    family: Family,
 ) -> tuple[Array, Array, Array | None]:
     """Arrays to fit, and ``n_features_in_`` and ``feature_names_in_`` set on the estimator.
 
@@ -259,6 +265,8 @@ def validate_training_data(
     y : array-like of shape (n,)
     sample_weight : array-like of shape (n,), scalar or None
     n_components : int
+    family : Family
+        Which has to have such responses.
 
     Returns
     -------
@@ -274,7 +282,7 @@ def validate_training_data(
     """
     if dask_input.is_dask(X, y, sample_weight):
         return dask_input.training_data(
-            estimator, X, y, sample_weight, n_components, resolve_threads(estimator.n_jobs)
+            estimator, X, y, sample_weight, n_components, resolve_threads(estimator.n_jobs), family
         )
     if y is not None:
         check_numeric_target(y)
@@ -282,6 +290,7 @@ def validate_training_data(
     X, y = _validated(
         estimator, X, y, dtype=[np.float64, np.float32], y_numeric=True, ensure_min_samples=2
     )
+    family.check_response(y)
     if sample_weight is None:
         weights, rows, total = None, len(y), float(len(y))
     else:
@@ -344,12 +353,15 @@ def validate_rows(estimator: BaseEstimator, X: Any) -> Array:
 
 
 def validate_rows_and_target(estimator: BaseEstimator, X: Any, y: Any) -> tuple[Array, Array]:
-    """Rows with their responses, as `validate_rows`."""
+    """Rows with their responses, as `validate_rows`; the family has to have these."""
     check_is_fitted(estimator)
     dask_input.refuse(X, y)
     if y is not None:
         check_numeric_target(y)
     X, y = _validated(estimator, X, y, reset=False, y_numeric=True)
+    family = getattr(estimator, "family_", None)
+    if family is not None:
+        family.check_response(y)
     return X, y
 
 
