@@ -6,11 +6,12 @@ from scipy.stats import nbinom, poisson
 from synthetic import poisson_posterior
 
 from skmixreg._model.raw import Raw
-from skmixreg._posterior import count_regions, prediction
-from skmixreg._posterior.cdf_scores import count_scores
-from skmixreg._posterior.count_lattice import CountLattice, stencils
+from skmixreg._posterior import prediction
+from skmixreg._posterior._mixtures import count_regions
+from skmixreg._posterior._mixtures.cdf_scores import count_scores
+from skmixreg._posterior._mixtures.count_lattice import CountLattice, stencils
+from skmixreg._posterior._mixtures.row_mixtures import RowMixtures
 from skmixreg._posterior.crps import crps
-from skmixreg._posterior.row_mixtures import RowMixtures
 from skmixreg.families import Poisson
 from skmixreg.families.poisson import PoissonGamma
 

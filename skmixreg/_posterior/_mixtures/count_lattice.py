@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .._support.arrays import Array
+from ..._support.arrays import Array
 from .row_mixtures import RowMixtures
 
 PER_SD = 8.0  # nodes per standard deviation
