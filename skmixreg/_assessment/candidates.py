@@ -181,8 +181,8 @@ def averaged(posteriors: Sequence[Posterior], probabilities: Array) -> Posterior
     size = round(posteriors[best].log_prior.size / float(probabilities[best]))
     edges = np.rint(np.concatenate([[0.0], np.cumsum(probabilities)]) * size).astype(int)
     taken: list[Raw] = []
-    positions = []
-    for posterior, count in zip(posteriors, np.diff(edges), strict=True):
+    positions, groups = [], []
+    for i, (posterior, count) in enumerate(zip(posteriors, np.diff(edges), strict=True)):
         if count == 0:
             continue
         flat = Raw(*(a.reshape(-1, *a.shape[2:]) for a in posterior.components))
@@ -190,6 +190,7 @@ def averaged(posteriors: Sequence[Posterior], probabilities: Array) -> Posterior
         index = np.floor(even * len(flat.log_weights)).astype(int)
         taken.append(_padded(Raw(*(a[index] for a in flat)), K))
         positions.append(even)
+        groups.append(np.full(count, -1 - i))
     # Interleaved, since predictions may take every other draw.
     order = np.argsort(np.concatenate(positions), kind="stable")
     components = Raw(*(np.concatenate(arrays)[order][None] for arrays in zip(*taken, strict=True)))
@@ -198,7 +199,8 @@ def averaged(posteriors: Sequence[Posterior], probabilities: Array) -> Posterior
         largest,
         components=components,
         log_prior=np.full(components.log_weights.shape[:2], np.nan),
-        draw_mode=np.full(components.log_weights.shape[:2], -1),
+        # No mode is one of all posteriors; yet draws of one belong together.
+        draw_mode=np.concatenate(groups)[order][None],
         per_draw={},
         moments=Moments.of(components, largest.family),
     )

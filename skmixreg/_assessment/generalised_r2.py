@@ -9,10 +9,17 @@ from numpy.typing import ArrayLike
 from sklearn.exceptions import UndefinedMetricWarning
 
 from .._support.arrays import Array
+from ..families._stable import negative_binomial_log_probability, poisson_log_probability
+
+LEAST_EXCESS = 1e-10  # of the variance over the mean, relative: less is rounding
 
 
 def generalised_r2(
-    log_density: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    log_density: ArrayLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    *,
+    discrete: bool = False,
 ) -> float:
     r"""R^2 of predictive densities rather than of predictive means.
 
@@ -25,6 +32,9 @@ def generalised_r2(
     errors around one line, defined for any density (Cox and Snell 1989; Magee 1990).  On crossing
     lines it sees the lines, where R^2 of the means sees nothing.
 
+    For counts the reference is the negative binomial distribution with the mean and variance of
+    ``y``, or the Poisson distribution where the variance is not larger than the mean.
+
     It is at most 1, reaches 1 numerically for gains above about 18 nats, is not bounded
     below, and is not ``sklearn.metrics.r2_score`` of the predictions.
 
@@ -35,6 +45,8 @@ def generalised_r2(
     y : array-like of shape (n,)
         The same values of y, in the units of the densities.
     sample_weight : array-like of shape (n,), optional
+    discrete : bool, default=False
+        Whether y holds counts, and the densities are probabilities.
 
     Returns
     -------
@@ -64,15 +76,29 @@ def generalised_r2(
             stacklevel=2,
         )
         return float("nan")
-    deviation = target - np.average(target, weights=weights)
+    middle = np.average(target, weights=weights)
+    deviation = target - middle
     size = np.abs(deviation).max()
     if np.ptp(target) == 0.0 or size == 0.0:
         return 0.0
-    log_variance = 2.0 * np.log(size) + np.log(np.average((deviation / size) ** 2, weights=weights))
-    normal = -0.5 * (np.log(2.0 * np.pi) + log_variance + 1.0)
-    gain = np.average(density, weights=weights) - normal
+    share = np.average((deviation / size) ** 2, weights=weights)
+    if discrete:
+        reference = log_probability_of_counts(target, middle, share * size**2)
+        constant = np.average(reference, weights=weights)
+    else:
+        constant = -0.5 * (np.log(2.0 * np.pi) + 2.0 * np.log(size) + np.log(share) + 1.0)
+    gain = np.average(density, weights=weights) - constant
     with np.errstate(over="ignore"):
         return float(-np.expm1(-2.0 * gain))
+
+
+def log_probability_of_counts(y: Array, mean: float, variance: float) -> Array:
+    """Of counts of this mean and variance: negative binomial, or Poisson of no larger variance."""
+    alpha = (variance - mean) / mean**2
+    if alpha * mean > LEAST_EXCESS:
+        return negative_binomial_log_probability(y, np.asarray(mean), np.asarray(alpha))
+    some = poisson_log_probability(np.maximum(y, 1.0), np.asarray(mean))
+    return np.where(y < 1.0, -mean, some)
 
 
 def checked_weights(sample_weight: ArrayLike | None, n: int) -> Array:

@@ -11,6 +11,7 @@ from sklearn.utils.validation import validate_data
 
 from .._model.problem import CANONICAL_ROWS
 from .._support.exceptions import import_optional
+from ..families._base import Family
 from . import chunks as _chunks
 from .chunk_rows import ChunkedData
 from .stores import store_of
@@ -172,6 +173,7 @@ def training_data(
     sample_weight: Any,
     n_components: int,
     n_threads: int,
+    family: Family,
 ) -> tuple[Any, Any, Any]:
     """As `_validation.validate_training_data`; few rows come into memory, others as chunks.
 
@@ -187,7 +189,7 @@ def training_data(
     if n_features == 0:
         raise ValueError("Found array with 0 feature(s) while a minimum of 1 is required.")
     prepare = delayed(_chunks.prepare, pure=False)
-    parts = [prepare(*part) for part in row_parts(X, y, sample_weight)]
+    parts = [prepare(*part, family) for part in row_parts(X, y, sample_weight)]
     data = ChunkedData.of(store_of(parts, n_threads), n_features)
     n, total = data.shape[0], data.total_weight
     if n == 0:

@@ -277,6 +277,13 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         with the mean and variance of ``y``.  For one component it is nearly R^2.  It sees what R^2
         of the mean cannot: on two crossing lines R^2 is about 0 for every K.
 
+        For counts it is that of a single negative binomial distribution with the mean and
+        variance of ``y``, or a Poisson distribution where the variance is not larger than the
+        mean: probabilities are held against probabilities, and those of a Poisson distribution
+        would be hopeless for counts that spread more, so that every score were 1.  It is the same
+        for all families of counts, so that their scores can be compared; not with those of a
+        density of measurements.
+
         It is not ``r2_score(y, predict(X))``; it has no lower bound, and reaches 1 within rounding
         about 18 nats above the normal.  Averages over folds need not order models as the mean log
         density does: `skmixreg.metrics.mean_log_predictive_density_scorer` is that.
@@ -302,7 +309,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         density = prediction.log_predictive_density(
             self._predictive, X, y, n_threads=self._threads()
         )
-        return generalised_r2(density, y, sample_weight)
+        return generalised_r2(density, y, sample_weight, discrete=self._predictive.family.discrete)
 
     def to_datatree(
         self,

@@ -19,6 +19,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils.validation import check_is_fitted
 
 from .._assessment import information
+from .._assessment.generalised_r2 import log_probability_of_counts
 from .._dask import chunks, dask_input
 from .._support.arrays import Array
 
@@ -132,10 +133,23 @@ def score(estimator: Any, X: Any, y: Any, sample_weight: Any) -> float:
     squares = sum(part.squares for part in parts) + weights @ (means - middle) ** 2
     if max(part.largest for part in parts) == min(part.least for part in parts) or squares == 0.0:
         return 0.0
-    normal = -0.5 * (np.log(2.0 * np.pi) + np.log(squares / weights.sum()) + 1.0)
-    gain = np.average([part.log_density for part in parts], weights=weights) - normal
+    variance = squares / weights.sum()
+    if estimator._predictive.family.discrete:
+        reference = functools.partial(_reference_sum, mean=float(middle), variance=float(variance))
+        sums = _over_chunks(reference, estimator, X, y, sample_weight)
+        constant = sum(sums) / weights.sum()
+    else:
+        constant = -0.5 * (np.log(2.0 * np.pi) + np.log(variance) + 1.0)
+    gain = np.average([part.log_density for part in parts], weights=weights) - constant
     with np.errstate(over="ignore"):
         return float(-np.expm1(-2.0 * gain))
+
+
+def _reference_sum(
+    estimator: Any, X: Array, y: Array, weights: Array, *, mean: float, variance: float
+) -> float:
+    """Weighted sum of log probabilities of the counts of a chunk, of this mean and variance."""
+    return float(weights @ log_probability_of_counts(y, mean, variance))
 
 
 def _score_sums(estimator: Any, X: Array, y: Array, weights: Array) -> _ScoreSums:

@@ -59,7 +59,7 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
             family, solver, priors, n_threads = self._resolve()
             dask_input.check_served(solver, SOLVERS, X, y, sample_weight)
             X, y, weights = validation.validate_training_data(
-                self, X, y, sample_weight, self.n_components
+                self, X, y, sample_weight, self.n_components, family
             )
             # An overflow is a proposal far out, whose density is zero and its logarithm -inf.
             with one_blas_thread(), np.errstate(over="ignore"):
@@ -152,8 +152,6 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
             standardisation = parameters.resolve_standardisation(
                 self.priors, X.shape[1], bool(self.fit_intercept)
             )
-        if isinstance(X, np.ndarray):
-            family.check_response(y)
         problem = Problem.from_data(
             HeldData(X, y, weights, n_threads) if isinstance(X, np.ndarray) else X,
             family=family,

@@ -17,6 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from .._dask import dask_input
 from .._support.arrays import Array
+from ..families._base import Family
 from . import parameters
 
 MOST_OBSERVATIONS = 1e15  # a sum of more weights would not see single rows
@@ -86,7 +87,12 @@ def _validated(
 
 
 def validate_training_data(
-    estimator: BaseEstimator, X: Any, y: Any, sample_weight: Any, n_components: int
+    estimator: BaseEstimator,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    n_components: int,
+    family: Family,
 ) -> tuple[Array, Array, Array | None]:
     """Arrays to fit, and ``n_features_in_`` and ``feature_names_in_`` set on the estimator.
 
@@ -97,6 +103,8 @@ def validate_training_data(
     y : array-like of shape (n,)
     sample_weight : array-like of shape (n,), scalar or None
     n_components : int
+    family : Family
+        Which has to have such responses.
 
     Returns
     -------
@@ -112,13 +120,16 @@ def validate_training_data(
     """
     if dask_input.is_dask(X, y, sample_weight):
         threads = parameters.resolve_threads(estimator.n_jobs)
-        return dask_input.training_data(estimator, X, y, sample_weight, n_components, threads)
+        return dask_input.training_data(
+            estimator, X, y, sample_weight, n_components, threads, family
+        )
     if y is not None:
         check_numeric_target(y)
     # What is fitted is a standardised copy; another one only to convert would be too many.
     X, y = _validated(
         estimator, X, y, dtype=[np.float64, np.float32], y_numeric=True, ensure_min_samples=2
     )
+    family.check_response(y)
     if sample_weight is None:
         weights, rows, total = None, len(y), float(len(y))
     else:
@@ -181,7 +192,7 @@ def validate_rows(estimator: BaseEstimator, X: Any) -> Array:
 
 
 def validate_rows_and_target(estimator: BaseEstimator, X: Any, y: Any) -> tuple[Array, Array]:
-    """Rows with their responses, as `validate_rows`."""
+    """Rows with their responses, as `validate_rows`; the family has to have these."""
     check_is_fitted(estimator)
     dask_input.refuse(X, y)
     if y is not None:

@@ -193,8 +193,7 @@ def part(function: Callable[..., Any] | None = None, *, fastmath: Collection[str
 def inlined(function: Callable[..., Any]) -> Any:
     """Have a function copied into the kernels that call it, which saves a level of compilation.
 
-    Every level is optimised with all that it calls.  For functions that call others and do no
-    arithmetic: flags are those of the caller.
+    Every level is optimised with all that it calls.  Flags of LLVM are those of the caller.
     """
     return njit(inline="always")(function)
 

@@ -10,6 +10,9 @@ The first is a mean over draws.  The second is one over pairs of draws: over all
 are few, else over pairs a few fixed lags apart, which have all draws in them: an incomplete
 U-statistic (Blom 1976), whose error is that of a mean over all draws and not of few.
 
+Families without these closed forms, and all families of counts, have the sum or integral itself,
+for the mixture over the draws that quantiles are from.
+
 References
 ----------
 Blom, G. (1976). Some properties of incomplete U-statistics. Biometrika 63, 573-580.
@@ -32,7 +35,9 @@ from .._model.raw import Raw
 from .._support.arrays import Array
 from .._support.sampling import evenly_spaced
 from ..families._base import Family
+from .cdf_scores import count_scores, integrated_scores
 from .posterior import Posterior
+from .prediction import map_mixtures
 
 # Pairs of components per row: half a second per 2000 rows on one thread, within 0.5% of all pairs
 # of all draws and, in means over rows, a hundredth of their standard error.
@@ -55,7 +60,15 @@ def crps(posterior: Posterior, X: Array, y: Array, *, n_threads: int = 1) -> Arr
     ndarray of shape (n,)
         In the user's units of y.
     """
-    design = posterior.design
+    design, family = posterior.design, posterior.family
+    if family.discrete or not family.closed_crps:
+        score = count_scores if family.discrete else integrated_scores
+        target = design.target(y)
+        parts = map_mixtures(
+            posterior, lambda mixtures, start, stop: score(mixtures, target[start:stop]), X,
+            n_threads, most_rows=128, widened=family.discrete,
+        )  # fmt: skip
+        return design.y_scale * np.concatenate([np.empty(0), *parts])
     draws, lags = pairing(posterior.components)
 
     def rows(start: int, stop: int) -> Array:
@@ -64,7 +77,7 @@ def crps(posterior: Posterior, X: Array, y: Array, *, n_threads: int = 1) -> Arr
         eta = np.repeat(draws.intercept[:, :, None], len(Z), axis=2)
         for j in range(Z.shape[1]):
             eta += draws.coef[:, :, j, None] * Z[:, j]
-        return _scores(posterior.family, draws, eta, design.target(y[start:stop]), lags)
+        return _scores(family, draws, eta, design.target(y[start:stop]), lags)
 
     per_block = max(1, BLOCK_NUMBERS // draws.log_weights.size)
     with RowBlocks(len(X), n_threads, per_block) as layout:
@@ -108,5 +121,6 @@ def _scores(family: Family, draws: Raw, eta: Array, y: Array, lags: NDArray[np.i
     return score
 
 
-def _mean_over_draws(weights: Array, values: Array) -> Array:
+def _mean_over_draws(weights: Array, values: Array | None) -> Array:
+    assert values is not None
     return np.einsum("tk,tki->i", weights, values) / len(weights)

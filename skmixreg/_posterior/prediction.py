@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .._kernels.rows import RowBlocks
 from .._model._sums import pointwise_kernels
@@ -25,13 +26,14 @@ from .._model.raw import Raw
 from .._support.arrays import Array
 from .._support.failures import memory_advice
 from .._support.sampling import evenly_spaced
-from . import averages, row_mixtures
+from . import averages, count_regions, row_mixtures
 from .moments import Moments
 from .posterior import Posterior
 from .row_mixtures import RowMixtures
 
 THINNED_DRAWS = 200
 BLOCK_NUMBERS = 65_536  # numbers per block of rows in closed formulas
+FARTHEST = 1e100  # standardised response; squares of larger ones overflow
 KERNEL_NUMBERS = 1 << 20  # standardised copies of rows, numbers per block
 MIXTURE_NUMBERS = 1 << 20  # terms of mixtures held per block of rows
 
@@ -139,7 +141,14 @@ def log_predictive_density(
     """
     draws = _flat(posterior.components)
     parts = _map_rows(posterior, pointwise_kernels.pointwise_log_predictive, draws, X, y, n_threads)
-    return np.concatenate([np.empty(0), *parts]) - np.log(posterior.design.y_scale)
+    out = np.concatenate([np.empty(0), *parts]) - np.log(posterior.design.y_scale)
+    return _impossible(out)
+
+
+def _impossible(log_density: Array) -> Array:
+    """Kernels give nan where y is so far away that the density of every component is zero."""
+    log_density[np.isnan(log_density)] = -np.inf
+    return log_density
 
 
 def responsibilities(posterior: Posterior, X: Array, y: Array, *, n_threads: int = 1) -> Array:
@@ -150,6 +159,9 @@ def responsibilities(posterior: Posterior, X: Array, y: Array, *, n_threads: int
     ndarray of shape (n, K)
     """
     draws = _flat(posterior.components)
+    # Further away squares overflow, and responsibilities are those of the end all the same.
+    far = FARTHEST * posterior.design.y_scale
+    y = np.clip(y, posterior.design.y_mean - far, posterior.design.y_mean + far)
     parts = _map_rows(
         posterior, pointwise_kernels.pointwise_responsibilities, draws, X, y, n_threads
     )
@@ -180,7 +192,7 @@ def log_likelihood_draws(posterior: Posterior, X: Array, y: Array, *, n_threads:
 
         layout.map(rows)
     out -= np.log(posterior.design.y_scale)
-    return out.reshape(*posterior.log_prior.shape, len(X))
+    return _impossible(out).reshape(*posterior.log_prior.shape, len(X))
 
 
 def _kernel_rows(X: Array) -> int:
@@ -288,7 +300,7 @@ def _sample_rows(
 
 
 def quantiles(posterior: Posterior, X: Array, levels: Array, *, n_threads: int = 1) -> Array:
-    """Posterior predictive quantiles, roots of the distribution function.
+    """Posterior predictive quantiles: the smallest y at which the distribution function is there.
 
     Parameters
     ----------
@@ -300,9 +312,12 @@ def quantiles(posterior: Posterior, X: Array, levels: Array, *, n_threads: int =
     ndarray of shape (n, q)
     """
     levels = np.asarray(levels, dtype=np.float64)
+    discrete = posterior.family.discrete
+    solve = count_regions.quantiles if discrete else row_mixtures.quantiles
     parts = _map_mixtures(
-        posterior, lambda mixtures: row_mixtures.quantiles(mixtures, levels), X, n_threads
-    )
+        posterior, lambda mixtures: solve(mixtures, levels), X, n_threads,
+        most_rows=128 if discrete else 8192, widened=discrete,
+    )  # fmt: skip
     out = np.concatenate([np.empty((0, len(levels))), *parts])
     return posterior.design.response(out)
 
@@ -338,24 +353,28 @@ def highest_density_regions(
     Returns
     -------
     list of n ndarrays of shape (m, 2)
-        Disjoint intervals, ascending; m differs between rows.
+        Disjoint intervals, ascending; m differs between rows.  Of a discrete family first and
+        last counts, both inside.
     """
 
     def rows(mixtures: RowMixtures) -> list[Array]:
+        if posterior.family.discrete:
+            return count_regions.highest_probability_sets(mixtures, coverage)
         return row_mixtures.highest_density_regions(mixtures, coverage)
 
-    parts = _map_mixtures(posterior, rows, X, n_threads, most_rows=128)
+    parts = _map_mixtures(posterior, rows, X, n_threads, most_rows=128, widened=True)
     design = posterior.design
     return [design.response(region) for part in parts for region in part]
 
 
+def _chosen(posterior: Posterior) -> NDArray[np.intp]:
+    S = posterior.log_prior.size
+    return evenly_spaced(S, min(S, THINNED_DRAWS))
+
+
 def _thinned(posterior: Posterior) -> Raw:
-    draws = _flat(posterior.components)
-    S = len(draws.logits)
-    if S <= THINNED_DRAWS:
-        return draws
-    chosen = evenly_spaced(S, THINNED_DRAWS)
-    return Raw(*(a[chosen] for a in draws))
+    chosen = _chosen(posterior)
+    return Raw(*(a[chosen] for a in _flat(posterior.components)))
 
 
 def _map_mixtures(
@@ -363,20 +382,33 @@ def _map_mixtures(
     function: Callable[[RowMixtures], Any],
     X: Array,
     n_threads: int,
-    most_rows: int = 8192,
+    **options: Any,
 ) -> list[Any]:
+    return map_mixtures(
+        posterior, lambda mixtures, *rows: function(mixtures), X, n_threads, **options
+    )  # fmt: skip
+
+
+def map_mixtures(
+    posterior: Posterior,
+    function: Callable[[RowMixtures, int, int], Any],
+    X: Array,
+    n_threads: int,
+    most_rows: int = 8192,
+    widened: bool = False,
+) -> list[Any]:
+    """What a function says of the mixtures of a block of rows, and where it starts and stops.
+
+    Those of thinned draws; ``widened`` as `RowMixtures` has it.
+    """
     draws, design = _thinned(posterior), posterior.design
+    groups = posterior.draw_mode.ravel()[_chosen(posterior)] if widened else None
     per_block = min(most_rows, max(1, MIXTURE_NUMBERS // draws.log_weights.size))
 
     def rows(start: int, stop: int) -> Any:
-        return function(
-            RowMixtures(
-                posterior.family,
-                draws,
-                (X[start:stop] - design.x_mean) / design.x_scale,
-                design.location,
-            )
-        )
+        Z = (X[start:stop] - design.x_mean) / design.x_scale
+        mixtures = RowMixtures(posterior.family, draws, Z, design.location, groups)
+        return function(mixtures, start, stop)
 
     with RowBlocks(len(X), n_threads, per_block) as layout:
         return layout.map(rows)

@@ -12,6 +12,11 @@ nonlinear function without using derivatives. Advances in Engineering Software 2
 
 Hyndman, R. J. (1996). Computing and graphing highest density regions. The American Statistician
 50, 120-126.
+
+Silverman, B. W. (1986). Density Estimation for Statistics and Data Analysis. Chapman and Hall.
+
+West, M. (1993). Approximating posterior distributions by mixtures. Journal of the Royal
+Statistical Society B 55, 409-422.
 """
 
 from __future__ import annotations
@@ -21,6 +26,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 from scipy.optimize import elementwise
 
 from .._model.raw import Raw
@@ -48,15 +54,20 @@ class RowMixtures:
     family : Family
     draws : Raw
         T draws, standardised.
-    location : float
-        Added to linear predictors: `Design.location`.
     Z : ndarray of shape (n, p)
         Standardised rows.
+    location : float
+        Added to linear predictors: `Design.location`.
+    groups : ndarray of shape (T,), optional
+        The mode of every draw.  If given, terms are widened where draws are seen one by one: see
+        `_widen`.
 
     Attributes
     ----------
+    family : Family
+        Distribution of the terms.
     eta : ndarray of shape (n, M)
-    extra : list of ndarrays of shape (M,)
+    extra : list of ndarrays of shape (M,) or (n, M)
         The family's extra parameters, on their natural scales.
     weights : ndarray of shape (M,)
     centre, spread : ndarray of shape (n, K)
@@ -64,7 +75,14 @@ class RowMixtures:
     shares : ndarray of shape (K,)
     """
 
-    def __init__(self, family: Family, draws: Raw, Z: Array, location: float = 0.0):
+    def __init__(
+        self,
+        family: Family,
+        draws: Raw,
+        Z: Array,
+        location: float = 0.0,
+        groups: NDArray[np.intp] | None = None,
+    ):
         self.family = family
         T, K = draws.log_weights.shape
         p = Z.shape[1]
@@ -73,18 +91,58 @@ class RowMixtures:
         self.eta = np.repeat(draws.intercept.reshape(1, T * K) + location, len(Z), axis=0)
         for j in range(p):
             self.eta += Z[:, j, None] * slopes[:, j]
+        np.minimum(self.eta, family.largest_predictor, out=self.eta)
         self.extra = [value.ravel() for value in family.natural(draws.extra)]
         self.weights = (np.exp(draws.log_weights) / T).ravel()
         self.weights /= self.weights.sum()
         self.shares = self.weights.reshape(T, K).sum(axis=0)
-        within = self.weights.reshape(T, K) / self.shares
+        # A component that no draw gives a weight is nowhere, but its terms are somewhere.
+        positive = np.maximum(self.shares, np.finfo(float).tiny)
+        within = np.where(self.shares > 0.0, self.weights.reshape(T, K) / positive, 1.0 / T)
+        if groups is not None:
+            self._widen(within, groups)
         eta = self.eta.reshape(len(Z), T, K)
-        extra = [value.reshape(T, K) for value in self.extra]
-        mean = self.family.mean(eta, *extra)
-        variance = self.family.variance(eta, *extra)
+        extra = [value.reshape(*value.shape[:-1], T, K) for value in self.extra]
+        mean, variance = self.family.mean_and_variance(eta, *extra)
         self.centre = (within * mean).sum(axis=1)
         deviation = mean - self.centre[:, None, :]
         self.spread = np.sqrt((within * (variance + deviation**2)).sum(axis=1))
+
+    def _widen(self, within: Array, groups: NDArray[np.intp]) -> None:
+        """Let terms overlap that far from the data would be seen one by one.
+
+        The predictors of a component at one row, over the draws of one mode, are nearly normal.
+        Where their density is estimated from so few draws, each has a kernel whose bandwidth is
+        Silverman's (1986, eq. 3.28); a term that is wider by itself has none.  Predictors shrink
+        towards their mean by as much as the kernels add (West 1993), so that mean and variance
+        stay.
+        """
+        T, K = within.shape
+        eta = self.eta.reshape(-1, T, K)
+        centre, variance, width = np.empty_like(eta), np.empty_like(eta), np.empty_like(eta)
+        members = [groups == g for g in np.unique(groups)]
+        shares = []
+        for member in members:
+            share = within[member]
+            total = share.sum(axis=0)
+            share = np.where(total > 0.0, share / np.maximum(total, 1e-300), 1.0 / len(share))
+            shares.append(share)
+            of_group = eta[:, member]
+            middle = (share * of_group).sum(axis=1, keepdims=True)
+            square = (share * (of_group - middle) ** 2).sum(axis=1, keepdims=True)
+            centre[:, member], variance[:, member] = middle, square
+            width[:, member] = np.sqrt(square) * (4.0 / (3.0 * len(share))) ** 0.2
+        widened = self.family.widened(self.eta, width.reshape(self.eta.shape), *self.extra)
+        if widened is None or not widened[2].any():
+            return
+        self.family, self.extra, added = widened
+        added = added.reshape(eta.shape)
+        for member, share in zip(members, shares, strict=True):
+            mean_added = (share * added[:, member]).sum(axis=1, keepdims=True)
+            added[:, member] = mean_added
+        ratio = added / np.maximum(variance, np.finfo(float).tiny)
+        shrunk = np.sqrt(np.maximum(1.0 - ratio, 0.0))
+        self.eta = (centre + shrunk * (eta - centre)).reshape(self.eta.shape)
 
     def cdf(self, y: Array, row: NDArray[np.intp]) -> Array:
         """Distribution function at points ``y`` of rows ``row``, both of shape (m,)."""
@@ -92,6 +150,9 @@ class RowMixtures:
 
     def density(self, y: Array, row: NDArray[np.intp]) -> Array:
         """Density at points ``y`` of rows ``row``."""
+        compiled = self.family.mixture_density(y, row, self.eta, self.extra, self.weights)
+        if compiled is not None:
+            return compiled
 
         def value(y: Array, eta: Array, *extra: Array) -> Array:
             return np.exp(self.family.log_density(y, eta, *extra))
@@ -103,13 +164,15 @@ class RowMixtures:
         step = max(1, CACHED_NUMBERS // len(self.weights))
         for start in range(0, len(y), step):
             part = slice(start, start + step)
-            values = function(y[part, None], self.eta[row[part]], *self.extra)
+            at = row[part]
+            extra = [value if value.ndim == 1 else value[at] for value in self.extra]
+            values = function(y[part, None], self.eta[at], *extra)
             out[part] = (values * self.weights).sum(axis=1)
         return out
 
     def collapsed_cdf(self, y: Array, row: NDArray[np.intp]) -> Array:
         """The same with one term per component, of its mean and spread: a start for roots."""
-        values = self.family.cdf(y[:, None], self.centre[row], self.spread[row])
+        values = special.ndtr((y[:, None] - self.centre[row]) / self.spread[row])
         return (values * self.shares).sum(axis=1)
 
 
@@ -157,13 +220,13 @@ def highest_density_regions(mixtures: RowMixtures, coverage: float) -> list[Arra
     list of n ndarrays of shape (m, 2)
         Disjoint intervals, ascending.
     """
-    grid = _Grid(mixtures)
+    grid = Grid(mixtures)
     ends, row = grid.ends(grid.solve(coverage))
     counts = np.bincount(row[::2], minlength=len(mixtures.eta))
     return np.split(ends.reshape(-1, 2), np.cumsum(counts)[:-1])
 
 
-class _Grid:
+class Grid:
     """Density and distribution function of each row's mixture on nodes of its own.
 
     Nodes lie around every component, wherever the trapezium rule shows that these were too few,
@@ -179,9 +242,8 @@ class _Grid:
         self.mixtures = mixtures
         n = len(mixtures.eta)
         around = mixtures.centre[:, :, None] + mixtures.spread[:, :, None] * _OFFSETS
-        reach = 10.0 * mixtures.extra[0]
-        low = (mixtures.eta - reach).min(axis=1, keepdims=True)
-        high = (mixtures.eta + reach).max(axis=1, keepdims=True)
+        low, high = mixtures.family.outer(mixtures.eta, *mixtures.extra)
+        low, high = low.min(axis=1, keepdims=True), high.max(axis=1, keepdims=True)
         nodes = np.sort(np.concatenate([low, around.reshape(n, -1), high], axis=1), axis=1)
         values = self._evaluate(nodes.ravel(), np.repeat(np.arange(n), nodes.shape[1]))
         self._set(nodes, *(a.reshape(nodes.shape) for a in values))

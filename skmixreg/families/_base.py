@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from .._support.arrays import Array
@@ -72,6 +73,8 @@ class Family(BaseEstimator, ABC):
         family.
     bend : int or None
         The extra parameter that scales the uncertainty of the line, as sigma does.
+    largest_predictor : float
+        Predictive distributions take larger linear predictors as this one.
     """
 
     name: ClassVar[str]
@@ -83,6 +86,7 @@ class Family(BaseEstimator, ABC):
     linear_mean: ClassVar[bool] = False
     conjugate: ClassVar[bool] = False
     bend: ClassVar[int | None] = None
+    largest_predictor: ClassVar[float] = np.inf
 
     @property
     def shares_extras(self) -> bool:
@@ -159,6 +163,58 @@ class Family(BaseEstimator, ABC):
 
         ``spread`` is the sd of working responses around each line.
         """
+
+    def mixture_density(
+        self,
+        y: Array,
+        row: NDArray[np.intp],
+        eta: Array,
+        extra: Sequence[Array],
+        weights: Array,
+    ) -> Array | None:
+        """Densities of many mixtures, in compiled code; None where there is none.
+
+        Parameters
+        ----------
+        y, row : ndarray of shape (G,)
+            Points, and the row of ``eta`` that the mixture of each is.
+        eta : ndarray of shape (n, M)
+        extra : sequence of ndarrays of shape (M,) or (n, M)
+        weights : ndarray of shape (M,)
+        """
+        return None
+
+    def outer(self, eta: Array, *extra: Array) -> tuple[Array, Array]:
+        """Bounds between which all but 1e-12 of y lies."""
+        low, high = np.asarray(5e-13), np.asarray(1.0 - 5e-13)
+        return self.quantile(low, eta, *extra), self.quantile(high, eta, *extra)
+
+    def widened(
+        self, eta: Array, width: Array, *extra: Array
+    ) -> tuple[Family, list[Array], Array] | None:
+        """Distributions whose spread, on the scale of the predictor, is at least ``width``.
+
+        Narrower ones are convolved with an error of the predictor.  Predictive regions ask for
+        it, so that few draws far from the data are not seen one by one.
+
+        Returns
+        -------
+        family : Family
+            What the distributions are, at the same ``eta``.
+        extra : list of Array
+            As many as elements of ``eta``.
+        added : Array
+            Variance of the error.  None in place of all: distributions stay as they are.
+        """
+        return None
+
+    @property
+    def closed_crps(self) -> bool:
+        """Whether `mean_absolute_error` and `mean_absolute_difference` are closed forms."""
+        return (
+            type(self).mean_absolute_error is not Family.mean_absolute_error
+            and type(self).mean_absolute_difference is not Family.mean_absolute_difference
+        )
 
     def mean_absolute_error(self, y: Array, eta: Array, *extra: Array) -> Array | None:
         """E|Y - y| in closed form, or None where there is none."""

@@ -66,6 +66,13 @@ class Gaussian(Family):
     def cdf(self, y: Array, eta: Array, *extra: Array) -> Array:
         return special.ndtr((y - eta) / extra[0])
 
+    def outer(self, eta: Array, *extra: Array) -> tuple[Array, Array]:
+        return eta - 10.0 * extra[0], eta + 10.0 * extra[0]
+
+    def widened(self, eta: Array, width: Array, *extra: Array) -> tuple[Family, list[Array], Array]:
+        sigma = np.maximum(extra[0], width)
+        return self, [sigma], sigma**2 - extra[0] ** 2
+
     def quantile(self, level: Array, eta: Array, *extra: Array) -> Array:
         return eta + extra[0] * special.ndtri(level)
 

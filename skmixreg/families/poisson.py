@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special, stats
 
 from .._support.arrays import Array
+from . import _stable
 from ._base import Family, Support
 
 # Beyond it exp overflows; no count has such a mean.
 LARGEST_PREDICTOR = 700.0
+# Counts from here on lose digits where log y! is subtracted.
+LARGE_COUNT = 1e4
 
 
 def _rate(eta: Array) -> Array:
@@ -29,6 +34,7 @@ class Poisson(Family):
     link = "log"
     support = Support(0.0, np.inf, low_inclusive=True)
     discrete = True
+    largest_predictor = float(np.log(1e15))  # further on counts are not exact numbers
     response_words = "counts (0, 1, 2, ...)"
     response_advice = "Use family='gaussian' for measurements."
 
@@ -48,7 +54,16 @@ class Poisson(Family):
         return -special.gammaln(y + 1.0)[None]
 
     def log_density(self, y: Array, eta: Array, *extra: Array) -> Array:
-        return y * eta - _rate(eta) - special.gammaln(y + 1.0)
+        rate = _rate(eta)
+        with np.errstate(invalid="ignore", over="ignore"):
+            out = y * eta - rate - special.gammaln(y + 1.0)
+            if np.max(y, initial=0.0) >= LARGE_COUNT:
+                stable = _stable.poisson_log_probability(np.maximum(y, LARGE_COUNT), rate)
+                out = np.where(y >= LARGE_COUNT, stable, out)
+        return np.where(self._possible(y), out, -np.inf)
+
+    def _possible(self, y: Array) -> Array:
+        return (y >= 0.0) & (y == np.floor(y)) & (y < np.inf)
 
     def mean(self, eta: Array, *extra: Array) -> Array:
         return _rate(eta)
@@ -63,6 +78,22 @@ class Poisson(Family):
     def cdf(self, y: Array, eta: Array, *extra: Array) -> Array:
         floor = np.floor(y)
         return np.where(floor < 0.0, 0.0, special.pdtr(np.maximum(floor, 0.0), _rate(eta)))
+
+    def mixture_density(
+        self, y: Array, row: NDArray[np.intp], eta: Array, extra: Sequence[Array], weights: Array
+    ) -> Array:
+        from ._kernels.count_mixture_kernels import mixture_probabilities
+
+        variance = extra[0] if extra else np.zeros(eta.shape)
+        arrays = (np.require(a, np.float64, ("C", "W")) for a in (eta, variance, weights))
+        return mixture_probabilities(
+            np.ascontiguousarray(y, np.float64), np.ascontiguousarray(row, np.int64), *arrays
+        )
+
+    def widened(self, eta: Array, width: Array, *extra: Array) -> tuple[Family, list[Array], Array]:
+        # On the scale of the predictor the Poisson noise has the variance 1 / mean.
+        added = np.maximum(width**2 - 1.0 / _rate(eta), 0.0)
+        return PoissonGamma(), [added], added
 
     def quantile(self, level: Array, eta: Array, *extra: Array) -> Array:
         return np.asarray(stats.poisson.ppf(level, _rate(eta)))
@@ -85,3 +116,39 @@ class Poisson(Family):
 
     def start_extras(self, spread: Array, priors: Any) -> Array:
         return np.empty((len(spread), 0))
+
+
+class PoissonGamma(Poisson):
+    """Counts whose mean is exp(eta) times the exponential of an error of variance ``variance``.
+
+    The error's exponential has a Gamma distribution in place of a lognormal one.  Only for
+    predictive distributions.
+    """
+
+    def _parameters(self, eta: Array, variance: Array) -> tuple[Array, Array]:
+        """Mean and what its square is multiplied by in the variance."""
+        small = np.minimum(variance, 50.0)
+        return _rate(eta + 0.5 * small), np.expm1(small)
+
+    def log_density(self, y: Array, eta: Array, *extra: Array) -> Array:
+        mean, alpha = self._parameters(eta, extra[0])
+        exact = super().log_density(y, eta)
+        wide = _stable.negative_binomial_log_probability(y, mean, np.where(alpha > 0.0, alpha, 1.0))
+        return np.where(alpha > 0.0, wide, exact)
+
+    def mean(self, eta: Array, *extra: Array) -> Array:
+        return self._parameters(eta, extra[0])[0]
+
+    def variance(self, eta: Array, *extra: Array) -> Array:
+        mean, alpha = self._parameters(eta, extra[0])
+        return mean + alpha * mean**2
+
+    def mean_and_variance(self, eta: Array, *extra: Array) -> tuple[Array, Array]:
+        return self.mean(eta, *extra), self.variance(eta, *extra)
+
+    def cdf(self, y: Array, eta: Array, *extra: Array) -> Array:
+        mean, alpha = self._parameters(eta, extra[0])
+        count = np.maximum(np.floor(y), 0.0)
+        positive = np.where(alpha > 0.0, alpha, 1.0)
+        wide = special.betainc(1.0 / positive, count + 1.0, 1.0 / (1.0 + positive * mean))
+        return np.where(y < 0.0, 0.0, np.where(alpha > 0.0, wide, super().cdf(y, eta)))

@@ -1,5 +1,6 @@
 """Continuous ranked probability scores against integrals and samples."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -12,7 +13,7 @@ from synthetic import simple_posterior
 
 from skmixreg import BayesianMixtureRegressor
 from skmixreg._posterior.crps import PAIRS, crps, pairing
-from skmixreg.families import FAMILIES
+from skmixreg.families import FAMILIES, Family, Gaussian
 from skmixreg.metrics import crps_scorer
 
 
@@ -130,3 +131,20 @@ def test_chooses_two_lines():
         for K in (1, 2)
     ]
     assert scores[0] < scores[1] < 0
+
+
+class Unclosed(Gaussian):
+    """A normal distribution that does not know its expectations."""
+
+    mean_absolute_error = Family.mean_absolute_error
+    mean_absolute_difference = Family.mean_absolute_difference
+
+
+def test_a_family_without_closed_forms():
+    problem, posterior = simple_posterior(seed=3, K=2, p=2, shape=(1, 20), y_shift=100.0)
+    X = np.random.default_rng(0).normal(size=(200, 2)) * problem.design.x_scale + 1.0
+    y = 100.0 + np.random.default_rng(1).normal(0, 20.0, size=200)
+    y[:2] = -500.0, 900.0
+    plain = dataclasses.replace(posterior, family=Unclosed())
+    assert Gaussian().closed_crps and not Unclosed().closed_crps
+    np.testing.assert_allclose(crps(plain, X, y), crps(posterior, X, y), rtol=1e-8)

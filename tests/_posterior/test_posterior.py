@@ -95,8 +95,8 @@ def test_labels_and_order():
 def test_mode_of_every_draw():
     problem = make_problem(K=2)
     near = Raw.of(np.log([0.5, 0.5]), np.zeros(2), np.array([[1.0], [-1.0]]), np.zeros((2, 1)))
-    far = near._replace(intercept=np.array([0.9, -0.9]), coef=np.array([[0.9], [-1.1]]))
-    hopeless = near._replace(intercept=np.array([2.0, 2.0]))
+    far = Raw.of(near.log_weights, np.array([0.9, -0.9]), np.array([[0.9], [-1.1]]), near.extra)
+    hopeless = Raw.of(near.log_weights, np.array([2.0, 2.0]), near.coef, near.extra)
     modes = [
         make_mode(problem, near),
         make_mode(problem, far),

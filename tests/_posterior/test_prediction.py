@@ -14,6 +14,7 @@ from synthetic import make_problem, simple_posterior
 from skmixreg._model.raw import Raw
 from skmixreg._posterior import prediction as prediction
 from skmixreg._posterior.moments import Moments
+from skmixreg._posterior.row_mixtures import RowMixtures, highest_density_regions
 
 LEVELS = np.array([0.001, 0.05, 0.5, 0.9])
 
@@ -41,6 +42,7 @@ def replaced(posterior, components):
         posterior,
         components=components,
         log_prior=np.zeros(shape),
+        draw_mode=np.zeros(shape, dtype=int),
         moments=Moments.of(components, posterior.family),
     )
 
@@ -167,7 +169,12 @@ def test_hard_mixtures(K, S, seed, coverage):
     )
     posterior = replaced(posterior, hard)
     X = np.array([[0.3], [1.7]])
-    regions = prediction.highest_density_regions(posterior, X, coverage)
+    # As they are: predictions widen terms that no others overlap.
+    design = posterior.design
+    mixtures = RowMixtures(
+        posterior.family, prediction._thinned(posterior), (X - design.x_mean) / design.x_scale
+    )
+    regions = [design.response(region) for region in highest_density_regions(mixtures, coverage)]
     quantiles = prediction.quantiles(posterior, X, LEVELS)
     for x, region, quantile in zip(X, regions, quantiles, strict=True):
         mixture = terms(posterior, x, thinned=True)

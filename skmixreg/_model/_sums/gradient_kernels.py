@@ -84,24 +84,18 @@ def add_scores(w, r, d_eta, d_extra, counts, line, extra):
     """Add the sums that need no features; ``d_eta`` is weighted by ``w r``."""
     n, E = d_eta.shape[0], d_extra.shape[0]
     for k in range(n):
-        sum_r = sum_eta = 0.0
-        if E == 0:
-            for i in range(BLOCK):
-                c = w[i] * r[k, i]
-                sum_r += c
-                d_eta[k, i] *= c
-                sum_eta += d_eta[k, i]
-        else:
-            sum_extra = 0.0
-            for i in range(BLOCK):
-                c = w[i] * r[k, i]
-                sum_r += c
-                sum_extra += c * d_extra[0, k, i]
-                d_eta[k, i] *= c
-                sum_eta += d_eta[k, i]
-            extra[k, 0] += sum_extra
+        h = d_extra[0, k] if E > 0 else w  # without extras this sum is not used
+        sum_r = sum_eta = sum_extra = 0.0
+        for i in range(BLOCK):
+            c = w[i] * r[k, i]
+            sum_r += c
+            sum_extra += c * h[i]
+            d_eta[k, i] *= c
+            sum_eta += d_eta[k, i]
         counts[k] += sum_r
         line[k, 0] += sum_eta
+        if E > 0:
+            extra[k, 0] += sum_extra
         for e in range(1, E):
             sum_extra = 0.0
             for i in range(BLOCK):

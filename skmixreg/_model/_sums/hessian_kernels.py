@@ -195,10 +195,10 @@ def place_in_raw(k, j, K, Q, P, E):
 
 
 @part
-def set_symmetric(matrix, i, j, value):
-    """Set an element and its mirror image."""
-    matrix[i, j] = value
-    matrix[j, i] = value
+def set_symmetric(matrix, m, i, j, value):
+    """Set an element of a flat (m, m) matrix and its mirror image."""
+    matrix[i * m + j] = value
+    matrix[j * m + i] = value
 
 
 @part
@@ -229,7 +229,7 @@ def softmax_curvature(log_weights, total_weight, k, q):
 
 @part
 def flatten_hessian(work, log_weights, hessian):
-    """The Hessian in raw parameters from sums."""
+    """The Hessian in raw parameters from sums, flat."""
     (K, P), E = work.line.shape, work.extra.shape[1]
     weight = 0.0
     for k in range(K):
@@ -242,6 +242,7 @@ def flatten_hessian(work, log_weights, hessian):
                 for j in range(i if k == q else 0, M):
                     set_symmetric(
                         hessian,
+                        K * M,
                         place_in_raw(k, i, K, 1, P, E),
                         place_in_raw(q, j, K, 1, P, E),
                         _pair_element(work, k, q, i, j),

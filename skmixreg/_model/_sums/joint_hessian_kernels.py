@@ -200,10 +200,10 @@ def _subtract_softmax(work, log_weights):
 
 
 @part
-def flatten_joint_hessian(work, constant, log_weights, hessian):
-    """The Hessian in raw parameters from sums; ``constant`` tells that weights are."""
+def flatten_joint_hessian(work, log_weights, hessian):
+    """The Hessian in raw parameters from sums, flat."""
     (K, Q), P, E = work.gate.shape, work.line.shape[1], work.extra.shape[1]
-    if constant:
+    if Q == 1:
         _subtract_softmax(work, log_weights)
     M = Q + P + E
     for k in range(K):
@@ -217,6 +217,7 @@ def flatten_joint_hessian(work, constant, log_weights, hessian):
                         value += curvature_element(work.curvature, k, i - Q, j - Q)
                     set_symmetric(
                         hessian,
+                        K * M,
                         place_in_raw(k, i, K, Q, P, E),
                         place_in_raw(q, j, K, Q, P, E),
                         value,

@@ -1,0 +1,184 @@
+"""Probabilities of counts, row by row, at no more counts than their shape asks for.
+
+A row's counts are cut into runs of evenly spaced nodes, on both sides of every power of two.  Steps
+are an eighth of the smallest standard deviation among the terms that reach there, and 1 where that
+is little: there every count is a node.  Between nodes of wider steps sums over counts are those of
+the polynomial of degree 7 through eight nodes, by the formula of Euler and Maclaurin, which is
+exact for it: sums have errors of about 1e-10 of the mass.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._support.arrays import Array
+from .row_mixtures import RowMixtures
+
+PER_SD = 8.0  # nodes per standard deviation
+REACH = 8.0  # standard deviations around every term
+FIRST_EDGE = 64.0
+MISSING = 1e-8  # mass outside of all runs that calls for more reach
+STENCIL = 8
+_EULER_MACLAURIN = ((1, 1.0 / 12.0), (3, -1.0 / 720.0), (5, 1.0 / 30240.0))
+
+
+class _Runs(NamedTuple):
+    """Evenly spaced nodes ``first + step * (0, 1, ..., cells)`` of a row."""
+
+    row: NDArray[np.intp]
+    first: Array
+    step: Array
+    cells: NDArray[np.intp]
+
+
+class CountLattice:
+    """Probabilities and distribution function of every row on nodes of its own.
+
+    Parameters
+    ----------
+    mixtures : RowMixtures
+        Of a discrete family.
+    breaks : ndarray of shape (n,), optional
+        A count of every row at which a run begins.
+
+    Attributes
+    ----------
+    row : ndarray of shape (G,)
+        Rows of all nodes, ascending.
+    y : ndarray of shape (G,)
+        Counts, ascending in every row.
+    probability, cdf : ndarray of shape (G,)
+        Of the single counts at the nodes.
+    step : ndarray of shape (G,)
+        Counts since the node before in the same run; 0 for the first of a run.
+    starts : ndarray of shape (n + 1,)
+        Where the nodes of every row start.
+    """
+
+    def __init__(self, mixtures: RowMixtures, breaks: Array | None = None):
+        self.mixtures = mixtures
+        n = len(mixtures.eta)
+        mean, variance = mixtures.family.mean_and_variance(mixtures.eta, *mixtures.extra)
+        sd = np.sqrt(variance)
+        runs: list[Any] = []
+        short = np.arange(n)
+        for doublings in range(7):
+            part = None if breaks is None else breaks[short]
+            found = _runs(mixtures, mean[short], sd[short], REACH * 2.0**doublings, part)
+            runs.append(found._replace(row=short[found.row]))
+            # Heavy tails reach further than standard deviations say.
+            self._set(runs[-1])
+            total = np.bincount(self.row, self.mass, minlength=n)[short]
+            short = short[np.abs(total - 1.0) > MISSING]
+            if not len(short):
+                break
+            runs[-1] = _Runs(*(a[~np.isin(runs[-1].row, short)] for a in runs[-1]))
+        else:
+            runs.append(found._replace(row=short[found.row]) if len(short) else found)
+        if len(runs) > 1:
+            self._set([np.concatenate(parts) for parts in zip(*runs, strict=True)])
+        self.starts = np.searchsorted(self.row, np.arange(n + 1))
+        sums = np.concatenate([[0.0], np.cumsum(self.mass)])
+        self.cdf = np.minimum(sums[1:] - sums[self.starts[self.row]], 1.0)
+
+    def _set(self, runs: Any) -> None:
+        self.row: NDArray[np.intp]
+        order = np.lexsort((runs.first, runs.row))
+        row, first, step, cells = (a[order] for a in runs)
+        ends = np.cumsum(cells + 1)
+        self.run = np.repeat(np.arange(len(row)), cells + 1)
+        self._begin = (ends - cells - 1)[self.run]
+        self._nodes = (cells + 1)[self.run]
+        place = np.arange(len(self.run)) - self._begin
+        self.row = row[self.run]
+        self.y = first[self.run] + place * step[self.run]
+        self.step = np.where(place == 0, 0.0, step[self.run])
+        self.probability = self.mixtures.density(self.y, self.row)
+        self.mass = self.summed(self.probability)
+
+    def summed(self, values: Array) -> Array:
+        """Sums of a smooth function of counts, known at the nodes, since the node before: (G,)."""
+        out = values.copy()
+        wide = np.flatnonzero(self.step > 1.0)
+        if not len(wide):
+            return out
+        cell = wide - self._begin[wide] - 1
+        start = np.clip(cell - 3, 0, self._nodes[wide] - STENCIL)
+        steps, which = np.unique(self.step[wide], return_inverse=True)
+        weights = np.stack([stencils(float(step)) for step in steps])
+        index = (self._begin[wide] + start)[:, None] + np.arange(STENCIL)
+        out[wide] = (values[index] * weights[which, cell - start]).sum(axis=1)
+        return out
+
+
+def _runs(
+    mixtures: RowMixtures, mean: Array, sd: Array, reach: float, breaks: Array | None
+) -> _Runs:
+    """Runs that cover all terms of every row."""
+    support = mixtures.family.support
+    low = np.maximum(np.floor(mean - reach * sd - 4.0), support.low)
+    high = np.minimum(np.ceil(mean + reach * sd + 12.0), support.high)
+    edges = [-np.inf if support.low < 0.0 else 0.0, FIRST_EDGE]
+    while edges[-1] <= high.max(initial=0.0):
+        edges.append(2.0 * edges[-1])
+    parts: list[_Runs] = []
+    middle = np.zeros(len(mean)) if breaks is None else breaks
+    # Terms that hold nothing need no nodes.
+    heavy = mixtures.weights > 1e-15
+    for left, right in pairwise(edges):
+        there = (low < right) & (high >= left) & heavy
+        rows = np.flatnonzero(there.any(axis=1))
+        if not len(rows):
+            continue
+        there = there[rows]
+        a = np.maximum(np.where(there, low[rows], np.inf).min(axis=1), left)
+        b = np.minimum(np.where(there, high[rows], -np.inf).max(axis=1), right - 1.0)
+        h = np.floor(np.where(there, sd[rows], np.inf).min(axis=1) / PER_SD)
+        at = middle[rows]
+        parts += _cut(rows, a, np.minimum(b, at - 1.0), h)
+        parts += _cut(rows, np.maximum(a, at), b, h)
+    joined: Any = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+    return _Runs(*joined)
+
+
+def _cut(row: NDArray[np.intp], a: Array, b: Array, step: Array) -> list[_Runs]:
+    """Runs over the counts a..b; what is left of the last step becomes shorter steps."""
+    out: list[_Runs] = []
+    while True:
+        keep = a <= b
+        row, a, b, step = row[keep], a[keep], b[keep], step[keep]
+        if not len(row):
+            return out
+        step = np.maximum(np.minimum(step, np.floor((b - a) / STENCIL)), 1.0)
+        cells = np.floor((b - a) / step)
+        out.append(_Runs(row, a, step, cells.astype(np.intp)))
+        a = a + cells * step + 1.0
+
+
+@lru_cache(maxsize=4096)
+def stencils(step: float) -> Array:
+    """Weights (7, 8) of eight nodes in the sum over the counts of each cell between them.
+
+    Those of a cell are the ``step`` counts up to and with its right end.
+    """
+    powers = np.arange(STENCIL)
+    nodes = np.arange(STENCIL) - 3.5
+    moments = np.empty((STENCIL - 1, STENCIL))
+    for cell in range(STENCIL - 1):
+        left, right = nodes[cell], nodes[cell + 1]
+        for d in powers:
+            polynomial = np.polynomial.Polynomial.basis(int(d))
+            integral = polynomial.integ()
+            value = step * (integral(right) - integral(left))
+            value += 0.5 * (polynomial(right) - polynomial(left))
+            for order, factor in _EULER_MACLAURIN:
+                slope = polynomial.deriv(order)
+                value += factor * (slope(right) - slope(left)) / step**order
+            moments[cell, d] = value
+    weights: Array = np.linalg.solve(nodes[None, :] ** powers[:, None], moments.T).T
+    return weights

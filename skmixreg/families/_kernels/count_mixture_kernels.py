@@ -1,0 +1,105 @@
+"""Probabilities of counts under mixtures of many Poisson and Poisson-Gamma distributions."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..._kernels.compile import compiled
+from ..._kernels.vector_kernels import REDUCE, exp_nonpositive
+
+HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
+LARGE = 1e4  # from here on log y! loses digits
+FAR = 1600.0  # squared distance, in variances, at which nothing is left
+
+
+@compiled
+def _stirling_error(x):
+    if x < 20.0:
+        return math.lgamma(x + 1.0) - (x + 0.5) * math.log(x) + x - HALF_LOG_2PI
+    s = 1.0 / (x * x)
+    return (1 / 12 - s * (1 / 360 - s * (1 / 1260 - s * (1 / 1680 - s * (1 / 1188))))) / x
+
+
+@compiled
+def _deviance(x, mean):
+    ratio = (x - mean) / mean
+    if ratio <= -1.0:
+        return mean
+    return mean * ((1.0 + ratio) * math.log1p(ratio) - ratio)
+
+
+@compiled(fastmath=REDUCE)
+def _small_poisson(y, log_factorial, eta, mean, weights):
+    out = 0.0
+    for m in range(eta.shape[0]):
+        out += weights[m] * exp_nonpositive((y * eta[m] - mean[m]) - log_factorial)
+    return out
+
+
+@compiled
+def _large_poisson(y, mean):
+    distance = y - mean
+    if distance * distance > FAR * max(y, mean):
+        return 0.0
+    return math.exp(-_deviance(y, mean))
+
+
+@compiled
+def _poisson_gamma(y, error, mean, alpha):
+    distance = y - mean
+    if alpha < 4.0 and distance * distance > FAR * (mean + alpha * mean * mean):
+        return 0.0
+    if y < 1.0:
+        return math.exp(-math.log1p(alpha * mean) / alpha)
+    r = 1.0 / alpha
+    total, scale = r + y, 1.0 + alpha * mean
+    value = _stirling_error(total) - _stirling_error(r) - error
+    value -= _deviance(r, total / scale) + _deviance(y, total * (alpha * mean / scale))
+    return math.exp(value - HALF_LOG_2PI + 0.5 * math.log(r / total / y))
+
+
+@compiled
+def mixture_probabilities(y, row, eta, variance, weights):
+    """Probability of the counts ``y`` (G,) of rows ``row`` (G,), best in the order of rows.
+
+    ``eta`` (n, M) are log means, ``variance`` (n, M) those of the error of the Poisson-Gamma
+    terms, zero where a term is Poisson; ``weights`` (M,).
+    """
+    M = eta.shape[1]
+    out = np.empty(y.shape[0])
+    mean, alpha, own, wide = np.empty(M), np.empty(M), np.empty(M), np.empty(M)
+    last = -1
+    any_wide = False
+    for g in range(y.shape[0]):
+        i = row[g]
+        if i != last:
+            last = i
+            any_wide = False
+            for m in range(M):
+                v = min(variance[i, m], 50.0)
+                alpha[m] = math.expm1(v)
+                mean[m] = math.exp(eta[i, m] + 0.5 * v)
+                own[m] = 0.0 if v > 0.0 else weights[m]
+                wide[m] = weights[m] if v > 0.0 else 0.0
+                any_wide |= wide[m] > 0.0
+        count = y[g]
+        if count < 0.0:
+            out[g] = 0.0
+            continue
+        error = _stirling_error(count) if count >= 1.0 else 0.0
+        if count < LARGE:
+            value = _small_poisson(count, math.lgamma(count + 1.0), eta[i], mean, own)
+        else:
+            value = 0.0
+            for m in range(M):
+                if own[m] > 0.0:
+                    value += own[m] * _large_poisson(count, mean[m])
+            value *= math.exp(-error - HALF_LOG_2PI) / math.sqrt(count)
+        if any_wide:
+            for m in range(M):
+                if wide[m] > 0.0:
+                    value += wide[m] * _poisson_gamma(count, error, mean[m], alpha[m])
+        out[g] = value
+    return out

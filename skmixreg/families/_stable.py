@@ -1,0 +1,54 @@
+"""Log probabilities of counts without cancellation, however large these are.
+
+References
+----------
+Loader, C. (2000). Fast and accurate computation of binomial probabilities. Bell Laboratories.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import special
+
+from .._support.arrays import Array
+
+HALF_LOG_2PI = 0.5 * float(np.log(2.0 * np.pi))
+ASYMPTOTIC = 20.0
+
+
+def stirling_error(x: Array) -> Array:
+    """log Gamma(x + 1) - log(sqrt(2 pi x) (x / e)^x), x > 0."""
+    inverse = 1.0 / np.maximum(x, ASYMPTOTIC)
+    square = inverse * inverse
+    series = (1 / 1680 - square * (1 / 1188 - square * (691 / 360360))) * square
+    series = inverse * (1 / 12 - square * (1 / 360 - square * (1 / 1260 - series)))
+    small = np.clip(x, np.finfo(float).tiny, ASYMPTOTIC)
+    exact = special.gammaln(small + 1.0) - (small + 0.5) * np.log(small) + small - HALF_LOG_2PI
+    return np.where(x < ASYMPTOTIC, exact, series)
+
+
+def deviance(x: Array, mean: Array) -> Array:
+    """x log(x / mean) + mean - x, x >= 0."""
+    ratio = (x - mean) / mean
+    return mean * (special.xlog1py(1.0 + ratio, ratio) - ratio)
+
+
+def poisson_log_probability(y: Array, mean: Array) -> Array:
+    """Log probability of counts y >= 1."""
+    return -(HALF_LOG_2PI + 0.5 * np.log(y) + stirling_error(y) + deviance(y, mean))
+
+
+def negative_binomial_log_probability(y: Array, mean: Array, alpha: Array) -> Array:
+    """Log probability of counts of this mean and the variance ``mean + alpha mean^2``."""
+    none = -np.log1p(alpha * mean) / alpha
+    r = 1.0 / alpha
+    positive = np.maximum(y, 1.0)
+    total = r + positive
+    # r / total times the probability of r in binomial trials, each r / (r + mean).
+    scale = 1.0 + alpha * mean
+    some = (
+        stirling_error(total) - stirling_error(r) - stirling_error(positive)
+        - deviance(r, total / scale) - deviance(positive, total * (alpha * mean / scale))
+        - HALF_LOG_2PI + 0.5 * (np.log(r) - np.log(total) - np.log(positive))
+    )  # fmt: skip
+    return np.where(y < 1.0, none, some)
