@@ -99,8 +99,8 @@ def log_probability_of_counts(y: Array, mean: float, variance: float) -> Array:
     """Of counts of this mean and variance: negative binomial, or Poisson of no larger variance."""
     alpha = (variance - mean) / mean**2
     if alpha * mean > LEAST_EXCESS:
-        return negative_binomial_log_probability(y, np.float64(mean), np.float64(alpha))
-    some = poisson_log_probability(np.maximum(y, 1.0), np.float64(mean))
+        return negative_binomial_log_probability(y, np.asarray(mean), np.asarray(alpha))
+    some = poisson_log_probability(np.maximum(y, 1.0), np.asarray(mean))
     return np.where(y < 1.0, -mean, some)
 
 

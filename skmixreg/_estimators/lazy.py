@@ -76,7 +76,7 @@ def _lazily(
     own = _in_one_thread(estimator)
     centre = own.posterior_.design.x_mean[None]
     # One row tells the shape of answers, and whether the options are any good.
-    ones = () if y is None else (np.array([own.posterior_.design.y_mean]),)
+    ones = () if y is None else (np.array([own.posterior_.family.some_response]),)
     sample = method(own, _named(own, centre), *ones, **options)
     several = isinstance(sample, tuple)
     shape = (len(sample),) if several else sample.shape[1:]
@@ -135,8 +135,8 @@ def score(estimator: Any, X: Any, y: Any, sample_weight: Any) -> float:
         return 0.0
     variance = squares / weights.sum()
     if estimator._predictive.family.discrete:
-        reference = _Reference(float(middle), float(variance))
-        sums = _over_chunks(reference, estimator, X, y, sample_weight)
+        own = functools.partial(_reference_sum, mean=float(middle), variance=float(variance))
+        sums = _over_chunks(own, estimator, X, y, sample_weight)
         constant = sum(sums) / weights.sum()
     else:
         constant = -0.5 * (np.log(2.0 * np.pi) + np.log(variance) + 1.0)
@@ -145,14 +145,11 @@ def score(estimator: Any, X: Any, y: Any, sample_weight: Any) -> float:
         return float(-np.expm1(-2.0 * gain))
 
 
-class _Reference(NamedTuple):
-    """Weighted sum of log probabilities of the counts of a chunk, of this mean and variance."""
-
-    mean: float
-    variance: float
-
-    def __call__(self, estimator: Any, X: Array, y: Array, weights: Array) -> float:
-        return float(weights @ metrics.log_probability_of_counts(y, self.mean, self.variance))
+def _reference_sum(
+    estimator: Any, X: Array, y: Array, weights: Array, mean: float, variance: float
+) -> float:
+    """Weighted sum of what the score of counts is held against."""
+    return float(weights @ metrics.log_probability_of_counts(y, mean, variance))
 
 
 def _score_sums(estimator: Any, X: Array, y: Array, weights: Array) -> _ScoreSums:

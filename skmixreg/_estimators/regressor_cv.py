@@ -217,9 +217,7 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
                     f"criterion={criterion.name!r} needs an exact solver, since "
                     f"{solver.name!r} gives no evidence; use solver='auto', or criterion='bic'."
                 )
-            rows = validation.validate_training_data(
-                self, X, y, sample_weight, numbers[-1], family
-            )
+            rows = validation.validate_training_data(self, X, y, sample_weight, numbers[-1], family)
             rng = validation.resolve_generator(self.random_state)
             options: dict[str, Any] = {
                 "n_init": self.n_init, "n_threads": n_threads, "progress": progress,

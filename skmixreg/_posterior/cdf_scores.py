@@ -27,9 +27,7 @@ def count_scores(mixtures: RowMixtures, y: Array) -> Array:
     gap = z[later] - z[later - 1] - 1.0
     low = np.clip(at[later] - z[later - 1] - 1.0, 0.0, gap)
     below = cdf[later - 1]
-    out += np.bincount(
-        row[later], low * below**2 + (gap - low) * (1.0 - below) ** 2, minlength=n
-    )
+    out += np.bincount(row[later], low * below**2 + (gap - low) * (1.0 - below) ** 2, minlength=n)
     first, last = z[lattice.starts[:-1]], z[lattice.starts[1:] - 1]
     return out + np.maximum(first - y, 0.0) + np.maximum(y - 1.0 - last, 0.0)
 

@@ -308,6 +308,10 @@ class Posterior(Mapping[str, Array]):
             tree = self._datatree({"posterior": near}, feature_names)
             with np.errstate(invalid="ignore", divide="ignore"):
                 tables[int(label)] = az.summary(tree, kind="stats", **options)
+        if not tables:  # a point
+            with np.errstate(invalid="ignore", divide="ignore"):
+                whole = az.summary(self.to_datatree(feature_names), kind="stats", **options)
+            return pd.concat({0: whole}, names=["mode", None]).iloc[:0]
         return pd.concat(tables, names=["mode", None])
 
     def contrast(self, feature_names: Sequence[str], probability: float = 0.9) -> pd.DataFrame:

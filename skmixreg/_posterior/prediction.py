@@ -6,8 +6,10 @@ an offset in X or y cancels nothing.  Only `sample_y` and `sample_y_draws` are r
 result depends on the other rows.
 
 Mean, standard deviation and component means come from `Posterior.moments` where the mean is the
-linear predictor; else they average over all draws, as responsibilities and densities always do.  Quantiles, intervals and highest-density regions are those of
-the mixture over `THINNED_DRAWS` draws, evenly spaced in the order of the draws.
+linear predictor; else they average over all draws, as responsibilities and densities always do.
+Quantiles, intervals and highest-density regions are those of the mixture over `THINNED_DRAWS`
+draws, evenly spaced in the order of the draws; for regions, and all three of counts, terms that
+would be seen one by one are widened (see `RowMixtures`).
 """
 
 from __future__ import annotations
@@ -376,7 +378,10 @@ def _thinned(posterior: Posterior) -> Raw:
 
 
 def _map_mixtures(
-    posterior: Posterior, function: Callable[[RowMixtures], Any], X: Array, n_threads: int,
+    posterior: Posterior,
+    function: Callable[[RowMixtures], Any],
+    X: Array,
+    n_threads: int,
     **options: Any,
 ) -> list[Any]:
     return map_mixtures(
@@ -392,9 +397,9 @@ def map_mixtures(
     most_rows: int = 8192,
     widened: bool = False,
 ) -> list[Any]:
-    """What a function says of the mixtures of every block of rows, and of where it starts and stops.
+    """What a function says of the mixtures of every block of rows, its start and its stop.
 
-    Those of thinned draws; ``widened`` as `RowMixtures` has it.
+    Mixtures are over thinned draws; their terms are ``widened`` as `RowMixtures` says.
     """
     draws, design = _thinned(posterior), posterior.design
     groups = posterior.draw_mode.ravel()[_chosen(posterior)] if widened else None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from .._support.arrays import Array
@@ -109,6 +110,13 @@ class Family(BaseEstimator, ABC):
         """What the kernels need of every response, computed once: (a, n)."""
         return None
 
+    @property
+    def some_response(self) -> float:
+        """A response that the family can have."""
+        if self.support.contains(np.asarray(1.0)):
+            return 1.0
+        return 0.5 * (self.support.low + self.support.high)
+
     @abstractmethod
     def kernel_settings(self, location: float = 0.0) -> NamedTuple:
         """Settings passed to the compiled kernels, which add ``location`` to linear predictors."""
@@ -161,7 +169,7 @@ class Family(BaseEstimator, ABC):
         """
 
     def mixture_density(
-        self, y: Array, row: Array, eta: Array, extra: Sequence[Array], weights: Array
+        self, y: Array, row: NDArray[Any], eta: Array, extra: Sequence[Array], weights: Array
     ) -> Array | None:
         """Densities of many mixtures, in compiled code; None where there is none.
 
@@ -177,9 +185,8 @@ class Family(BaseEstimator, ABC):
 
     def outer(self, eta: Array, *extra: Array) -> tuple[Array, Array]:
         """Bounds between which all but 1e-12 of y lies."""
-        return self.quantile(np.float64(5e-13), eta, *extra), self.quantile(
-            np.float64(1.0 - 5e-13), eta, *extra
-        )
+        tail = np.asarray(5e-13)
+        return self.quantile(tail, eta, *extra), self.quantile(1.0 - tail, eta, *extra)
 
     def widened(
         self, eta: Array, width: Array, *extra: Array

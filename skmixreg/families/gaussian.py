@@ -69,9 +69,7 @@ class Gaussian(Family):
     def outer(self, eta: Array, *extra: Array) -> tuple[Array, Array]:
         return eta - 10.0 * extra[0], eta + 10.0 * extra[0]
 
-    def widened(
-        self, eta: Array, width: Array, *extra: Array
-    ) -> tuple[Family, list[Array], Array]:
+    def widened(self, eta: Array, width: Array, *extra: Array) -> tuple[Family, list[Array], Array]:
         sigma = np.maximum(extra[0], width)
         return self, [sigma], sigma**2 - extra[0] ** 2
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special, stats
 
 from .._support.arrays import Array
@@ -79,22 +80,21 @@ class Poisson(Family):
         return np.where(floor < 0.0, 0.0, special.pdtr(np.maximum(floor, 0.0), _rate(eta)))
 
     def mixture_density(
-        self, y: Array, row: Array, eta: Array, extra: Sequence[Array], weights: Array
+        self, y: Array, row: NDArray[Any], eta: Array, extra: Sequence[Array], weights: Array
     ) -> Array:
         from ._kernels.count_mixture_kernels import mixture_probabilities
 
         variance = extra[0] if extra else np.zeros(eta.shape)
         arrays = (np.require(a, np.float64, ("C", "W")) for a in (eta, variance, weights))
-        return mixture_probabilities(
-            np.ascontiguousarray(y, np.float64), np.ascontiguousarray(row, np.int64), *arrays
+        out: Array = mixture_probabilities(
+            np.array(y, np.float64), np.array(row, np.int64), *arrays
         )
+        return out
 
-    def widened(
-        self, eta: Array, width: Array, *extra: Array
-    ) -> tuple[Family, list[Array], Array]:
+    def widened(self, eta: Array, width: Array, *extra: Array) -> tuple[Family, list[Array], Array]:
         # On the scale of the predictor the Poisson noise has the variance 1 / mean.
         added = np.maximum(width**2 - 1.0 / _rate(eta), 0.0)
-        return PoissonGamma(), [added], added
+        return _PoissonGamma(), [added], added
 
     def quantile(self, level: Array, eta: Array, *extra: Array) -> Array:
         return np.asarray(stats.poisson.ppf(level, _rate(eta)))
@@ -119,7 +119,7 @@ class Poisson(Family):
         return np.empty((len(spread), 0))
 
 
-class PoissonGamma(Poisson):
+class _PoissonGamma(Poisson):
     """Counts whose mean is exp(eta) times the exponential of an error of variance ``variance``.
 
     The error's exponential has a Gamma distribution in place of a lognormal one.  Only for
@@ -134,9 +134,7 @@ class PoissonGamma(Poisson):
     def log_density(self, y: Array, eta: Array, *extra: Array) -> Array:
         mean, alpha = self._parameters(eta, extra[0])
         exact = super().log_density(y, eta)
-        wide = _stable.negative_binomial_log_probability(
-            y, mean, np.where(alpha > 0.0, alpha, 1.0)
-        )
+        wide = _stable.negative_binomial_log_probability(y, mean, np.where(alpha > 0.0, alpha, 1.0))
         return np.where(alpha > 0.0, wide, exact)
 
     def mean(self, eta: Array, *extra: Array) -> Array:

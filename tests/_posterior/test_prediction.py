@@ -174,9 +174,7 @@ def test_hard_mixtures(K, S, seed, coverage):
     mixtures = RowMixtures(
         posterior.family, prediction._thinned(posterior), (X - design.x_mean) / design.x_scale
     )
-    regions = [
-        design.response(region) for region in highest_density_regions(mixtures, coverage)
-    ]
+    regions = [design.response(region) for region in highest_density_regions(mixtures, coverage)]
     quantiles = prediction.quantiles(posterior, X, LEVELS)
     for x, region, quantile in zip(X, regions, quantiles, strict=True):
         mixture = terms(posterior, x, thinned=True)

@@ -11,8 +11,8 @@ from skmixreg._posterior.cdf_scores import count_scores
 from skmixreg._posterior.count_lattice import CountLattice, stencils
 from skmixreg._posterior.crps import crps
 from skmixreg._posterior.row_mixtures import RowMixtures
-from skmixreg.families import Poisson
-from skmixreg.families.poisson import PoissonGamma
+from skmixreg.families import Family, Poisson
+from skmixreg.families.poisson import _PoissonGamma
 
 LEVELS = np.array([1e-6, 0.05, 0.5, 0.9, 0.99999])
 
@@ -34,7 +34,7 @@ def mixtures(means, spread=0.05, T=60, seed=0, groups=True, rows=1):
 def all_probabilities(mixture, top):
     """Of the counts 0..top, by SciPy."""
     y = np.arange(top + 1.0)
-    if isinstance(mixture.family, PoissonGamma):
+    if isinstance(mixture.family, _PoissonGamma):
         mean, alpha = mixture.family._parameters(mixture.eta[0], mixture.extra[0][0])
     else:
         mean, alpha = np.exp(mixture.eta[0]), np.zeros(len(mixture.weights))
@@ -117,7 +117,7 @@ def test_terms_are_widened_only_far_out():
     assert type(near.family) is Poisson
     np.testing.assert_array_equal(near.eta, raw.eta)
     far, raw = mixtures([1e4, 1e5], 0.3, T=200), mixtures([1e4, 1e5], 0.3, T=200, groups=False)
-    assert type(far.family) is PoissonGamma
+    assert type(far.family) is _PoissonGamma
     np.testing.assert_allclose(far.centre, raw.centre, rtol=0.02)
     np.testing.assert_allclose(far.spread, raw.spread, rtol=0.06)
     (region,) = count_regions.highest_probability_sets(far, 0.9)
@@ -152,7 +152,9 @@ def test_of_a_posterior():
     ):
         np.testing.assert_array_equal(got, regions[i])
     interval = prediction.interval(posterior, X, 0.8)
-    inside = [(r[0, 0] <= q[1]) and (r[-1, 1] >= q[0]) for r, q in zip(regions, interval)]
+    inside = [
+        (r[0, 0] <= q[1]) and (r[-1, 1] >= q[0]) for r, q in zip(regions, interval, strict=True)
+    ]
     assert all(inside)
     assert prediction.quantiles(posterior, X[:0], LEVELS).shape == (0, 5)
     assert prediction.highest_density_regions(posterior, X[:0], 0.8) == []
@@ -184,3 +186,27 @@ def test_scores_of_a_posterior():
     np.testing.assert_array_equal(crps(posterior, X, y, n_threads=2), scores)
     np.testing.assert_allclose(crps(posterior, X[:5], y[:5]), scores[:5], rtol=1e-12)
     assert crps(posterior, X[:0], y[:0]).shape == (0,)
+
+
+class Own(Poisson):
+    """A family of a user's own, with none of the optional methods."""
+
+    mean_and_variance = Family.mean_and_variance
+    mixture_density = Family.mixture_density
+    widened = Family.widened
+    outer = Family.outer
+
+
+@pytest.mark.parametrize(("means", "spread"), [([0.3, 7.0], 0.1), ([40.0, 3000.0], 0.02)])
+def test_a_family_of_a_users_own(means, spread):
+    mixture = mixtures(means, spread)
+    own = mixtures(means, spread)
+    own.family = Own()
+    for function, argument in (
+        (count_regions.quantiles, LEVELS), (count_scores, np.array([8.0])),
+    ):  # fmt: skip
+        np.testing.assert_allclose(function(own, argument), function(mixture, argument), rtol=1e-9)
+    np.testing.assert_array_equal(
+        count_regions.highest_probability_sets(own, 0.9)[0],
+        count_regions.highest_probability_sets(mixture, 0.9)[0],
+    )
