@@ -12,7 +12,7 @@ from skmixreg._posterior.count_lattice import CountLattice, stencils
 from skmixreg._posterior.crps import crps
 from skmixreg._posterior.row_mixtures import RowMixtures
 from skmixreg.families import Family, Poisson
-from skmixreg.families.poisson import _PoissonGamma
+from skmixreg.families._poisson_gamma import PoissonGamma
 
 LEVELS = np.array([1e-6, 0.05, 0.5, 0.9, 0.99999])
 
@@ -34,7 +34,7 @@ def mixtures(means, spread=0.05, T=60, seed=0, groups=True, rows=1):
 def all_probabilities(mixture, top):
     """Of the counts 0..top, by SciPy."""
     y = np.arange(top + 1.0)
-    if isinstance(mixture.family, _PoissonGamma):
+    if isinstance(mixture.family, PoissonGamma):
         mean, alpha = mixture.family._parameters(mixture.eta[0], mixture.extra[0][0])
     else:
         mean, alpha = np.exp(mixture.eta[0]), np.zeros(len(mixture.weights))
@@ -117,7 +117,7 @@ def test_terms_are_widened_only_far_out():
     assert type(near.family) is Poisson
     np.testing.assert_array_equal(near.eta, raw.eta)
     far, raw = mixtures([1e4, 1e5], 0.3, T=200), mixtures([1e4, 1e5], 0.3, T=200, groups=False)
-    assert type(far.family) is _PoissonGamma
+    assert type(far.family) is PoissonGamma
     np.testing.assert_allclose(far.centre, raw.centre, rtol=0.02)
     np.testing.assert_allclose(far.spread, raw.spread, rtol=0.06)
     (region,) = count_regions.highest_probability_sets(far, 0.9)
