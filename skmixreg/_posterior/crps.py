@@ -122,5 +122,5 @@ def _scores(family: Family, draws: Raw, eta: Array, y: Array, lags: NDArray[np.i
 
 
 def _mean_over_draws(weights: Array, values: Array | None) -> Array:
-    assert values is not None
+    assert values is not None  # a family that says they are closed has them
     return np.einsum("tk,tki->i", weights, values) / len(weights)

@@ -6,9 +6,10 @@ an offset in X or y cancels nothing.  Only `sample_y` and `sample_y_draws` are r
 result depends on the other rows.
 
 Mean, standard deviation and component means come from `Posterior.moments` where the mean is the
-linear predictor; otherwise they, and always responsibilities and densities, average over all
-draws.  Quantiles, intervals and highest-density regions are those of the mixture over
-`thinned.THINNED_DRAWS` draws, evenly spaced in the order of the draws.
+linear predictor; else they average over all draws, as responsibilities and densities always do.
+Quantiles, intervals and highest-density regions are those of the mixture over some draws, evenly
+spaced in their order (`thinned.THINNED_DRAWS`); for regions, and all three of counts, terms that
+would be seen one by one are widened (see `RowMixtures`).
 """
 
 from __future__ import annotations
