@@ -141,7 +141,7 @@ def test_reported_numbers_are_held_against_their_limits(key):
     assert not row(np.nan, ["a failure"])["passed"]
     # What the solver does not count as a failure is none.
     note = row(np.nan, [])
-    assert note["passed"] is pd.NA and note["verdict"] == f"note: {item.bad}"
+    assert note["passed"] is pd.NA and note["verdict"] == f"note: {item.bad}: {item.advice}"
 
 
 def test_evidence_that_is_not_known():
