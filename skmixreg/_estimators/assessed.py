@@ -237,7 +237,9 @@ class AssessedMixture(FittedMixture):
         forecast that is a distribution.  Unlike the log density, it is not ruled by the tails.  For
         mixtures it is closed but for a mean over pairs of draws: over all pairs where these are
         few, else over 10,000 / K^2 pairs of evenly spaced draws.  That moves single scores by about
-        half a percent for K up to 4 and one for K = 10; in means over rows it cancels.
+        half a percent for K up to 4 and one for K = 10; in means over rows it cancels.  For counts
+        the integral is a sum over all counts, to a relative 1e-8, with the distribution function
+        that `predict_quantiles` has.
 
         Parameters
         ----------

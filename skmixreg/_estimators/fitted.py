@@ -161,7 +161,9 @@ class FittedMixture(RegressorMixin, BaseEstimator):
     def predict_quantiles(self, X: ArrayLike, quantiles: ArrayLike = (0.05, 0.5, 0.95)) -> Array:
         """Quantiles of the posterior predictive distribution.
 
-        Like `predict_interval` and `predict_hdr` they use an evenly thinned set of the draws.
+        Like `predict_interval` and `predict_hdr` they use an evenly thinned set of the draws.  Of
+        counts they are counts: the smallest y at which the distribution function reaches the
+        level.
 
         Parameters
         ----------
@@ -204,7 +206,13 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         """Highest-density region of the posterior predictive distribution.
 
         The smallest set that holds a new y with the given probability: for two lines that are
-        apart, two intervals.
+        apart, two intervals.  Of counts the fewest counts that hold at least this probability (to
+        1e-7), as intervals of counts with both ends inside: a single count is [a, a].
+
+        Far outside the data, where the draws of a line no longer overlap, they stand for the
+        normal distribution that they are nearly a sample of: each is widened by a kernel, for
+        which Silverman's bandwidth is taken, and draws of one mode together keep their mean and
+        variance.  Near the data nothing is widened.
 
         Parameters
         ----------
@@ -215,7 +223,8 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         Returns
         -------
         list of n ndarrays of shape (m, 2)
-            Disjoint intervals in ascending order, in units of y; m differs between rows.
+            Disjoint intervals in ascending order, in units of y; m differs between rows.  Of
+            counts these are whole numbers.
         """
         coverage = validation.check_coverage(coverage)
         X = validation.validate_rows(self, X)

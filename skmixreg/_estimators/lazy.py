@@ -76,7 +76,7 @@ def _lazily(
     own = _in_one_thread(estimator)
     centre = own.posterior_.design.x_mean[None]
     # One row tells the shape of answers, and whether the options are any good.
-    ones = () if y is None else (np.array([own.posterior_.design.y_mean]),)
+    ones = () if y is None else (np.array([own.posterior_.family.some_response]),)
     sample = method(own, _named(own, centre), *ones, **options)
     several = isinstance(sample, tuple)
     shape = (len(sample),) if several else sample.shape[1:]

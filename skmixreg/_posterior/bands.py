@@ -7,8 +7,9 @@ import numpy as np
 from .._kernels.rows import RowBlocks
 from .._support.arrays import Array
 from . import prediction
+from ._mixtures.row_mixtures import RowMixtures
+from ._mixtures.thinned import thinned
 from .posterior import Posterior
-from .row_mixtures import RowMixtures
 
 BLOCK_ROWS = 1024
 
@@ -25,7 +26,7 @@ def distribution_function(posterior: Posterior, X: Array, Y: Array, *, n_threads
     -------
     ndarray of shape (n, q)
     """
-    draws, design = prediction._thinned(posterior), posterior.design
+    draws, design = thinned(posterior), posterior.design
     targets = design.target(Y)
     q = Y.shape[1]
 

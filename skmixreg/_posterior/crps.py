@@ -35,9 +35,9 @@ from .._model.raw import Raw
 from .._support.arrays import Array
 from .._support.sampling import evenly_spaced
 from ..families._base import Family
-from .cdf_scores import count_scores, integrated_scores
+from ._mixtures.cdf_scores import count_scores, integrated_scores
+from ._mixtures.thinned import map_mixtures
 from .posterior import Posterior
-from .prediction import map_mixtures
 
 # Pairs of components per row: half a second per 2000 rows on one thread, within 0.5% of all pairs
 # of all draws and, in means over rows, a hundredth of their standard error.
@@ -122,5 +122,5 @@ def _scores(family: Family, draws: Raw, eta: Array, y: Array, lags: NDArray[np.i
 
 
 def _mean_over_draws(weights: Array, values: Array | None) -> Array:
-    assert values is not None
+    assert values is not None  # a family that says they are closed has them
     return np.einsum("tk,tki->i", weights, values) / len(weights)

@@ -6,9 +6,10 @@ an offset in X or y cancels nothing.  Only `sample_y` and `sample_y_draws` are r
 result depends on the other rows.
 
 Mean, standard deviation and component means come from `Posterior.moments` where the mean is the
-linear predictor; otherwise they, and always responsibilities and densities, average over all
-draws.  Quantiles, intervals and highest-density regions are those of the mixture over
-`THINNED_DRAWS` draws, evenly spaced in the order of the draws.
+linear predictor; else they average over all draws, as responsibilities and densities always do.
+Quantiles, intervals and highest-density regions are those of the mixture over some draws, evenly
+spaced in their order (`thinned.THINNED_DRAWS`); for regions, and all three of counts, terms that
+would be seen one by one are widened (see `RowMixtures`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._kernels.rows import RowBlocks
 from .._model._sums import pointwise_kernels
@@ -25,17 +25,16 @@ from .._model.observations import Observations
 from .._model.raw import Raw
 from .._support.arrays import Array
 from .._support.failures import memory_advice
-from .._support.sampling import evenly_spaced
-from . import averages, count_regions, row_mixtures
+from . import averages
+from ._mixtures import count_regions, row_mixtures
+from ._mixtures.row_mixtures import RowMixtures
+from ._mixtures.thinned import map_mixtures
 from .moments import Moments
 from .posterior import Posterior
-from .row_mixtures import RowMixtures
 
-THINNED_DRAWS = 200
 BLOCK_NUMBERS = 65_536  # numbers per block of rows in closed formulas
 FARTHEST = 1e100  # standardised response; squares of larger ones overflow
 KERNEL_NUMBERS = 1 << 20  # standardised copies of rows, numbers per block
-MIXTURE_NUMBERS = 1 << 20  # terms of mixtures held per block of rows
 
 
 # ------------------------------------------------------------------------- closed formulas
@@ -367,16 +366,6 @@ def highest_density_regions(
     return [design.response(region) for part in parts for region in part]
 
 
-def _chosen(posterior: Posterior) -> NDArray[np.intp]:
-    S = posterior.log_prior.size
-    return evenly_spaced(S, min(S, THINNED_DRAWS))
-
-
-def _thinned(posterior: Posterior) -> Raw:
-    chosen = _chosen(posterior)
-    return Raw(*(a[chosen] for a in _flat(posterior.components)))
-
-
 def _map_mixtures(
     posterior: Posterior,
     function: Callable[[RowMixtures], Any],
@@ -387,28 +376,3 @@ def _map_mixtures(
     return map_mixtures(
         posterior, lambda mixtures, *rows: function(mixtures), X, n_threads, **options
     )  # fmt: skip
-
-
-def map_mixtures(
-    posterior: Posterior,
-    function: Callable[[RowMixtures, int, int], Any],
-    X: Array,
-    n_threads: int,
-    most_rows: int = 8192,
-    widened: bool = False,
-) -> list[Any]:
-    """What a function says of the mixtures of a block of rows, and where it starts and stops.
-
-    Those of thinned draws; ``widened`` as `RowMixtures` has it.
-    """
-    draws, design = _thinned(posterior), posterior.design
-    groups = posterior.draw_mode.ravel()[_chosen(posterior)] if widened else None
-    per_block = min(most_rows, max(1, MIXTURE_NUMBERS // draws.log_weights.size))
-
-    def rows(start: int, stop: int) -> Any:
-        Z = (X[start:stop] - design.x_mean) / design.x_scale
-        mixtures = RowMixtures(posterior.family, draws, Z, design.location, groups)
-        return function(mixtures, start, stop)
-
-    with RowBlocks(len(X), n_threads, per_block) as layout:
-        return layout.map(rows)

@@ -110,6 +110,13 @@ class Family(BaseEstimator, ABC):
         """What the kernels need of every response, computed once: (a, n)."""
         return None
 
+    @property
+    def some_response(self) -> float:
+        """A response that the family can have."""
+        if self.support.contains(np.asarray(1.0)):
+            return 1.0
+        return 0.5 * (self.support.low + self.support.high)
+
     @abstractmethod
     def kernel_settings(self, location: float = 0.0) -> NamedTuple:
         """Settings passed to the compiled kernels, which add ``location`` to linear predictors."""
@@ -165,12 +172,7 @@ class Family(BaseEstimator, ABC):
         """
 
     def mixture_density(
-        self,
-        y: Array,
-        row: NDArray[np.intp],
-        eta: Array,
-        extra: Sequence[Array],
-        weights: Array,
+        self, y: Array, row: NDArray[Any], eta: Array, extra: Sequence[Array], weights: Array
     ) -> Array | None:
         """Densities of many mixtures, in compiled code; None where there is none.
 
@@ -186,8 +188,8 @@ class Family(BaseEstimator, ABC):
 
     def outer(self, eta: Array, *extra: Array) -> tuple[Array, Array]:
         """Bounds between which all but 1e-12 of y lies."""
-        low, high = np.asarray(5e-13), np.asarray(1.0 - 5e-13)
-        return self.quantile(low, eta, *extra), self.quantile(high, eta, *extra)
+        tail = np.asarray(5e-13)
+        return self.quantile(tail, eta, *extra), self.quantile(1.0 - tail, eta, *extra)
 
     def widened(
         self, eta: Array, width: Array, *extra: Array

@@ -19,9 +19,10 @@ LARGEST_PREDICTOR = 700.0
 LARGE_COUNT = 1e4
 
 
-def _rate(eta: Array) -> Array:
-    rate = np.minimum(eta, LARGEST_PREDICTOR)
-    return np.exp(rate, out=rate) if isinstance(rate, np.ndarray) else np.exp(rate)
+def rate(eta: Array) -> Array:
+    """Means, from linear predictors."""
+    capped = np.minimum(eta, LARGEST_PREDICTOR)
+    return np.exp(capped, out=capped) if isinstance(capped, np.ndarray) else np.exp(capped)
 
 
 class Poisson(Family):
@@ -54,11 +55,11 @@ class Poisson(Family):
         return -special.gammaln(y + 1.0)[None]
 
     def log_density(self, y: Array, eta: Array, *extra: Array) -> Array:
-        rate = _rate(eta)
+        mean = rate(eta)
         with np.errstate(invalid="ignore", over="ignore"):
-            out = y * eta - rate - special.gammaln(y + 1.0)
+            out = y * eta - mean - special.gammaln(y + 1.0)
             if np.max(y, initial=0.0) >= LARGE_COUNT:
-                stable = _stable.poisson_log_probability(np.maximum(y, LARGE_COUNT), rate)
+                stable = _stable.poisson_log_probability(np.maximum(y, LARGE_COUNT), mean)
                 out = np.where(y >= LARGE_COUNT, stable, out)
         return np.where(self._possible(y), out, -np.inf)
 
@@ -66,41 +67,44 @@ class Poisson(Family):
         return (y >= 0.0) & (y == np.floor(y)) & (y < np.inf)
 
     def mean(self, eta: Array, *extra: Array) -> Array:
-        return _rate(eta)
+        return rate(eta)
 
     def variance(self, eta: Array, *extra: Array) -> Array:
-        return _rate(eta)
+        return rate(eta)
 
     def mean_and_variance(self, eta: Array, *extra: Array) -> tuple[Array, Array]:
-        rate = _rate(eta)
-        return rate, rate
+        mean = rate(eta)
+        return mean, mean
 
     def cdf(self, y: Array, eta: Array, *extra: Array) -> Array:
         floor = np.floor(y)
-        return np.where(floor < 0.0, 0.0, special.pdtr(np.maximum(floor, 0.0), _rate(eta)))
+        return np.where(floor < 0.0, 0.0, special.pdtr(np.maximum(floor, 0.0), rate(eta)))
 
     def mixture_density(
-        self, y: Array, row: NDArray[np.intp], eta: Array, extra: Sequence[Array], weights: Array
+        self, y: Array, row: NDArray[Any], eta: Array, extra: Sequence[Array], weights: Array
     ) -> Array:
         from ._kernels.count_mixture_kernels import mixture_probabilities
 
         variance = extra[0] if extra else np.zeros(eta.shape)
         arrays = (np.require(a, np.float64, ("C", "W")) for a in (eta, variance, weights))
-        return mixture_probabilities(
-            np.ascontiguousarray(y, np.float64), np.ascontiguousarray(row, np.int64), *arrays
+        out: Array = mixture_probabilities(
+            np.array(y, np.float64), np.array(row, np.int64), *arrays
         )
+        return out
 
     def widened(self, eta: Array, width: Array, *extra: Array) -> tuple[Family, list[Array], Array]:
         # On the scale of the predictor the Poisson noise has the variance 1 / mean.
-        added = np.maximum(width**2 - 1.0 / _rate(eta), 0.0)
+        added = np.maximum(width**2 - 1.0 / rate(eta), 0.0)
+        from ._poisson_gamma import PoissonGamma
+
         return PoissonGamma(), [added], added
 
     def quantile(self, level: Array, eta: Array, *extra: Array) -> Array:
-        return np.asarray(stats.poisson.ppf(level, _rate(eta)))
+        return np.asarray(stats.poisson.ppf(level, rate(eta)))
 
     def sample(self, rng: np.random.Generator, eta: Array, *extra: Array) -> Array:
         # NumPy has no Poisson draws of larger means than this.
-        return rng.poisson(np.minimum(_rate(eta), 9e18)).astype(np.float64)
+        return rng.poisson(np.minimum(rate(eta), 9e18)).astype(np.float64)
 
     def extra_priors(self, priors: Any) -> tuple[()]:
         return ()
@@ -116,39 +120,3 @@ class Poisson(Family):
 
     def start_extras(self, spread: Array, priors: Any) -> Array:
         return np.empty((len(spread), 0))
-
-
-class PoissonGamma(Poisson):
-    """Counts whose mean is exp(eta) times the exponential of an error of variance ``variance``.
-
-    The error's exponential has a Gamma distribution in place of a lognormal one.  Only for
-    predictive distributions.
-    """
-
-    def _parameters(self, eta: Array, variance: Array) -> tuple[Array, Array]:
-        """Mean and what its square is multiplied by in the variance."""
-        small = np.minimum(variance, 50.0)
-        return _rate(eta + 0.5 * small), np.expm1(small)
-
-    def log_density(self, y: Array, eta: Array, *extra: Array) -> Array:
-        mean, alpha = self._parameters(eta, extra[0])
-        exact = super().log_density(y, eta)
-        wide = _stable.negative_binomial_log_probability(y, mean, np.where(alpha > 0.0, alpha, 1.0))
-        return np.where(alpha > 0.0, wide, exact)
-
-    def mean(self, eta: Array, *extra: Array) -> Array:
-        return self._parameters(eta, extra[0])[0]
-
-    def variance(self, eta: Array, *extra: Array) -> Array:
-        mean, alpha = self._parameters(eta, extra[0])
-        return mean + alpha * mean**2
-
-    def mean_and_variance(self, eta: Array, *extra: Array) -> tuple[Array, Array]:
-        return self.mean(eta, *extra), self.variance(eta, *extra)
-
-    def cdf(self, y: Array, eta: Array, *extra: Array) -> Array:
-        mean, alpha = self._parameters(eta, extra[0])
-        count = np.maximum(np.floor(y), 0.0)
-        positive = np.where(alpha > 0.0, alpha, 1.0)
-        wide = special.betainc(1.0 / positive, count + 1.0, 1.0 / (1.0 + positive * mean))
-        return np.where(y < 0.0, 0.0, np.where(alpha > 0.0, wide, super().cdf(y, eta)))

@@ -22,6 +22,9 @@ class PredictiveDensityDisplay:
     Curves bound the highest-density sets: the smallest sets that hold a new y with the given
     probability at that value of the feature.  Other features are fixed.
 
+    Of counts the image has one cell per count, or cells of several where they are many, shaded by
+    the mean probability of a count in them, and curves run around whole counts.
+
     It is recommended to use `from_estimator`.  All parameters are stored as attributes.
 
     Parameters
@@ -39,6 +42,9 @@ class PredictiveDensityDisplay:
         Rows drawn on top.
     feature_name, target_name : str
         Labels of the axes.
+    discrete : bool, default=False
+        Whether y holds counts: ends of ``regions`` are counts inside, ``y_edges`` lie halfway
+        between counts, and ``density`` holds probabilities.
 
     Attributes
     ----------
@@ -68,6 +74,7 @@ class PredictiveDensityDisplay:
         y: Array | None = None,
         feature_name: str = "x",
         target_name: str = "y",
+        discrete: bool = False,
     ):
         self.grid = grid
         self.y_edges = y_edges
@@ -77,6 +84,7 @@ class PredictiveDensityDisplay:
         self.y = y
         self.feature_name = feature_name
         self.target_name = target_name
+        self.discrete = discrete
 
     @classmethod
     def from_estimator(
@@ -160,8 +168,8 @@ class PredictiveDensityDisplay:
             y_shown = np.asarray(take_rows(y, chosen), dtype=np.float64).ravel()
             reach.append(y_shown)
         low, high = (f(np.concatenate(reach)) for f in (np.min, np.max))
-        margin = 0.03 * (high - low)
-        edges = np.linspace(low - margin, high + margin, y_resolution + 1)
+        discrete = regressor._predictive.family.discrete
+        edges = (_count_edges if discrete else _edges)(low, high, y_resolution)
         points = np.broadcast_to(edges, (len(rows), len(edges)))
         below = distribution_function(
             regressor._predictive, rows, points, n_threads=regressor._threads()
@@ -175,6 +183,7 @@ class PredictiveDensityDisplay:
             y=y_shown,
             feature_name=slice_.name,
             target_name=target_name(y),
+            discrete=discrete,
         ).plot(
             ax,
             image_kw=image_kw,
@@ -194,7 +203,8 @@ class PredictiveDensityDisplay:
     ) -> Self:
         """Draw.
 
-        Shades are proportional to the square root of the density unless ``image_kw`` has a
+        Shades are proportional to the square root of the density, or the cube root of the
+        probability of a count, unless ``image_kw`` has a
         ``norm``: otherwise a narrow component leaves nothing to be seen of a wide one.
 
         Parameters
@@ -227,7 +237,9 @@ class PredictiveDensityDisplay:
         image = {"cmap": greys, "edgecolors": "none", "zorder": 0.5, "rasterized": True}
         image = _style.merged(image, image_kw, QuadMesh)
         if not {"norm", "vmin", "vmax"} & image.keys():
-            image["norm"] = PowerNorm(0.5, vmin=0.0, vmax=float(self.density.max()))
+            # Counts near zero are far more probable than any of many.
+            power = 1.0 / 3.0 if self.discrete else 0.5
+            image["norm"] = PowerNorm(power, vmin=0.0, vmax=float(self.density.max()))
         self.image_ = ax.pcolormesh(x_edges, self.y_edges, self.density, **image)
         self.curves_ = {}
         for rank, (level, regions) in enumerate(sorted(self.regions.items())):
@@ -237,6 +249,8 @@ class PredictiveDensityDisplay:
                 "linestyles": [_style.dashes(rank)],
             }
             line = _style.merged({**line, "zorder": 2.0}, line_kw, LineCollection)
+            if self.discrete:
+                regions = [region + np.array([-0.5, 0.5]) for region in regions]
             collection = LineCollection(
                 outlines(self.grid, regions), label=f"{100 * level:g}% region", **line
             )
@@ -251,10 +265,22 @@ class PredictiveDensityDisplay:
         ax.set_ylim(self.y_edges[0], self.y_edges[-1])
         self.colorbar_ = None
         if colorbar:
-            self.colorbar_ = ax.figure.colorbar(self.image_, ax=ax, label="density")
+            what = "probability" if self.discrete else "density"
+            self.colorbar_ = ax.figure.colorbar(self.image_, ax=ax, label=what)
         handles = [*self.curves_.values()]
         if self.scatter_ is not None:
             handles.append(self.scatter_)
         self.legend_ = _style.legend_above(ax, handles)
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+
+def _edges(low: float, high: float, cells: int) -> Array:
+    margin = 0.03 * (high - low)
+    return np.linspace(low - margin, high + margin, cells + 1)
+
+
+def _count_edges(low: float, high: float, cells: int) -> Array:
+    """Halfway between counts, one count or a whole number of them in each cell."""
+    width = max(1.0, np.ceil((high - low + 1.0) / cells))
+    return low - 0.5 + width * np.arange(np.ceil((high - low + 1.0) / width) + 1.0)

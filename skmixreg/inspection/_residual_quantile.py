@@ -30,6 +30,11 @@ class ResidualQuantileDisplay:
     residual, is normal.  Ordered values lie within the band, all of them at once, with the
     stated probability, if rows are independent and the model is right; those outside are crosses.
 
+    Of counts, whose distribution function jumps, u is uniform between
+    :math:`P(y < y_i \mid x_i)` and :math:`P(y \le y_i \mid x_i)`: the randomised quantile
+    residuals of Dunn and Smyth (1996), with the same random numbers in every call unless
+    ``random_state`` says otherwise.
+
     The model has seen the rows it was fitted to, so that their values are a little too even and
     stay in the band more often; new rows, or values with each row left out, have no such excuse.
 
@@ -118,7 +123,8 @@ class ResidualQuantileDisplay:
         probability : float, default=0.95
             That all values lie in the band, if the model is right.
         random_state : int, RandomState, Generator or None, default=0
-            For the simulation of the band; the same band in every call by default.
+            For the simulation of the band, and the values of u of counts; the same ones in every
+            call by default.  Whether a picture of counts rests on these shows in some others.
         scale : {"normal", "uniform"}, default="normal"
             Quantile residuals, whose tails show, or u itself.
         detrend : bool, default=False
@@ -145,11 +151,16 @@ class ResidualQuantileDisplay:
         _style.pyplot("ResidualQuantileDisplay")
         regressor, rows = regressor_at(estimator, X)
         rows, target = validation.validate_rows_and_target(regressor, rows, y)
-        pit = distribution_function(
-            regressor._predictive, rows, target[:, None], n_threads=regressor._threads()
-        )
+        posterior = regressor._predictive
+        # Of counts also that of the count below.
+        points = np.column_stack([target - 1.0, target] if posterior.family.discrete else [target])
+        pit = distribution_function(posterior, rows, points, n_threads=regressor._threads())
+        values = pit[:, -1]
+        if posterior.family.discrete:
+            random_state = parameters.resolve_generator(random_state)
+            values = pit[:, 0] + random_state.random(len(pit)) * (pit[:, 1] - pit[:, 0])
         return cls.from_pit(
-            pit[:, 0],
+            values,
             probability=probability,
             random_state=random_state,
             scale=scale,

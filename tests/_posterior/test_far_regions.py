@@ -7,7 +7,7 @@ from test_prediction import replaced
 
 from skmixreg._model.raw import Raw
 from skmixreg._posterior import prediction
-from skmixreg._posterior.row_mixtures import RowMixtures
+from skmixreg._posterior._mixtures.row_mixtures import RowMixtures
 
 
 def lines(T=300, slope_sd=0.02, sigma=0.05):

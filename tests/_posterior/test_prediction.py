@@ -13,8 +13,9 @@ from synthetic import make_problem, simple_posterior
 
 from skmixreg._model.raw import Raw
 from skmixreg._posterior import prediction as prediction
+from skmixreg._posterior._mixtures import thinned as of_draws
+from skmixreg._posterior._mixtures.row_mixtures import RowMixtures, highest_density_regions
 from skmixreg._posterior.moments import Moments
-from skmixreg._posterior.row_mixtures import RowMixtures, highest_density_regions
 
 LEVELS = np.array([0.001, 0.05, 0.5, 0.9])
 
@@ -28,7 +29,7 @@ def terms(posterior, x, thinned=False):
     )
     if thinned:
         S = len(weights)
-        T = prediction.THINNED_DRAWS
+        T = of_draws.THINNED_DRAWS
         keep = np.round((np.arange(T) + 0.5) * S / T - 0.5).astype(int) if S > T else keep
     weights, intercept, coef, sigma = (a[keep] for a in (weights, intercept, coef, sigma))
     return weights / len(weights), intercept + coef @ x, sigma
@@ -172,7 +173,7 @@ def test_hard_mixtures(K, S, seed, coverage):
     # As they are: predictions widen terms that no others overlap.
     design = posterior.design
     mixtures = RowMixtures(
-        posterior.family, prediction._thinned(posterior), (X - design.x_mean) / design.x_scale
+        posterior.family, of_draws.thinned(posterior), (X - design.x_mean) / design.x_scale
     )
     regions = [design.response(region) for region in highest_density_regions(mixtures, coverage)]
     quantiles = prediction.quantiles(posterior, X, LEVELS)
@@ -264,8 +265,9 @@ def test_rows_do_not_depend_on_other_rows(monkeypatch):
     fortran = np.asfortranarray(X)
     np.testing.assert_allclose(deterministic(posterior, fortran, y), whole, rtol=1e-9)
     # Small blocks and threads change nothing.
-    for name in ("BLOCK_NUMBERS", "KERNEL_NUMBERS", "MIXTURE_NUMBERS"):
+    for name in ("BLOCK_NUMBERS", "KERNEL_NUMBERS"):
         monkeypatch.setattr(prediction, name, 2048)
+    monkeypatch.setattr(of_draws, "MIXTURE_NUMBERS", 2048)
     np.testing.assert_allclose(deterministic(posterior, X, y), whole, rtol=1e-9)
     for function, argument in (
         (prediction.quantiles, LEVELS),

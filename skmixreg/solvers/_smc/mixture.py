@@ -50,7 +50,7 @@ class ParticleMixture:
         # One product of matrices whitens all particles for all parts.
         self._whiten = np.ascontiguousarray(whiteners.reshape(M * d, d).T)
         self._offset = np.einsum("mij,mj->mi", whiteners, centres).ravel()
-        self._log_volumes = _log_diagonal(self.scales)
+        self._log_volumes = log_diagonal(self.scales)
         self._blocks: dict[tuple[int, ...], _Conditional] = {}
 
     @classmethod
@@ -166,7 +166,7 @@ class ParticleMixture:
             inner = 0.5 * (inner + np.swapaxes(inner, 1, 2))
             roots = np.linalg.cholesky(of_rest)
             self._blocks[key] = _Conditional(
-                slopes, _safe_roots(inner), np.linalg.inv(roots), _log_diagonal(roots)
+                slopes, _safe_roots(inner), np.linalg.inv(roots), log_diagonal(roots)
             )
         return self._blocks[key]
 
@@ -240,8 +240,9 @@ def _rows_times(matrices: Array, vectors: Array) -> Array:
     return np.asarray(np.matmul(matrices, vectors[..., None])[..., 0])
 
 
-def _log_diagonal(roots: Array) -> Array:
-    return np.asarray(np.log(np.diagonal(roots, axis1=1, axis2=2)).sum(axis=1))
+def log_diagonal(roots: Array) -> Array:
+    """Logs of the absolute determinants of triangular matrices: (M, d, d) -> (M,)."""
+    return np.asarray(np.log(np.abs(np.diagonal(roots, axis1=1, axis2=2))).sum(axis=1))
 
 
 def _safe_roots(covariances: Array) -> Array:

@@ -16,7 +16,7 @@ from ..._search.alignment import DEGREES_OF_FREEDOM, Pivot, coordinates, permute
 from ..._search.newton import polish
 from ..._support.arrays import Array
 from ..._support.sampling import log_gamma_draws
-from .mixture import ParticleMixture
+from .mixture import ParticleMixture, log_diagonal
 
 # Log-likelihood of particles that have none: finite, so that any power of it is.
 IMPOSSIBLE = -1e200
@@ -187,16 +187,12 @@ class Labels:
             layout.n_components - 1,
             np.ascontiguousarray(centres),
             np.ascontiguousarray(roots),
-            -_log_diagonal(roots),
+            -log_diagonal(roots),
             DEGREES_OF_FREEDOM,
             np.stack([pivot.location for pivot in pivots]),
             np.stack([pivot.whitener for pivot in pivots]),
             np.stack([pivot.log_volume for pivot in pivots]),
         )
-
-
-def _log_diagonal(roots: Array) -> Array:
-    return np.asarray(np.log(np.abs(np.diagonal(roots, axis1=1, axis2=2))).sum(axis=1))
 
 
 def _permuted_root(layout: Layout, root: Array, order: NDArray[np.intp]) -> Array:

@@ -6,13 +6,14 @@ from scipy.stats import nbinom, poisson
 from synthetic import poisson_posterior
 
 from skmixreg._model.raw import Raw
-from skmixreg._posterior import count_regions, prediction
-from skmixreg._posterior.cdf_scores import count_scores
-from skmixreg._posterior.count_lattice import CountLattice, stencils
+from skmixreg._posterior import prediction
+from skmixreg._posterior._mixtures import count_regions
+from skmixreg._posterior._mixtures.cdf_scores import count_scores
+from skmixreg._posterior._mixtures.count_lattice import CountLattice, stencils
+from skmixreg._posterior._mixtures.row_mixtures import RowMixtures
 from skmixreg._posterior.crps import crps
-from skmixreg._posterior.row_mixtures import RowMixtures
-from skmixreg.families import Poisson
-from skmixreg.families.poisson import PoissonGamma
+from skmixreg.families import Family, Poisson
+from skmixreg.families._poisson_gamma import PoissonGamma
 
 LEVELS = np.array([1e-6, 0.05, 0.5, 0.9, 0.99999])
 
@@ -186,3 +187,27 @@ def test_scores_of_a_posterior():
     np.testing.assert_array_equal(crps(posterior, X, y, n_threads=2), scores)
     np.testing.assert_allclose(crps(posterior, X[:5], y[:5]), scores[:5], rtol=1e-12)
     assert crps(posterior, X[:0], y[:0]).shape == (0,)
+
+
+class Own(Poisson):
+    """A family of a user's own, with none of the optional methods."""
+
+    mean_and_variance = Family.mean_and_variance
+    mixture_density = Family.mixture_density
+    widened = Family.widened
+    outer = Family.outer
+
+
+@pytest.mark.parametrize(("means", "spread"), [([0.3, 7.0], 0.1), ([40.0, 3000.0], 0.02)])
+def test_a_family_of_a_users_own(means, spread):
+    mixture = mixtures(means, spread)
+    own = mixtures(means, spread)
+    own.family = Own()
+    for function, argument in (
+        (count_regions.quantiles, LEVELS), (count_scores, np.array([8.0])),
+    ):  # fmt: skip
+        np.testing.assert_allclose(function(own, argument), function(mixture, argument), rtol=1e-9)
+    np.testing.assert_array_equal(
+        count_regions.highest_probability_sets(own, 0.9)[0],
+        count_regions.highest_probability_sets(mixture, 0.9)[0],
+    )

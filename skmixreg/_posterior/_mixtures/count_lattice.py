@@ -9,6 +9,7 @@ exact for it: sums have errors of about 1e-10 of the mass.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -16,13 +17,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .._support.arrays import Array
+from ..._support.arrays import Array
 from .row_mixtures import RowMixtures
 
 PER_SD = 8.0  # nodes per standard deviation
 REACH = 8.0  # standard deviations around every term
 FIRST_EDGE = 64.0
 MISSING = 1e-8  # mass outside of all runs that calls for more reach
+DOUBLINGS = 6
 STENCIL = 8
 _EULER_MACLAURIN = ((1, 1.0 / 12.0), (3, -1.0 / 720.0), (5, 1.0 / 30240.0))
 
@@ -34,6 +36,20 @@ class _Runs(NamedTuple):
     first: Array
     step: Array
     cells: NDArray[np.intp]
+
+    def take(self, index: Any) -> _Runs:
+        """Some of the runs."""
+        return _Runs(self.row[index], self.first[index], self.step[index], self.cells[index])
+
+    @classmethod
+    def joined(cls, parts: Sequence[_Runs]) -> _Runs:
+        """Runs of several parts."""
+        return cls(
+            np.concatenate([part.row for part in parts]),
+            np.concatenate([part.first for part in parts]),
+            np.concatenate([part.step for part in parts]),
+            np.concatenate([part.cells for part in parts]),
+        )
 
 
 class CountLattice:
@@ -65,23 +81,23 @@ class CountLattice:
         n = len(mixtures.eta)
         mean, variance = mixtures.family.mean_and_variance(mixtures.eta, *mixtures.extra)
         sd = np.sqrt(variance)
-        runs: list[Any] = []
-        short = np.arange(n)
-        for doublings in range(7):
-            part = None if breaks is None else breaks[short]
-            found = _runs(mixtures, mean[short], sd[short], REACH * 2.0**doublings, part)
-            runs.append(found._replace(row=short[found.row]))
+        kept: list[_Runs] = []
+        rows = np.arange(n)
+        for doublings in range(DOUBLINGS + 1):
+            part = None if breaks is None else breaks[rows]
+            found = _runs(mixtures, mean[rows], sd[rows], REACH * 2.0**doublings, part)
+            found = found._replace(row=rows[found.row])
+            self._set(found)
             # Heavy tails reach further than standard deviations say.
-            self._set(runs[-1])
-            total = np.bincount(self.row, self.mass, minlength=n)[short]
-            short = short[np.abs(total - 1.0) > MISSING]
-            if not len(short):
+            total = np.bincount(self.row, self.mass, minlength=n)[rows]
+            short = rows[np.abs(total - 1.0) > MISSING]
+            done = doublings == DOUBLINGS or not len(short)
+            kept.append(found if done else found.take(~np.isin(found.row, short)))
+            if done:
                 break
-            runs[-1] = _Runs(*(a[~np.isin(runs[-1].row, short)] for a in runs[-1]))
-        else:
-            runs.append(found._replace(row=short[found.row]) if len(short) else found)
-        if len(runs) > 1:
-            self._set([np.concatenate(parts) for parts in zip(*runs, strict=True)])
+            rows = short
+        if len(kept) > 1:
+            self._set(_Runs.joined(kept))
         self.starts = np.searchsorted(self.row, np.arange(n + 1))
         sums = np.concatenate([[0.0], np.cumsum(self.mass)])
         self.cdf = np.minimum(sums[1:] - sums[self.starts[self.row]], 1.0)
@@ -89,7 +105,7 @@ class CountLattice:
     def _set(self, runs: Any) -> None:
         self.row: NDArray[np.intp]
         order = np.lexsort((runs.first, runs.row))
-        row, first, step, cells = (a[order] for a in runs)
+        row, first, step, cells = runs.take(order)
         ends = np.cumsum(cells + 1)
         self.run = np.repeat(np.arange(len(row)), cells + 1)
         self._begin = (ends - cells - 1)[self.run]
@@ -142,8 +158,7 @@ def _runs(
         at = middle[rows]
         parts += _cut(rows, a, np.minimum(b, at - 1.0), h)
         parts += _cut(rows, np.maximum(a, at), b, h)
-    joined: Any = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
-    return _Runs(*joined)
+    return _Runs.joined(parts)
 
 
 def _cut(row: NDArray[np.intp], a: Array, b: Array, step: Array) -> list[_Runs]:

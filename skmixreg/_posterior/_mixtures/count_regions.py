@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._support.arrays import Array
+from ..._support.arrays import Array
 from .count_lattice import CountLattice
 from .row_mixtures import RowMixtures
 

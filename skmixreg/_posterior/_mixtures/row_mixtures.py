@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 from scipy import special
 from scipy.optimize import elementwise
 
-from .._model.raw import Raw
-from .._support.arrays import Array
-from ..families._base import Family
+from ..._model.raw import Raw
+from ..._support.arrays import Array
+from ...families._base import Family
 
 CACHED_NUMBERS = 1 << 15  # terms evaluated at once, few enough for the cache
 UNRESOLVED = 5e-4  # mass of a cell missed by the trapezium rule that calls for more nodes
