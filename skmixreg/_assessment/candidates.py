@@ -185,7 +185,8 @@ def averaged(posteriors: Sequence[Posterior], probabilities: Array) -> Posterior
     for i, (posterior, count) in enumerate(zip(posteriors, np.diff(edges), strict=True)):
         if count == 0:
             continue
-        flat = Raw(*(a.reshape(-1, *a.shape[2:]) for a in posterior.components))
+        S = posterior.log_prior.size  # not -1: a family may have no extra parameters
+        flat = Raw(*(a.reshape(S, *a.shape[2:]) for a in posterior.components))
         even = (np.arange(count) + 0.5) / count
         index = np.floor(even * len(flat.log_weights)).astype(int)
         taken.append(_padded(Raw(*(a[index] for a in flat)), K))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from .._draws.limits import SECOND_MODE_SHARE
 from .._model.priors import NumericPriors
 from .._posterior.posterior import Posterior
 from .._support.exceptions import MultimodalPosteriorWarning, WeaklyIdentifiedWarning
-from .identification import SECOND_MODE_SHARE, Identification
+from .identification import Identification
 
 
 def complaints(posterior: Posterior, priors: NumericPriors) -> list[tuple[str, type[Warning]]]:

@@ -10,13 +10,21 @@ import numpy as np
 import pandas as pd
 
 from .._draws.judge import diagnose
-from .._draws.limits import AT_MOST, EVIDENCE_ERROR_LIMIT, LIMITS, most_divergences
+from .._draws.limits import (
+    AT_MOST,
+    EVIDENCE_ERROR_LIMIT,
+    LIMITS,
+    SECOND_MODE_SHARE,
+    SENSITIVITY_LIMIT,
+    WEAK_SHARE,
+    most_divergences,
+)
 from .._model.priors import NumericPriors
 from .._posterior.parameters import diagnosed_draws
 from .._posterior.posterior import ELSEWHERE, Posterior
 from .._search.mode_table import FEWEST_STARTS
-from .identification import SECOND_MODE_SHARE, WEAK_SHARE, Identification
-from .power_scaling import SENSITIVITY_LIMIT, sensitivities
+from .identification import Identification
+from .power_scaling import sensitivities
 
 
 class Row(NamedTuple):

@@ -6,17 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._draws.limits import WEAK_SHARE
 from .._model.priors import NumericPriors
 from .._posterior.posterior import Posterior
 from .._search.alignment import coordinates
 from .._support.arrays import Array
-
-# A second distinct solution of more than this share makes averages over solutions mean little.
-SECOND_MODE_SHARE = 0.05
-# Posterior probability above which a component counts as unfilled, or labels as ambiguous.  On 14
-# simulated data sets it is under 0.08 for every number of components up to the true one, and from
-# 0.2 to 1 with one or two more.
-WEAK_SHARE = 0.1
 
 
 class Identification(NamedTuple):

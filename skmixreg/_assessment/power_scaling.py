@@ -23,8 +23,6 @@ from .._posterior.posterior import Posterior
 from .._support.arrays import Array
 
 ALPHAS = (0.99, 1.01)
-# Where a sensitivity begins to count (Kallioinen et al. 2024, section 2.5).
-SENSITIVITY_LIMIT = 0.05
 # With fewer draws the noise of a sensitivity reaches the limit.
 FEWEST_DRAWS = 1000
 

@@ -26,8 +26,8 @@ def _chosen(posterior: Posterior) -> NDArray[np.intp]:
 
 def thinned(posterior: Posterior) -> Raw:
     """Some of the draws, in one axis."""
-    chosen = _chosen(posterior)
-    return Raw(*(a.reshape(-1, *a.shape[2:])[chosen] for a in posterior.components))
+    chosen, S = _chosen(posterior), posterior.log_prior.size
+    return Raw(*(a.reshape(S, *a.shape[2:])[chosen] for a in posterior.components))
 
 
 def map_mixtures(
