@@ -59,7 +59,9 @@ def add_optional(values, lo, n, eta):
 @part
 def log_softmax(logits, out):
     """Logarithms of the weights that have these log odds."""
-    top = logits.max()
+    top = logits[0]
+    for k in range(1, logits.shape[0]):
+        top = max(top, logits[k])
     norm = 0.0
     for k in range(logits.shape[0]):
         norm += np.exp(logits[k] - top)

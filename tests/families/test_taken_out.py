@@ -1,4 +1,4 @@
-"""A family can be taken out: its file, its kernels' file and its row of the table are all of it."""
+"""A family can be taken out: its files and its row of the table are all of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ OTHERS = sorted(set(FAMILIES) - {"gaussian"})
 
 
 def own_files(name: str) -> set[str]:
-    return {f"families/{name}.py", f"families/_kernels/{name}_kernels.py"}
+    """The class, what stands beside it under its name, and its kernels."""
+    patterns = (f"{name}.py", f"_{name}*.py", f"_kernels/{name}_kernels.py")
+    found = [path for pattern in patterns for path in (PACKAGE / "families").glob(pattern)]
+    return {path.relative_to(PACKAGE).as_posix() for path in found}
 
 
 def words_of_code(path: Path) -> set[str]:

@@ -285,6 +285,13 @@ def test_predictions_are_sums_over_draws(toy, fits):
     assert (sample > 0.0).all()
     np.testing.assert_allclose(sample.mean(axis=1), mean, rtol=0.1)
     np.testing.assert_allclose((sample < quantiles[:, 1:2]).mean(axis=1), 0.5, atol=0.04)
+    for row, region in enumerate(model.predict_hdr(X, 0.8)):
+        ends = family.cdf(region.reshape(-1, 1, 1), eta[:, row], draws["cv"])
+        below = (draws["weights"] * ends).sum(axis=2).mean(axis=1)
+        assert np.diff(below.reshape(-1, 2), axis=1).sum() == pytest.approx(0.8, abs=5e-3)
+    apart = np.abs(sample - np.random.default_rng(1).permuted(sample, axis=1)).mean(axis=1)
+    expected = np.abs(sample - y[:, None]).mean(axis=1) - 0.5 * apart
+    np.testing.assert_allclose(model.crps(X, y), expected, rtol=0.05, atol=0.05)
 
 
 def test_is_a_family_like_the_others(toy, fits):

@@ -13,7 +13,7 @@ from numba.extending import overload
 
 from ..._kernels.compile import PART, inlined, part
 from ..._kernels.product_kernels import add_moments, predict_lines
-from ..._kernels.stage_kernels import add_log, log_sum_exp, normalise
+from ..._kernels.stage_kernels import add_log, log_softmax, log_sum_exp, normalise
 from ..._kernels.vector_kernels import BLOCK, EXACT, dot
 from .block_kernels import absent, absent_fields, add_block, size_of
 
@@ -55,20 +55,6 @@ def membership_buffers(observations, K, S):
     )
 
 
-@part
-def _log_softmax(logits, out):
-    """Log weights (K,) from logits (K, 1)."""
-    K = logits.shape[0]
-    top = logits[0, 0]
-    for k in range(K):
-        top = max(top, logits[k, 0])
-    norm = 0.0
-    for k in range(K):
-        norm += np.exp(logits[k, 0] - top)
-    for k in range(K):
-        out[k] = logits[k, 0] - top - np.log(norm)
-
-
 def constant_weights(gating, logits, out):
     """Log weights (S, K) of every draw, where they are constant."""
     raise NotImplementedError
@@ -79,11 +65,11 @@ def _constant_weights(gating, logits, out):
     if not absent(gating):
         return lambda gating, logits, out: None
     if logits.ndim == 2:
-        return lambda gating, logits, out: _log_softmax(logits, out[0])
+        return lambda gating, logits, out: log_softmax(logits[:, 0], out[0])
 
     def of_draws(gating, logits, out):
         for s in range(out.shape[0]):
-            _log_softmax(logits[s], out[s])
+            log_softmax(logits[s, :, 0], out[s])
 
     return of_draws
 

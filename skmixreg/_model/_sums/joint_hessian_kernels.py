@@ -1,8 +1,8 @@
 """The reduction JointHessian: weights that depend on columns, or units that are groups of rows.
 
 A unit enters through the derivatives u_k of the log density of component k, summed over its rows,
-and of its logit: (1, gating columns).  They are kept for a block of units; then sums of products
-are as in `skmixreg._model._sums.hessian_kernels`.
+and of its logit: (1, gating columns).  They are kept for a block of units; the Hessian sums
+``(r_k (k == q) - r_k r_q) u_k u_q'`` over units and, for k == q, r_k times second derivatives.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ from .driver_kernels import (
     stage,
 )
 from .gradient_kernels import add_scores
-from .hessian_kernels import place_in_raw, set_symmetric, softmax_curvature
 
 
 class JointHessian(NamedTuple):
@@ -83,6 +82,30 @@ def joint_hessian_buffers(raw, n):
         np.zeros((K, K, M, M)),
         np.zeros((K, K, Q, Q)),
     )
+
+
+@part
+def place_in_raw(k, j, K, Q, P, E):
+    """Where coordinate j of component k, of (logits, line, extra), stands in a raw vector."""
+    if j < Q:
+        return k * Q + j
+    if j < Q + P:
+        return K * Q + k * P + (j - Q)
+    return K * (Q + P) + k * E + (j - Q - P)
+
+
+@part
+def set_symmetric(matrix, m, i, j, value):
+    """Set an element of a flat (m, m) matrix and its mirror image."""
+    matrix[i * m + j] = value
+    matrix[j * m + i] = value
+
+
+@part
+def softmax_curvature(log_weights, total_weight, k, q):
+    """Minus the second derivative of the sum of log weights in two constant logits."""
+    weight = total_weight * np.exp(log_weights[0, k])
+    return weight * ((1.0 if k == q else 0.0) - np.exp(log_weights[0, q]))
 
 
 @part

@@ -8,17 +8,16 @@ work but are compiled anew.  Derivatives are those in raw parameters, the softma
 from __future__ import annotations
 
 import numpy as np
-from numba.extending import overload
 
-from ..._kernels.compile import PART, compiled
+from ..._kernels.compile import compiled
 from ..._kernels.product_kernels import flat_cross_products
 from ..._kernels.vector_kernels import BLOCK
-from .block_kernels import absent_fields, number_of_lines
+from .block_kernels import number_of_lines
 from .complete_kernels import Moments, complete_buffers, flatten_complete, flatten_gate
 from .driver_kernels import buffers, run
 from .gate_kernels import finish_gate_scores
 from .gradient_kernels import Value, flatten_gradient, gradient_buffers
-from .hessian_kernels import Hessian, flatten_hessian, hessian_buffers
+from .hessian_kernels import plain_hessian
 from .joint_hessian_kernels import flatten_joint_hessian, joint_hessian_buffers
 
 
@@ -49,31 +48,21 @@ def log_likelihood_gradient(start, stop, observations, raw, model):
     return out
 
 
-def _hessian_work(observations, raw, n):
-    """Buffers of the reduction that serves."""
-    raise NotImplementedError
-
-
-@overload(_hessian_work)
-def _some_hessian_work(observations, raw, n):
-    if {"units", "gating"} <= absent_fields(observations):
-        return lambda observations, raw, n: hessian_buffers(raw, n)
-    return lambda observations, raw, n: joint_hessian_buffers(raw, n)
-
-
-def _flatten(work, log_weights, out):
-    """The Hessian in raw parameters from the sums of either reduction."""
-    raise NotImplementedError
-
-
-@overload(_flatten, jit_options=PART)
-def _flatten_some(work, log_weights, out):
-    if work.instance_class is Hessian:
-        return lambda work, log_weights, out: flatten_hessian(work, log_weights, out)
-    return lambda work, log_weights, out: flatten_joint_hessian(work, log_weights, out)
-
-
 @compiled
+def joint_hessian(start, stop, observations, raw, model):
+    """As `log_likelihood_hessian`, whatever the observations have."""
+    work = joint_hessian_buffers(raw, number_of_lines(raw.line, model.background))
+    parts = buffers(observations, raw, 1)
+    run(start, stop, observations, raw, model, work, parts)
+    log_weights = parts.membership.log_weights
+    finish_gate_scores(observations, log_weights, work.counts, work.gate)
+    m = raw.logits.size + raw.line.size + raw.extra.size
+    out = np.empty(1 + m + m * m)
+    flatten_gradient(work.value, work.gate, work.line, work.extra, out)
+    flatten_joint_hessian(work, log_weights, out[1 + m :])
+    return out
+
+
 def log_likelihood_hessian(start, stop, observations, raw, model):
     """Weighted log-likelihood, its gradient and its Hessian.
 
@@ -82,16 +71,11 @@ def log_likelihood_hessian(start, stop, observations, raw, model):
     ndarray of shape (1 + m + m * m,)
         The result of `log_likelihood_gradient`, then the Hessian in the same coordinates.
     """
-    work = _hessian_work(observations, raw, number_of_lines(raw.line, model.background))
-    parts = buffers(observations, raw, 1)
-    run(start, stop, observations, raw, model, work, parts)
-    log_weights = parts.membership.log_weights
-    finish_gate_scores(observations, log_weights, work.counts, work.gate)
-    m = raw.logits.size + raw.line.size + raw.extra.size
-    out = np.empty(1 + m + m * m)
-    flatten_gradient(work.value, work.gate, work.line, work.extra, out)
-    _flatten(work, log_weights, out[1 + m :])
-    return out
+    stages = (
+        observations.units, observations.gating, observations.allowed, model.background,
+    )  # fmt: skip
+    kernel = plain_hessian if all(a is None for a in stages) else joint_hessian
+    return kernel(start, stop, observations, raw, model)
 
 
 @compiled
