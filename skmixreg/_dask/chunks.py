@@ -195,7 +195,7 @@ def own_parameters(parameters: Sequence[Any]) -> list[Any]:
 
 def _own(value: Any) -> Any:
     if isinstance(value, Raw):
-        return Raw(*(_own(part) for part in value))
+        return value.copied()
     return np.array(value, order="C") if isinstance(value, np.ndarray) else value
 
 

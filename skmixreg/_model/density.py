@@ -40,8 +40,9 @@ class LogPosterior:
 
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """Log posterior density at one vector and its gradient, shape (d,)."""
-        flat = self._sum(row_kernels.log_likelihood_gradient, self.layout.expand(theta))
-        value, gradient = self._log_prior_gradient(theta)
+        raw = self.layout.expand(theta)
+        flat = self._sum(row_kernels.log_likelihood_gradient, raw)
+        value, gradient = self._log_prior_gradient(theta, raw.log_weights)
         gradient += self.layout.contract(flat[1:])
         return value + float(flat[0]), gradient
 
@@ -95,22 +96,22 @@ class LogPosterior:
 
     def prior_terms(self, theta: Array) -> tuple[float, Array, Array]:
         """Log prior, gradient and Hessian at one vector."""
-        value, gradient = self._log_prior_gradient(theta)
+        log_weights = self.layout.expand(theta).log_weights
+        value, gradient = self._log_prior_gradient(theta, log_weights)
         diagonal = np.zeros(self.size)
         for where, prior in self._blocks:
             diagonal[where] = prior.terms(theta[where])[2]
         hessian = np.diag(diagonal)
         K, c = self.layout.n_components, self.problem.priors.weight_concentration
-        weights = np.exp(self.layout.expand(theta).log_weights)
+        weights = np.exp(log_weights)
         basis, where = self.layout.gating_basis, self._gating
         hessian[where, where] = (
             -c * K * basis.T @ (np.diag(weights) - np.outer(weights, weights)) @ basis
         )
         return value, gradient, hessian
 
-    def _log_prior_gradient(self, theta: Array) -> tuple[float, Array]:
+    def _log_prior_gradient(self, theta: Array, log_weights: Array) -> tuple[float, Array]:
         K, c = self.layout.n_components, self.problem.priors.weight_concentration
-        log_weights = self.layout.expand(theta).log_weights
         gradient = np.empty(self.size)
         value = self._gating_constant + c * log_weights.sum()
         gradient[self._gating] = c * (1.0 - K * np.exp(log_weights)) @ self.layout.gating_basis

@@ -290,8 +290,3 @@ class Layout:
             return np.empty((L, 0), dtype=np.intp)
         starts = np.array([self.table[name].where.start for name in self.extras], dtype=np.intp)
         return starts + np.arange(L, dtype=np.intp)[:, None]
-
-    def extra_coordinates(self) -> NDArray[np.intp]:
-        """Positions in theta of all extras, shared ones once."""
-        parts = [np.arange(self.size)[self.table[name].where] for name in self.extras]
-        return np.concatenate([*parts, np.empty(0, dtype=np.intp)]).astype(np.intp)

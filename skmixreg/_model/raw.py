@@ -54,6 +54,10 @@ class Raw(NamedTuple):
         order = np.broadcast_to(order, self.logits.shape[:-1])[..., None]
         return Raw(*(np.take_along_axis(part, order, -2) for part in self))
 
+    def copied(self) -> Raw:
+        """Arrays that a kernel may change, of the one memory layout that it is compiled for."""
+        return Raw(*(np.array(part, order="C") for part in self))
+
     def flat(self) -> Array:
         """One vector, in the order of the kernels: (..., m)."""
         lead = self.logits.shape[:-2]

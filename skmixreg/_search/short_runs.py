@@ -31,7 +31,7 @@ class ShortRuns:
         # The runs leave constants of the prior out.
         theta = np.zeros(problem.layout.size)
         own = log_prior_kernel if problem.family.conjugate else scoring_log_prior
-        at = writeable(problem.layout.expand(theta))
+        at = problem.layout.expand(theta).copied()
         self._constant = float(density.log_prior(theta)) - own(at, *self._priors)
 
     @property
@@ -52,7 +52,7 @@ class ShortRuns:
             Residual sd from which to anneal, on the working scale; 0 for none.
         """
         problem = self.problem
-        raw = writeable(start)
+        raw = start.copied()
         observations = problem.rows.observations
         if problem.family.conjugate:
             objective, _ = run_em(
@@ -66,8 +66,3 @@ class ShortRuns:
                 TOLERANCE, power, ANNEALING_ITERATIONS,
             )  # fmt: skip
         return raw, objective + self._constant
-
-
-def writeable(raw: Raw) -> Raw:
-    """Arrays that a kernel may change, of the one memory layout that it is compiled for."""
-    return Raw(*(np.array(part, order="C") for part in raw))

@@ -9,7 +9,7 @@ from skmixreg._model.problem import Problem
 from skmixreg._model.raw import Raw
 from skmixreg._search.newton import polish
 from skmixreg._search.scoring_em_kernels import run_scoring_em
-from skmixreg._search.short_runs import ShortRuns, writeable
+from skmixreg._search.short_runs import ShortRuns
 from skmixreg.families import FAMILIES
 
 
@@ -43,7 +43,7 @@ def test_objective_is_the_log_posterior_and_never_falls(family, fit_intercept):
     problem = problem_of(family, fit_intercept=fit_intercept)
     density = LogPosterior(problem)
     for seed in range(3):
-        raw = writeable(start_of(problem, seed))
+        raw = start_of(problem, seed).copied()
         shift, before = None, -np.inf
         for _ in range(15):
             theta = problem.layout.collapse(Raw(*(part.copy() for part in raw)))
@@ -60,7 +60,7 @@ def test_objective_is_the_log_posterior_and_never_falls(family, fit_intercept):
 @pytest.mark.parametrize("family", ["gaussian", "poisson"])
 def test_ends_at_a_mode(family, power):
     problem = problem_of(family)
-    raw = writeable(start_of(problem, 1))
+    raw = start_of(problem, 1).copied()
     _, done = climb(problem, raw, 2000, power=power)
     assert done < 2000
     theta = problem.layout.collapse(raw)

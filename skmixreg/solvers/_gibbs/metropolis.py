@@ -27,7 +27,7 @@ class MetropolisSweeps:
 
     def state(self, raw: Raw) -> Raw:
         """Arrays that sweeps change in place."""
-        return Raw(*(np.array(part, order="C") for part in raw))
+        return raw.copied()
 
     def raw(self, state: Raw) -> Raw:
         """The parameters of a state."""
