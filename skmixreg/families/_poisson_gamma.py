@@ -19,8 +19,7 @@ class PoissonGamma(Poisson):
 
     def _parameters(self, eta: Array, variance: Array) -> tuple[Array, Array]:
         """Mean and what its square is multiplied by in the variance."""
-        small = np.minimum(variance, 50.0)
-        return rate(eta + 0.5 * small), np.expm1(small)
+        return rate(eta + 0.5 * variance), np.expm1(variance)
 
     def log_density(self, y: Array, eta: Array, *extra: Array) -> Array:
         mean, alpha = self._parameters(eta, extra[0])

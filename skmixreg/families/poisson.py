@@ -35,7 +35,7 @@ class Poisson(Family):
     link = "log"
     support = Support(0.0, np.inf, low_inclusive=True)
     discrete = True
-    largest_predictor = float(np.log(1e15))  # further on counts are not exact numbers
+    largest_predictor = float(np.log(1e13))  # not far below the last whole number
     response_words = "counts (0, 1, 2, ...)"
     response_advice = "Use family='gaussian' for measurements."
 
@@ -93,8 +93,9 @@ class Poisson(Family):
         return out
 
     def widened(self, eta: Array, width: Array, *extra: Array) -> tuple[Family, list[Array], Array]:
-        # On the scale of the predictor the Poisson noise has the variance 1 / mean.
-        added = np.maximum(width**2 - 1.0 / rate(eta), 0.0)
+        # On the scale of the predictor the Poisson noise has the variance 1 / mean.  No error is
+        # wider than a factor of e: some hundred draws overlap as it is, and tails stay short.
+        added = np.maximum(np.minimum(width, 1.0) ** 2 - 1.0 / rate(eta), 0.0)
         from ._poisson_gamma import PoissonGamma
 
         return PoissonGamma(), [added], added

@@ -93,7 +93,7 @@ def test_stencils_are_exact_for_polynomials():
     polynomial = np.polynomial.Polynomial([1, 2, 3, -1, 0.5, 0.2, -0.1, 0.03])
     nodes = np.arange(8) - 3.5
     for step in (2.0, 7.0, 1000.0):
-        for cell, weights in enumerate(stencils(step)):
+        for cell, weights in enumerate(stencils(np.array(step))):
             counts = nodes[cell] + np.arange(1, step + 1) / step
             expected = polynomial(counts).sum()
             np.testing.assert_allclose(weights @ polynomial(nodes), expected, rtol=1e-9)
@@ -211,3 +211,22 @@ def test_a_family_of_a_users_own(means, spread):
         count_regions.highest_probability_sets(own, 0.9)[0],
         count_regions.highest_probability_sets(mixture, 0.9)[0],
     )
+
+
+@pytest.mark.parametrize("spread", [0.3, 5.0, 30.0])
+def test_terms_of_very_different_widths_and_at_the_end_of_the_counts(spread):
+    # Means up to the largest: some terms stop there, as wide as a Poisson count, others are wide.
+    mixture = mixtures([1.0, 3e12], spread, rows=3)
+    lattice = CountLattice(mixture)
+    assert len(lattice.y) < 3 * 20_000
+    assert lattice.y.max() <= 2.0**53
+    np.testing.assert_allclose(np.bincount(lattice.row, lattice.mass), 1.0, atol=1e-6)
+    levels = np.array([0.05, 0.5, 0.95])
+    for i, found in enumerate(count_regions.quantiles(mixture, levels)):
+        row = np.full(3, i)
+        assert (mixture.cdf(found, row) >= levels - 1e-9).all()
+        assert (mixture.cdf(found - 1.0, row) < levels + 1e-9).all()
+    for region in count_regions.highest_probability_sets(mixture, 0.9):
+        row = np.zeros(len(region), dtype=int)
+        mass = mixture.cdf(region[:, 1], row) - mixture.cdf(region[:, 0] - 1.0, row)
+        assert mass.sum() == pytest.approx(0.9, abs=1e-3)

@@ -1,8 +1,9 @@
 """Probabilities of counts, row by row, at no more counts than their shape asks for.
 
-A row's counts are cut into runs of evenly spaced nodes, on both sides of every power of two.  Steps
-are an eighth of the smallest standard deviation among the terms that reach there, and 1 where that
-is little: there every count is a node.  Between nodes of wider steps sums over counts are those of
+A row's counts are cut into runs of evenly spaced nodes, between powers of two and, where terms of
+very different widths meet, halfway between these, and so on.  Steps are an eighth of the smallest
+standard deviation among the terms that reach there, and 1 where that is little: there every count
+is a node.  Between nodes of wider steps sums over counts are those of
 the polynomial of degree 7 through eight nodes, by the formula of Euler and Maclaurin, which is
 exact for it: sums have errors of about 1e-10 of the mass.
 """
@@ -10,7 +11,7 @@ exact for it: sums have errors of about 1e-10 of the mass.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -23,8 +24,10 @@ from .row_mixtures import RowMixtures
 PER_SD = 8.0  # nodes per standard deviation
 REACH = 8.0  # standard deviations around every term
 FIRST_EDGE = 64.0
+MOST_CELLS = 256  # of a run
 MISSING = 1e-8  # mass outside of all runs that calls for more reach
 DOUBLINGS = 6
+LARGEST_COUNT = 2.0**53  # further on whole numbers are not exact
 STENCIL = 8
 _EULER_MACLAURIN = ((1, 1.0 / 12.0), (3, -1.0 / 720.0), (5, 1.0 / 30240.0))
 
@@ -99,8 +102,9 @@ class CountLattice:
         if len(kept) > 1:
             self._set(_Runs.joined(kept))
         self.starts = np.searchsorted(self.row, np.arange(n + 1))
-        sums = np.concatenate([[0.0], np.cumsum(self.mass)])
-        self.cdf = np.minimum(sums[1:] - sums[self.starts[self.row]], 1.0)
+        self.cdf = np.empty(len(self.mass))
+        for a, b in pairwise(self.starts):
+            self.cdf[a:b] = np.minimum(np.cumsum(self.mass[a:b]), 1.0)
 
     def _set(self, runs: Any) -> None:
         self.row: NDArray[np.intp]
@@ -126,7 +130,7 @@ class CountLattice:
         cell = wide - self._begin[wide] - 1
         start = np.clip(cell - 3, 0, self._nodes[wide] - STENCIL)
         steps, which = np.unique(self.step[wide], return_inverse=True)
-        weights = np.stack([stencils(float(step)) for step in steps])
+        weights = stencils(steps)
         index = (self._begin[wide] + start)[:, None] + np.arange(STENCIL)
         out[wide] = (values[index] * weights[which, cell - start]).sum(axis=1)
         return out
@@ -137,24 +141,42 @@ def _runs(
 ) -> _Runs:
     """Runs that cover all terms of every row."""
     support = mixtures.family.support
-    low = np.maximum(np.floor(mean - reach * sd - 4.0), support.low)
-    high = np.minimum(np.ceil(mean + reach * sd + 12.0), support.high)
-    edges = [-np.inf if support.low < 0.0 else 0.0, FIRST_EDGE]
+
+    def bounds(reach: float) -> tuple[Array, Array]:
+        return (
+            np.maximum(np.floor(mean - reach * sd - 4.0), support.low),
+            np.minimum(np.ceil(mean + reach * sd + 12.0), min(support.high, LARGEST_COUNT)),
+        )
+
+    low, high = bounds(reach)
+    # Far in the tail of a term the steps are those of the terms that are at home there.
+    near_low, near_high = bounds(REACH)
+    edges = [min(low.min(initial=0.0), 0.0), FIRST_EDGE]
     while edges[-1] <= high.max(initial=0.0):
         edges.append(2.0 * edges[-1])
     parts: list[_Runs] = []
     middle = np.zeros(len(mean)) if breaks is None else breaks
     # Terms that hold nothing need no nodes.
     heavy = mixtures.weights > 1e-15
-    for left, right in pairwise(edges):
-        there = (low < right) & (high >= left) & heavy
-        rows = np.flatnonzero(there.any(axis=1))
+    ranges = [(left, right, np.arange(len(mean))) for left, right in pairwise(edges)]
+    while ranges:
+        left, right, rows = ranges.pop()
+        there = (low[rows] < right) & (high[rows] >= left) & heavy
+        some = there.any(axis=1)
+        rows, there = rows[some], there[some]
         if not len(rows):
             continue
-        there = there[rows]
         a = np.maximum(np.where(there, low[rows], np.inf).min(axis=1), left)
         b = np.minimum(np.where(there, high[rows], -np.inf).max(axis=1), right - 1.0)
-        h = np.floor(np.where(there, sd[rows], np.inf).min(axis=1) / PER_SD)
+        near = there & (near_low[rows] < right) & (near_high[rows] >= left)
+        near |= ~near.any(axis=1, keepdims=True) & there
+        h = np.maximum(np.floor(np.where(near, sd[rows], np.inf).min(axis=1) / PER_SD), 1.0)
+        # A narrow term asks for short steps where it is, not in the whole range.
+        halved = b - a > MOST_CELLS * h
+        if halved.any():
+            half = np.floor(0.5 * (left + right))
+            ranges += [(left, half, rows[halved]), (half, right, rows[halved])]
+            rows, a, b, h = rows[~halved], a[~halved], b[~halved], h[~halved]
         at = middle[rows]
         parts += _cut(rows, a, np.minimum(b, at - 1.0), h)
         parts += _cut(rows, np.maximum(a, at), b, h)
@@ -175,25 +197,29 @@ def _cut(row: NDArray[np.intp], a: Array, b: Array, step: Array) -> list[_Runs]:
         a = a + cells * step + 1.0
 
 
-@lru_cache(maxsize=4096)
-def stencils(step: float) -> Array:
-    """Weights (7, 8) of eight nodes in the sum over the counts of each cell between them.
+@cache
+def _parts() -> Array:
+    """Matrices (5, 7, 8) of which the stencils of a step h are a sum, times h^(1, 0, -1, -3, -5).
+
+    The sum over the counts of a cell is h times the integral, half the difference between both
+    ends, and differences of the odd derivatives.
+    """
+    nodes = np.arange(STENCIL) - 3.5
+    moments = np.empty((5, STENCIL - 1, STENCIL))
+    for d in range(STENCIL):
+        power = np.polynomial.Polynomial.basis(d)
+        parts = [power.integ(), 0.5 * power]
+        parts += [factor * power.deriv(order) for order, factor in _EULER_MACLAURIN]
+        moments[:, :, d] = [np.diff(part(nodes)) for part in parts]
+    inverse = np.linalg.inv(nodes[None, :] ** np.arange(STENCIL)[:, None])
+    return moments @ inverse.T
+
+
+def stencils(step: Array) -> Array:
+    """Weights (..., 7, 8) of eight nodes in the sum over the counts of each cell between them.
 
     Those of a cell are the ``step`` counts up to and with its right end.
     """
-    powers = np.arange(STENCIL)
-    nodes = np.arange(STENCIL) - 3.5
-    moments = np.empty((STENCIL - 1, STENCIL))
-    for cell in range(STENCIL - 1):
-        left, right = nodes[cell], nodes[cell + 1]
-        for d in powers:
-            polynomial = np.polynomial.Polynomial.basis(int(d))
-            integral = polynomial.integ()
-            value = step * (integral(right) - integral(left))
-            value += 0.5 * (polynomial(right) - polynomial(left))
-            for order, factor in _EULER_MACLAURIN:
-                slope = polynomial.deriv(order)
-                value += factor * (slope(right) - slope(left)) / step**order
-            moments[cell, d] = value
-    weights: Array = np.linalg.solve(nodes[None, :] ** powers[:, None], moments.T).T
-    return weights
+    powers = step[..., None] ** np.array([1.0, 0.0, -1.0, -3.0, -5.0])
+    out: Array = np.einsum("...e,ecq->...cq", powers, _parts())
+    return out

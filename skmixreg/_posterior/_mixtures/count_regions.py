@@ -9,13 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from ..._support.arrays import Array
-from .count_lattice import CountLattice
+from .count_lattice import LARGEST_COUNT, CountLattice
 from .row_mixtures import RowMixtures
 
 MOST_EXTRA = 64  # counts looked at on either side of an end
 SETTLED = 1e-7  # a mass is hit to this, or to some counts
 ROUNDING = 1e-14  # of a sum of probabilities, which is not worth another count
-LARGEST_COUNT = 2.0**53
 
 
 def quantiles(mixtures: RowMixtures, levels: Array) -> Array:

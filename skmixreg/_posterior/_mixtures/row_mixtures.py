@@ -136,13 +136,14 @@ class RowMixtures:
         if widened is None or not widened[2].any():
             return
         self.family, self.extra, added = widened
-        added = added.reshape(eta.shape)
+        added = added.reshape(eta.shape).copy()  # extras may be the same array
         for member, share in zip(members, shares, strict=True):
             mean_added = (share * added[:, member]).sum(axis=1, keepdims=True)
             added[:, member] = mean_added
         ratio = added / np.maximum(variance, np.finfo(float).tiny)
         shrunk = np.sqrt(np.maximum(1.0 - ratio, 0.0))
-        self.eta = (centre + shrunk * (eta - centre)).reshape(self.eta.shape)
+        moved = np.where(added > 0.0, centre + shrunk * (eta - centre), eta)
+        self.eta = moved.reshape(self.eta.shape)
 
     def cdf(self, y: Array, row: NDArray[np.intp]) -> Array:
         """Distribution function at points ``y`` of rows ``row``, both of shape (m,)."""

@@ -78,7 +78,7 @@ def mixture_probabilities(y, row, eta, variance, weights):
             last = i
             any_wide = False
             for m in range(M):
-                v = min(variance[i, m], 50.0)
+                v = variance[i, m]
                 alpha[m] = math.expm1(v)
                 mean[m] = math.exp(eta[i, m] + 0.5 * v)
                 own[m] = 0.0 if v > 0.0 else weights[m]
