@@ -153,13 +153,19 @@ if NullCache is not None:
 
 
 # Counting references takes, at each call of a part, as long as a few rows.
-PART = {
+PART: dict[str, Any] = {
     "_nrt": False,
     "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
     "nogil": True,
     "error_model": "numpy",
 }
+INNER: dict[str, Any] = {}
+with suppress(ImportError):  # private names
+    from .linked import PartCompiler
+
+    INNER["pipeline_class"] = PartCompiler
+PART |= INNER
 
 
 def compiled(function: Callable[..., Any] | None = None, *, fastmath: Collection[str] = ()) -> Any:
@@ -176,7 +182,10 @@ def compiled(function: Callable[..., Any] | None = None, *, fastmath: Collection
     """
     if function is None:
         return lambda function: compiled(function, fastmath=fastmath)
-    return _compiled(function, {"nogil": True, "error_model": "numpy"}, fastmath)
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    if function.__name__.startswith("_"):
+        options |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, **INNER}
+    return _compiled(function, options, fastmath)
 
 
 def part(function: Callable[..., Any] | None = None, *, fastmath: Collection[str] = ()) -> Any:

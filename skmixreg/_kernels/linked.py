@@ -1,0 +1,53 @@
+"""Parts of kernels as code that is only linked, never made into machine code by itself.
+
+numba optimises every function with all that it calls and makes machine code of it, so that a
+function five calls below a kernel goes through LLVM six times.  Parts are called by kernels
+alone: their code waits, as it was lowered, for the kernel that it is linked into, which LLVM
+optimises once as a whole.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from types import SimpleNamespace
+from typing import Any
+
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler
+
+
+def _refuse(*arguments: Any) -> None:
+    raise TypeError("parts of kernels are called by kernels alone")
+
+
+# What Python calls; numba would leave a null pointer.
+_REFUSAL = ctypes.PYFUNCTYPE(ctypes.py_object, *3 * [ctypes.c_void_p])(_refuse)
+
+
+class LinkedLibrary(JITCodeLibrary):
+    """Code of one function, to be linked into others."""
+
+    def get_pointer_to_function(self, name: str) -> Any:
+        return ctypes.cast(_REFUSAL, ctypes.c_void_p).value
+
+    @property
+    def codegen(self) -> Any:
+        # The kernel brings environments of what it is linked with.
+        return SimpleNamespace(set_env=lambda *_: None)
+
+    def _optimize_final_module(self) -> None:
+        pass
+
+    def _finalize_final_module(self) -> None:
+        self._finalize_dynamic_globals()
+        self._verify_declare_only_symbols()
+        self._finalized = True
+
+
+class PartCompiler(Compiler):
+    """numba's compiler, which leaves the last step to whoever links the part."""
+
+    def define_pipelines(self) -> Any:
+        state = self.state
+        state.library = LinkedLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        return super().define_pipelines()
