@@ -18,6 +18,7 @@ from .._model import resolution
 from .._model.design import Design, Standardisation
 from .._model.observations import Observations
 from .._model.rows import HeldRows, Rows
+from .._model.whitening import Products
 from .._support.arrays import Array
 from ..families._base import Family
 from . import chunks
@@ -114,6 +115,9 @@ class ChunkedData:
         """The affine map of `Design.fit`, and the rows after it."""
         totals = np.array([chunk.total_weight for chunk in self.summaries])
         design = Design.from_moments(self.moments, totals, family, fit_intercept, given)
+        if design.wants_products(given):
+            products = Products.total(self.store.collect(chunks.products, design))
+            design = design.mapped(products, self.moments, totals, given)
         rows = ChunkRows(self.store.transform(chunks.standardise, design, family), self.summaries)
         self.store.close()
         return design, rows

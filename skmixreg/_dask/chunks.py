@@ -19,6 +19,7 @@ from .._model.design import Design, column_moments
 from .._model.observations import Observations
 from .._model.raw import Raw
 from .._model.resolution import Values, values_of
+from .._model.whitening import Products
 from .._support.arrays import Array
 from ..families._base import Family
 
@@ -159,6 +160,11 @@ def _summary(n_rows: int, weights: Array | None) -> Summary:
 def known(part: Part, each: None) -> tuple[Summary, Array]:
     """The summary and the moments of a chunk."""
     return part.summary, part.moments
+
+
+def products(part: Part, each: None, design: Design) -> Products:
+    """What the prior of slopes needs to know of the chunk."""
+    return Products.of(design.columns(part.X), design.bounded(part.y), part.weights)
 
 
 def standardise(part: Part, each: None, design: Design, family: Family) -> Observations:

@@ -63,7 +63,9 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
             )
             # An overflow is a proposal far out, whose density is zero and its logarithm -inf.
             with one_blas_thread(), np.errstate(over="ignore"):
-                problem = self._problem(X, y, weights, family, priors, n_threads)
+                problem = self._problem(
+                    X, y, weights, family, priors, n_threads, own_column=solver.own_column
+                )
                 with problem.rows:
                     modes, draws = solver.solve(
                         problem,
@@ -146,12 +148,15 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
         priors: NumericPriors,
         n_threads: int = 1,
         standardisation: Standardisation | None = None,
+        own_column: int | None = None,
     ) -> Problem:
         first = standardisation is None
         if first:
             standardisation = parameters.resolve_standardisation(
                 self.priors, X.shape[1], bool(self.fit_intercept)
             )
+            if own_column is not None and own_column < X.shape[1]:
+                standardisation = standardisation._replace(x_axis=own_column)
         problem = Problem.from_data(
             HeldData(X, y, weights, n_threads) if isinstance(X, np.ndarray) else X,
             family=family,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from .._support.arrays import Array
 from ..families._base import Family
 from .raw import Raw
+from .whitening import Products, applied, prior_map
 
 # Its square, a variance, is a floating point number still, and so is that of its inverse.
 LARGEST = 1e150
@@ -56,17 +57,26 @@ class Standardisation(NamedTuple):
     ----------
     x_location, x_scale : ndarray of shape (p,) or None
     y_location, y_scale : float or None
+    x_whitening : ndarray of shape (r, p), bool or None
+        The map of columns after these; True is whitened columns, False none.  None is the rule of
+        `whitening` where locations and scales are those of the data, and none where they are given.
+    x_axis : int or None
+        A column whose slope has a standardised slope of its own.
     """
 
     x_location: Array | None = None
     x_scale: Array | None = None
     y_location: float | None = None
     y_scale: float | None = None
+    x_whitening: Array | bool | None = None
+    x_axis: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Design:
     """Affine map between the user's units and the standardised ones.
+
+    Standardised columns are ``x_map @ (x - x_mean) / x_scale``.
 
     Parameters
     ----------
@@ -79,6 +89,8 @@ class Design:
         Whether the response itself is standardised.
     extra_units : tuple of bool, default=(True,)
         Which extra parameters of the family grow with the response.
+    x_map : ndarray of shape (r, p) or None, default=None
+        See `whitening`; None is the identity.
     """
 
     x_mean: Array
@@ -88,6 +100,7 @@ class Design:
     fit_intercept: bool
     scales_response: bool = True
     extra_units: tuple[bool, ...] = (True,)
+    x_map: Array | None = None
 
     @classmethod
     def fit(
@@ -98,16 +111,29 @@ class Design:
         family: Family,
         fit_intercept: bool,
         given: Standardisation | None = None,
-    ) -> Design:
+    ) -> tuple[Design, Array]:
         """Weighted means and standard deviations (root mean squares without an intercept).
+
+        Returns
+        -------
+        Design
+        ndarray of shape (r, n)
+            The standardised columns.
 
         Raises
         ------
         ValueError
             If slopes or intercepts could leave the range of floating point numbers.
         """
-        moments = column_moments(X, y, weights)[None]
-        return cls.from_moments(moments, np.array([weights.sum()]), family, fit_intercept, given)
+        moments, total = column_moments(X, y, weights)[None], np.array([weights.sum()])
+        design = cls.from_moments(moments, total, family, fit_intercept, given)
+        columns = design.columns(X)
+        if design.wants_products(given):
+            products = Products.of(columns, design.bounded(y), weights)
+            design = design.mapped(products, moments, total, given)
+            if design.x_map is not None:
+                columns = applied(design.x_map, columns)
+        return design, columns
 
     @classmethod
     def from_moments(
@@ -139,24 +165,76 @@ class Design:
             y_scale = 1.0
         _check_range(location[:-1], x_scale, y_scale)
         units = tuple(extra.in_units_of_y for extra in family.extras)
+        known = given.x_whitening if isinstance(given.x_whitening, np.ndarray) else None
         return cls(
             location[:-1], x_scale, float(location[-1]), y_scale, fit_intercept, scales_response,
-            units,
+            units, known,
         )  # fmt: skip
+
+    def wants_products(self, given: Standardisation | None) -> bool:
+        """Whether columns are mapped as their `Products` say."""
+        given = given or Standardisation()
+        if len(self.x_mean) == 0 or isinstance(given.x_whitening, np.ndarray):
+            return False
+        if given.x_whitening is None:
+            return given.x_location is None and given.x_scale is None
+        return given.x_whitening
+
+    def mapped(
+        self, products: Products, moments: Array, totals: Array, given: Standardisation | None
+    ) -> Design:
+        """The same with the map that `whitening.prior_map` gives."""
+        given = given or Standardisation()
+        share = 0.0 if given.x_whitening else None
+        noise = np.finfo(float).eps * moments[:, 0, :-1].max(axis=0) / self.x_scale
+        total = float(totals.sum())
+        return replace(self, x_map=prior_map(products, total, noise, share, given.x_axis))
 
     @property
     def standardisation(self) -> Standardisation:
         """The same for other rows."""
-        return Standardisation(self.x_mean, self.x_scale, self.y_mean, self.y_scale)
+        whitening = False if self.x_map is None else self.x_map
+        return Standardisation(self.x_mean, self.x_scale, self.y_mean, self.y_scale, whitening)
+
+    @property
+    def n_directions(self) -> int:
+        """Standardised columns r."""
+        return len(self.x_mean if self.x_map is None else self.x_map)
 
     def columns(self, X: Array) -> Array:
-        """Standardised columns, feature-major: (p, n), C-contiguous."""
+        """Standardised columns, feature-major: (r, n), C-contiguous."""
         out = np.ascontiguousarray(X.T, dtype=np.float64)
         if np.shares_memory(out, X):
             out = out.copy()
         out -= self.x_mean[:, None]
         out /= self.x_scale[:, None]
-        return out
+        return out if self.x_map is None else applied(self.x_map, out)
+
+    def standardised(self, X: Array) -> Array:
+        """Standardised columns of rows: (n, r)."""
+        out: Array = (X - self.x_mean) / self.x_scale
+        return out if self.x_map is None else out @ self.x_map.T
+
+    def of_standardised(self, Z: Array) -> Array:
+        """Rows in the user's units, (n, p), with these standardised columns (n, r)."""
+        if self.x_map is not None:
+            Z = Z @ np.linalg.pinv(self.x_map).T
+        return Z * self.x_scale + self.x_mean
+
+    def slopes(self, coef: Array) -> Array:
+        """Slopes (..., p) in the user's units, from standardised ones (..., r)."""
+        if self.x_map is not None:
+            coef = coef @ self.x_map
+        return coef * (self.y_scale / self.x_scale)
+
+    def standardised_slopes(self, coef: Array) -> Array:
+        """The way back from `slopes`, (..., r): of what they say of the rows."""
+        coef = coef * (self.x_scale / self.y_scale)
+        return coef if self.x_map is None else coef @ np.linalg.pinv(self.x_map)
+
+    def bounded(self, y: Array) -> Array:
+        """A response of order one, which tells columns apart."""
+        return self.target(y) if self.scales_response else np.log1p(np.abs(y)) - 1.0
 
     def target(self, y: Array) -> Array:
         """Standardised response, or a copy of one that is taken as it is."""
@@ -177,7 +255,7 @@ class Design:
 
     def to_user(self, raw: Raw) -> Raw:
         """Parameters in the user's units."""
-        coef = raw.coef * (self.y_scale / self.x_scale)
+        coef = self.slopes(raw.coef)
         intercept = self.y_mean + self.y_scale * raw.intercept - coef @ self.x_mean
         units = np.where(self.extra_units, np.log(self.y_scale), 0.0)
         return Raw(

@@ -33,12 +33,27 @@ class Priors(BaseEstimator):
     .. math::
 
         w &\sim \mathrm{Dirichlet}(c, \dots, c) \\
-        b_{0k} &\sim N(0, s_0^2), \qquad b_k \sim N(0, s_b^2 I) \\
+        b_{0k} &\sim N(0, s_0^2), \qquad b_k \sim N(0, s_b^2 C) \\
         p(\log \sigma_k) &= \exp\{-(f/\sigma_k)^2/2 - (\sigma_k/u)^2/2\} \, / \, K_0(f/u)
 
-    The last line says that sigma_k^2 follows the generalised inverse Gaussian distribution
-    GIG(0, 1/u^2, f^2) (Jorgensen 1982, eq. 2.2): flat in log(sigma) between the floor f and the
-    ceiling u, with Gaussian walls outside.  It is conditionally conjugate to the normal
+    With :math:`S` the mean of :math:`z z'` over the rows, z the standardised columns, and
+    :math:`r` its rank,
+
+    .. math::
+
+        C = (1 - t) \, S^+ / r + t I, \qquad
+        t = \min\Bigl\{1, \max\Bigl\{0, \frac{r / n - 0.2}{0.5 - 0.2}\Bigr\}\Bigr\} .
+
+    Up to one column for five rows, :math:`t = 0`, the prior is that of whitened columns: a line has
+    the variance :math:`s_b^2` at a row, on average, whatever the number of columns, and nothing
+    depends on how they are written: shifted, rotated, other levels of a factor, powers of a year.
+    A direction in which the rows do not spread has the slope 0, and so has a constant column.
+    With more than one column for two rows slopes of the columns as they are are independent,
+    since whitened ones would make every row a direction of its own.  With one column C = 1.
+
+    The last line of the prior says that sigma_k^2 follows the generalised inverse Gaussian
+    distribution GIG(0, 1/u^2, f^2) (Jorgensen 1982, eq. 2.2): flat in log(sigma) between the floor
+    f and the ceiling u, with Gaussian walls outside.  It is conditionally conjugate to the normal
     likelihood, keeps the density bounded when rows are tied or collinear, and has all moments.
 
     A family that takes the response as it is, as those of counts do, has the same priors on the
@@ -53,7 +68,8 @@ class Priors(BaseEstimator):
         c > 0.  With 1 every vector of weights is equally likely, and a spare component empties
         itself (Rousseau and Mengersen 2011: c below half the parameters of a component).
     coef_scale : float, default=2.5
-        s_b > 0, in standard deviations of y per standard deviation of a column.
+        s_b > 0, in standard deviations of y per standard deviation of a column, or of all whitened
+        columns together.
     intercept_scale : float, default=2.5
         s_0 > 0, in standard deviations of y; the intercept is the one at the mean of X.
     sigma_floor : float or None, default=None
@@ -76,11 +92,14 @@ class Priors(BaseEstimator):
     x_location, x_scale : float or array-like of shape (p,), default=None
         What is subtracted from the columns of X, and what they are divided by; None is their mean
         and standard deviation in the data.  With given numbers the prior does not depend on the
-        data, so that fits to different rows have one and the same prior.  Without an intercept
-        locations are 0.
+        data, so that fits to different rows have one and the same prior, and columns are not
+        whitened.  Without an intercept locations are 0.
     y_location, y_scale : float, default=None
         The same for y.  Of a response that is taken as it is, ``y_location`` is where the
         intercept is centred, on the scale of the link.
+    x_whitening : bool or array-like of shape (r, p), default=None
+        True whitens columns however few the rows are (t = 0), False never (t = 1).  A matrix T
+        is given: slopes have C = T'T.  None is the formula above.
 
     References
     ----------
@@ -102,6 +121,7 @@ class Priors(BaseEstimator):
         x_scale: ArrayLike | None = None,
         y_location: float | None = None,
         y_scale: float | None = None,
+        x_whitening: bool | ArrayLike | None = None,
     ):
         self.weight_concentration = weight_concentration
         self.coef_scale = coef_scale
@@ -112,6 +132,7 @@ class Priors(BaseEstimator):
         self.x_scale = x_scale
         self.y_location = y_location
         self.y_scale = y_scale
+        self.x_whitening = x_whitening
 
     def resolve(self) -> NumericPriors:
         """The numbers, checked; of y that is not known to be rounded.
@@ -161,6 +182,7 @@ class Priors(BaseEstimator):
         >>> whole = BayesianMixtureRegressor(solver="cavi", priors=priors)  # doctest: +SKIP
         """
         given = model.posterior_.design.standardisation._asdict()
+        del given["x_axis"]
         if self.sigma_floor is None:
             given["sigma_floor"] = model.posterior_.priors.sigma_floor
         return clone(self).set_params(**given)
@@ -175,9 +197,13 @@ class Priors(BaseEstimator):
             location is not 0 although there is no intercept.
         """
         values: dict[str, Any] = {}
-        for name in Standardisation._fields:
+        for name in set(Standardisation._fields) - {"x_axis"}:
             value = getattr(self, name)
-            if value is None:
+            if value is None or isinstance(value, (bool, np.bool_)):
+                values[name] = value if name == "x_whitening" else None
+                continue
+            if name == "x_whitening":
+                values[name] = _whitening(value, n_features)
                 continue
             shape = (n_features,) if name.startswith("x") else ()
             numbers = _numbers(value, shape)
@@ -194,6 +220,16 @@ class Priors(BaseEstimator):
                 )
             values[name] = numbers if shape else float(numbers)
         return Standardisation(**values)
+
+
+def _whitening(value: Any, n_features: int) -> Array:
+    matrix = _numbers(value, np.shape(value))
+    if matrix.ndim != 2 or matrix.shape[1] != n_features or not np.isfinite(matrix).all():
+        raise ValueError(
+            "Priors(x_whitening=...) must be True, False, None or a matrix of finite numbers with "
+            f"{n_features} columns, one per column of X, got {value!r}."
+        )
+    return matrix
 
 
 def _numbers(value: Any, shape: tuple[int, ...]) -> Array:

@@ -64,9 +64,13 @@ class HeldData:
         """Canonical rows, standardised."""
         weights = np.ones(len(self.y)) if self.weights is None else self.weights
         X, y, weights = canonical_rows(self.X, self.y, weights, CANONICAL_ROWS)
-        design = Design.fit(X, y, weights, family, fit_intercept, given)
+        design, columns = Design.fit(X, y, weights, family, fit_intercept, given)
+        if design.x_map is not None and len(y) <= CANONICAL_ROWS:
+            # However columns were written; they are the same to some digits only.
+            order = np.lexsort((*np.round(columns[::-1], 7), y))
+            columns, y, weights = np.ascontiguousarray(columns[:, order]), y[order], weights[order]
         observations = Observations(
-            columns=design.columns(X),
+            columns=columns,
             target=design.target(y),
             weights=np.ascontiguousarray(weights, dtype=np.float64),
             auxiliary=family.auxiliary(np.asarray(y, dtype=np.float64)),
@@ -118,14 +122,14 @@ class Problem:
         standardisation : Standardisation, optional
             Locations and scales that are given; those of the data by default.
         """
+        design, rows = data.standardised(family, fit_intercept, standardisation)
         layout = Layout(
             n_components,
-            data.n_features,
+            design.n_directions,
             fit_intercept,
             extras=family.extra_names,
             shared_extra=family.shares_extras,
         )
-        design, rows = data.standardised(family, fit_intercept, standardisation)
         return cls(rows, family, layout, priors, design)
 
     @classmethod

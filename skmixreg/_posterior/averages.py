@@ -33,7 +33,7 @@ class _Draws:
         """Linear predictors (rows, M) of some rows at a time."""
         for first in range(start, stop, self.block_rows):
             part = slice(first, min(first + self.block_rows, stop))
-            Z = (X[part] - self.design.x_mean) / self.design.x_scale
+            Z = self.design.standardised(X[part])
             eta = Z @ self.slopes
             eta += self.intercept
             yield part, eta

@@ -31,7 +31,7 @@ def distribution_function(posterior: Posterior, X: Array, Y: Array, *, n_threads
     q = Y.shape[1]
 
     def rows(start: int, stop: int) -> Array:
-        Z = (X[start:stop] - design.x_mean) / design.x_scale
+        Z = design.standardised(X[start:stop])
         mixtures = RowMixtures(posterior.family, draws, Z, design.location)
         row = np.repeat(np.arange(stop - start), q)
         return mixtures.cdf(targets[start:stop].ravel(), row)
@@ -54,7 +54,7 @@ def component_bands(
     design, K = posterior.design, posterior.layout.n_components
     draws = prediction._flat(posterior.components)
     extra = posterior.family.natural(draws.extra)
-    Z = (X - design.x_mean) / design.x_scale
+    Z = design.standardised(X)
     tail = 0.5 * (1.0 - probability)
     mean, lower, upper = np.empty((3, len(X), K))
     for k in range(K):

@@ -72,7 +72,7 @@ def crps(posterior: Posterior, X: Array, y: Array, *, n_threads: int = 1) -> Arr
     draws, lags = pairing(posterior.components)
 
     def rows(start: int, stop: int) -> Array:
-        Z = (X[start:stop] - design.x_mean) / design.x_scale
+        Z = design.standardised(X[start:stop])
         # Column by column: a matrix product may round a row differently in other company.
         eta = np.repeat(draws.intercept[:, :, None], len(Z), axis=2)
         for j in range(Z.shape[1]):

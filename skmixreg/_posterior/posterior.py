@@ -134,7 +134,7 @@ class Posterior(Mapping[str, Array]):
         layout, shift = problem.layout, problem.log_scale
         K = layout.n_components
         best = modes.best
-        order = component_order(layout, best.theta, best.scale)
+        order = component_order(layout, best.theta, best.scale, problem.design.x_map)
         pivot = Pivot.from_mode(
             layout, layout.permute(best.theta, order), permuted_scale(layout, best.scale, order)
         )

@@ -85,8 +85,7 @@ def component_means(posterior: Posterior, X: Array, *, n_threads: int = 1) -> Ar
 def _linear(posterior: Posterior, X: Array, slopes: Array) -> Array:
     """Centred X times standardised slopes (p,) or (p, K), in the user's units of y."""
     design = posterior.design
-    scale = design.y_scale / design.x_scale
-    slopes = np.ascontiguousarray(slopes * (scale if slopes.ndim == 1 else scale[:, None]))
+    slopes = np.ascontiguousarray(design.slopes(slopes.T).T)
     n, p = X.shape
     out = np.empty((n, *slopes.shape[1:]))
     rows = max(1, BLOCK_NUMBERS // max(p, 1))
@@ -107,8 +106,7 @@ def _std(posterior: Posterior, X: Array, moments: Moments) -> Array:
         block = X[start : start + rows]
         lifted = np.empty((len(block), p + 1))
         lifted[:, 0] = 1.0
-        np.subtract(block, design.x_mean, out=lifted[:, 1:])
-        lifted[:, 1:] /= design.x_scale
+        lifted[:, 1:] = design.standardised(block)
         spread = np.einsum("ij,ij->i", lifted @ moments.spread, lifted)
         out[start : start + rows] = np.sqrt(np.maximum(spread, 0.0) + moments.noise)
     out *= design.y_scale
@@ -287,7 +285,7 @@ def _sample_rows(
     rows = max(1, KERNEL_NUMBERS // (X.shape[1] + posterior.layout.n_components))
     for start in range(0, len(X), rows):
         part = slice(start, start + rows)
-        Z = (X[part] - design.x_mean) / design.x_scale
+        Z = design.standardised(X[part])
         z = np.searchsorted(cumulative, rng.random(len(Z)))
         eta = (Z @ draws.coef[s].T + draws.intercept[s])[np.arange(len(Z)), z]
         extra = [value[z] for value in posterior.family.natural(draws.extra[s])]

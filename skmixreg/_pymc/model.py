@@ -50,11 +50,13 @@ def build_model(
     if likelihood not in ("kernel", "plain"):
         raise ValueError(f"likelihood must be 'kernel' or 'plain', got {likelihood!r}.")
     if feature_names is None:
-        feature_names = [f"x{j}" for j in range(problem.layout.n_features)]
+        feature_names = [f"x{j}" for j in range(len(problem.design.x_mean))]
     coords = {
         "component": np.arange(problem.layout.n_components),
         "feature": np.asarray(feature_names, dtype=object),
     }
+    if problem.design.x_map is not None:
+        coords["direction"] = np.arange(problem.design.n_directions)
     # Not a part of a model in whose context this may be called.
     with pm.Model(coords=coords, model=None) as model:
         standardised = _priors(problem)
@@ -102,7 +104,8 @@ def _priors(problem: Problem) -> tuple[Any, Any, Any, Any]:
         )
     else:
         intercept = pt.zeros(K)
-    coef = pm.Normal("coef_std", 0.0, np.float64(priors.coef_scale), dims=("component", "feature"))
+    along = "feature" if problem.design.x_map is None else "direction"
+    coef = pm.Normal("coef_std", 0.0, np.float64(priors.coef_scale), dims=("component", along))
 
     shape = () if layout.shared_extra else (K,)
     extras = [
@@ -125,6 +128,8 @@ def _to_user_units(
     y_mean = pm.Data("y_mean", np.float64(design.y_mean))
     y_scale = pm.Data("y_scale", np.float64(design.y_scale))
 
+    if design.x_map is not None:
+        coef = coef @ pm.Data("x_map", design.x_map, dims=("direction", "feature"))
     coef = pm.Deterministic("coef", y_scale * coef / x_scale, dims=("component", "feature"))
     intercept = pm.Deterministic(
         "intercept", y_mean + y_scale * intercept - coef @ x_mean, dims="component"
@@ -210,5 +215,8 @@ def observed_data(problem: Problem) -> dict[str, Any]:
 def _user_rows(problem: Problem) -> tuple[Array, Array, Array]:
     """Rows of the problem in the user's units."""
     design = problem.design
-    X = problem.mean_design.T * design.x_scale + design.x_mean
-    return X, design.response(problem.target), problem.weights
+    return (
+        design.of_standardised(problem.mean_design.T),
+        design.response(problem.target),
+        problem.weights,
+    )

@@ -196,7 +196,9 @@ def _coordinate_gradients(layout: Layout, theta: Array) -> Array:
     return np.concatenate([gating, rows], axis=1)
 
 
-def component_order(layout: Layout, theta: Array, scale: Array) -> Order:
+def component_order(
+    layout: Layout, theta: Array, scale: Array, x_map: Array | None = None
+) -> Order:
     """The order of components, read off one mode.
 
     Components ascend in the first key whose adjacent gaps all exceed 3 posterior standard
@@ -210,6 +212,8 @@ def component_order(layout: Layout, theta: Array, scale: Array) -> Order:
     theta : ndarray of shape (d,)
     scale : ndarray of shape (d, d)
         A square root of the posterior covariance at ``theta``.
+    x_map : ndarray of shape (r, p) or None, default=None
+        Slopes of the user's columns from those in ``theta``, but for units: `Design.x_map`.
 
     Returns
     -------
@@ -223,6 +227,12 @@ def component_order(layout: Layout, theta: Array, scale: Array) -> Order:
     gradients = _coordinate_gradients(layout, theta)
     p = layout.n_features
     first = 1 + int(layout.fit_intercept)
+    if x_map is not None:
+        before, own, after = np.split(np.arange(values.shape[1]), [first, first + p])
+        values = np.column_stack([values[:, before], values[:, own] @ x_map, values[:, after]])
+        slopes = np.einsum("kjd,jp->kpd", gradients[:, own], x_map)
+        gradients = np.concatenate([gradients[:, before], slopes, gradients[:, after]], axis=1)
+        p = x_map.shape[1]
     keys = list(range(first, first + p))
     keys += [1] if layout.fit_intercept else []
     keys += list(range(first + p, values.shape[1]))

@@ -44,6 +44,11 @@ class Solver(BaseEstimator, ABC):
     requires: ClassVar[tuple[str, ...]] = ("memory",)
     streams: ClassVar[bool] = False
 
+    @property
+    def own_column(self) -> int | None:
+        """A column of X whose slope must be a parameter of its own, where columns are whitened."""
+        return None
+
     def solve(
         self,
         problem: Problem,

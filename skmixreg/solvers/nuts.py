@@ -167,6 +167,12 @@ class NUTS(Solver):
                 needed_for=f"NUTS(sampler={self.sampler!r})",
             )
 
+    @property
+    def own_column(self) -> int | None:
+        by = self.order_by
+        orders = self.identify == "order" and isinstance(by, Integral) and by >= 0
+        return int(by) if orders else None
+
     def check(self, problem: Problem) -> None:
         super().check(problem)
         if self.identify == "order":
@@ -188,14 +194,21 @@ class NUTS(Solver):
                 f"{got}: order_by must be the index of a column of X, an integer counted from 0, "
                 f"or 'intercept', got {by!r} of type {type(by).__name__}."
             )
-        if not 0 <= by < layout.n_features:
+        n_features, x_map = len(problem.design.x_mean), problem.design.x_map
+        if not 0 <= by < n_features:
             raise ValueError(
-                f"{got}: X has {layout.n_features} columns, so order_by must be an integer from 0 "
-                f"to {layout.n_features - 1}, or 'intercept'."
-                if layout.n_features
+                f"{got}: X has {n_features} columns, so order_by must be an integer from 0 "
+                f"to {n_features - 1}, or 'intercept'."
+                if n_features
                 else f"{got}: X has no columns; use order_by='intercept'."
             )
-        return layout.own_lines[:, int(by) + int(layout.fit_intercept)]
+        along = [int(by)] if x_map is None else np.flatnonzero(x_map[:, by])
+        if len(along) != 1:
+            raise ValueError(
+                f"{got}: that slope is no parameter of its own here. Fit anew, and not with "
+                "refit_as; a column without spread has no slope, order by another."
+            )
+        return layout.own_lines[:, along[0] + int(layout.fit_intercept)]
 
     def draw(
         self,

@@ -40,7 +40,7 @@ def posterior_at(case, K):
     components = Raw.of(
         np.log(np.ravel(fit["prior"])),
         (lines[:, 0] + lines[:, 1:] @ design.x_mean - design.y_mean) / design.y_scale,
-        lines[:, 1:] * design.x_scale / design.y_scale,
+        design.standardised_slopes(lines[:, 1:]),
         np.log(np.ravel(fit["sigma"]) / design.y_scale),
     )
     return X, y, make_posterior(problem, [make_mode(problem, components)])

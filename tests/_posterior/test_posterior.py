@@ -61,7 +61,7 @@ def test_user_units():
     design = problem.design
     X = np.random.default_rng(1).normal(size=(5, 3)) * design.x_scale + design.x_mean
     user = posterior["intercept"][0, 0] + X @ posterior["coef"][0, 0].T
-    Z = (X - design.x_mean) / design.x_scale
+    Z = design.standardised(X)
     drawn = posterior.components
     standardised = drawn.intercept[0, 0] + Z @ drawn.coef[0, 0].T
     np.testing.assert_allclose(user, design.y_mean + design.y_scale * standardised)

@@ -172,9 +172,7 @@ def test_hard_mixtures(K, S, seed, coverage):
     X = np.array([[0.3], [1.7]])
     # As they are: predictions widen terms that no others overlap.
     design = posterior.design
-    mixtures = RowMixtures(
-        posterior.family, of_draws.thinned(posterior), (X - design.x_mean) / design.x_scale
-    )
+    mixtures = RowMixtures(posterior.family, of_draws.thinned(posterior), design.standardised(X))
     regions = [design.response(region) for region in highest_density_regions(mixtures, coverage)]
     quantiles = prediction.quantiles(posterior, X, LEVELS)
     for x, region, quantile in zip(X, regions, quantiles, strict=True):

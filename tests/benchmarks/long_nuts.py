@@ -99,6 +99,7 @@ def sample_nutpie(problem: Problem, X: Array, y: Array, options: dict[str, Any])
         x_scale=design.x_scale,
         y_mean=np.float64(design.y_mean),
         y_scale=np.float64(design.y_scale),
+        **({} if design.x_map is None else {"x_map": design.x_map}),
     )
     return nutpie.sample(compiled, cores=2, progress_bar=False, save_warmup=False, **options)
 

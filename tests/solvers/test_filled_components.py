@@ -53,9 +53,7 @@ def test_number_of_filled_components_is_exact(concentration):
         3, solver=Gibbs(draws=4000, max_thin=8), priors=priors, random_state=0
     ).fit(X, Y)
     design = model.posterior_.design
-    expected = shares_by_enumeration(
-        ((X - design.x_mean) / design.x_scale)[:, 0], design.target(Y), 3, priors
-    )
+    expected = shares_by_enumeration((design.standardised(X))[:, 0], design.target(Y), 3, priors)
     assert sum(expected.values()) == pytest.approx(1.0)
     found = model.solver_report_["filled_components"]
     assert model.posterior_["n_filled"].shape == model.posterior_["log_prior"].shape

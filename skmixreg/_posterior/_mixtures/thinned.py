@@ -47,7 +47,7 @@ def map_mixtures(
     per_block = min(most_rows, max(1, MIXTURE_NUMBERS // draws.log_weights.size))
 
     def rows(start: int, stop: int) -> Any:
-        Z = (X[start:stop] - design.x_mean) / design.x_scale
+        Z = design.standardised(X[start:stop])
         mixtures = RowMixtures(posterior.family, draws, Z, design.location, groups)
         return function(mixtures, start, stop)
 

@@ -216,6 +216,7 @@ def _rows(problem: Problem, names: list[str]) -> list[Array]:
         "row_weights": problem.weights,
         "x_mean": np.zeros(p),
         "x_scale": np.ones(p),
+        "x_map": np.eye(p),
         "y_mean": np.zeros(()),
         "y_scale": np.ones(()),
     }
