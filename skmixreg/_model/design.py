@@ -10,6 +10,7 @@ import numpy as np
 
 from .._support.arrays import Array
 from ..families._base import Family
+from .outlying import settled
 from .raw import Raw
 from .whitening import Products, applied, prior_map
 
@@ -127,9 +128,10 @@ class Design:
         """
         moments, total = column_moments(X, y, weights)[None], np.array([weights.sum()])
         design = cls.from_moments(moments, total, family, fit_intercept, given)
+        design, far = design._settled(X, y, weights, family, given or Standardisation())
         columns = design.columns(X)
         if design.wants_products(given):
-            products = Products.of(columns, design.bounded(y), weights)
+            products = Products.of(columns, design.bounded(y), np.where(far, 0.0, weights))
             design = design.mapped(products, moments, total, given)
             if design.x_map is not None:
                 columns = applied(design.x_map, columns)
@@ -170,6 +172,35 @@ class Design:
             location[:-1], x_scale, float(location[-1]), y_scale, fit_intercept, scales_response,
             units, known,
         )  # fmt: skip
+
+    def _settled(
+        self, X: Array, y: Array, weights: Array, family: Family, given: Standardisation
+    ) -> tuple[Design, Array]:
+        """The same with scales that are not those of a few rows, and which rows these are."""
+        far = np.zeros(len(y), dtype=bool)
+        x_mean, x_scale = self.x_mean.copy(), self.x_scale.copy()
+        y_mean, y_scale = self.y_mean, self.y_scale
+        for j in range(len(x_mean)) if given.x_location is None and given.x_scale is None else ():
+            found = settled(X[:, j], weights, x_mean[j], x_scale[j], self.fit_intercept)
+            if found is not None:
+                x_mean[j], x_scale[j] = found[:2]
+                far |= found[2]
+        if given.y_location is None and given.y_scale is None:
+            mean, spread = self._of_response(y, weights)
+            found = settled(y, weights, mean, spread, self.fit_intercept)
+            if found is not None and self.scales_response:
+                y_mean, y_scale = found[:2]
+            elif found is not None and self.fit_intercept:
+                y_mean = family.location(found[0], float(weights.sum()))
+        new = replace(self, x_mean=x_mean, x_scale=x_scale, y_mean=y_mean, y_scale=y_scale)
+        return new, far
+
+    def _of_response(self, y: Array, weights: Array) -> tuple[float, float]:
+        """Mean and spread of all responses as they are."""
+        if self.scales_response:
+            return self.y_mean, self.y_scale
+        mean = float(np.average(y, weights=weights)) if self.fit_intercept else 0.0
+        return mean, float(np.sqrt(np.average((y - mean) ** 2, weights=weights)))
 
     def wants_products(self, given: Standardisation | None) -> bool:
         """Whether columns are mapped as their `Products` say."""

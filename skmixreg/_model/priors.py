@@ -28,7 +28,9 @@ class Priors(BaseEstimator):
     r"""Hyperparameters of the prior, in units of the standardised data.
 
     Columns of X and the response are centred and scaled to unit standard deviation (scaled only,
-    to unit root mean square, without an intercept); there
+    to unit root mean square, without an intercept).  A standard deviation that few rows decide on,
+    such as one typing error, is replaced by ten times that of the others, 98% of the rows, if that
+    is less.  On this scale
 
     .. math::
 

@@ -1,0 +1,80 @@
+r"""Scales that are not those of a few rows.
+
+The standard deviation of a column is what its prior is measured in, unless a few rows, such as
+typing errors, decide on it: with :math:`s_0` that of the rows but the farthest from the median, 2%
+of the weight (of few rows 5%, up to 3 rows, but at least one of eight), the scale is
+:math:`\min\{s, 10 \, s_0\}`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._support.arrays import Array
+
+MOST_RATIO = 10.0
+
+
+def few(total: float) -> float:
+    """The weight that does not decide on a scale."""
+    if total < 8.0:
+        return 0.0
+    return max(min(max(1.0, 0.05 * total), 3.0), 0.02 * total)
+
+
+def settled(
+    values: Array, weights: Array, mean: float, spread: float, centred: bool
+) -> tuple[float, float, NDArray[np.bool_]] | None:
+    """Location and scale by the rule above, where it is not the standard deviation.
+
+    Parameters
+    ----------
+    values, weights : ndarray of shape (n,)
+    mean, spread : float
+        Of all rows.
+    centred : bool
+        Without, locations are 0 and scales root mean squares.
+
+    Returns
+    -------
+    location, scale : float
+        The location is the mean of the rows that are not far.
+    far : ndarray of shape (n,), bool
+        The rows beyond MOST_RATIO scales.
+    """
+    if not _hangs_on_few(values, weights, mean, spread):
+        return None
+    total = float(weights.sum())
+    order = np.argsort(values)
+    middle = 0.0
+    if centred:
+        half = np.searchsorted(np.cumsum(weights[order]), 0.5 * total)
+        middle = float(values[order[min(half, len(order) - 1)]])
+    distance = np.abs(values - middle)
+    farthest = np.argsort(-distance, kind="stable")
+    dropped = np.cumsum(weights[farthest]) <= few(total)
+    kept = farthest[~dropped]
+    if not len(kept):
+        return None
+
+    def moments(at: NDArray[np.intp]) -> tuple[float, float]:
+        unit = max(float(distance[at].max()), np.finfo(float).tiny)
+        z = (values[at] - middle) / unit
+        mean = float(np.average(z, weights=weights[at])) if centred else 0.0
+        spread = float(np.sqrt(np.average((z - mean) ** 2, weights=weights[at])))
+        return middle + unit * mean, unit * spread
+
+    (location, inner), (_, whole) = moments(kept), moments(farthest)
+    if inner == 0.0 or whole <= MOST_RATIO * inner:
+        return None
+    return location, MOST_RATIO * inner, distance > MOST_RATIO * MOST_RATIO * inner
+
+
+def _hangs_on_few(values: Array, weights: Array, mean: float, spread: float) -> bool:
+    """A quick look: few rows that hold nine tenths of the squares lie at 6 sds on average."""
+    if max(values.max() - mean, mean - values.min()) <= 6.0 * spread:
+        return False
+    square = ((values - mean) / spread) ** 2
+    outside = float((weights * square)[square > 9.0].sum())
+    return outside > 0.7 * float(weights.sum())
