@@ -46,13 +46,13 @@ def settled(
     if not _hangs_on_few(values, weights, mean, spread):
         return None
     total = float(weights.sum())
-    order = np.argsort(values)
+    order: NDArray[np.intp] = np.argsort(values)
     middle = 0.0
     if centred:
         half = np.searchsorted(np.cumsum(weights[order]), 0.5 * total)
         middle = float(values[order[min(half, len(order) - 1)]])
     distance = np.abs(values - middle)
-    farthest = np.argsort(-distance, kind="stable")
+    farthest: NDArray[np.intp] = np.argsort(-distance, kind="stable")
     dropped = np.cumsum(weights[farthest]) <= few(total)
     kept = farthest[~dropped]
     if not len(kept):
