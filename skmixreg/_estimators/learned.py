@@ -59,7 +59,7 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
             family, solver, priors, n_threads = self._resolve()
             dask_input.check_served(solver, SOLVERS, X, y, sample_weight)
             X, y, weights = validation.validate_training_data(
-                self, X, y, sample_weight, self.n_components, family
+                self, X, y, sample_weight, int(self.n_components), family
             )
             # An overflow is a proposal far out, whose density is zero and its logarithm -inf.
             with one_blas_thread(), np.errstate(over="ignore"):
@@ -68,7 +68,7 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
                     modes, draws = solver.solve(
                         problem,
                         parameters.resolve_generator(self.random_state),
-                        n_init=self.n_init,
+                        n_init=int(self.n_init),
                         n_threads=n_threads,
                         progress=progress,
                         modes=None if known is None else known_modes(problem, known),
@@ -155,7 +155,7 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
         problem = Problem.from_data(
             HeldData(X, y, weights, n_threads) if isinstance(X, np.ndarray) else X,
             family=family,
-            n_components=self.n_components,
+            n_components=int(self.n_components),  # one of eight bits would overflow
             priors=priors,
             fit_intercept=bool(self.fit_intercept),
             standardisation=standardisation,

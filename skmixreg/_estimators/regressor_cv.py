@@ -220,7 +220,7 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
             rows = validation.validate_training_data(self, X, y, sample_weight, numbers[-1], family)
             rng = parameters.resolve_generator(self.random_state)
             options: dict[str, Any] = {
-                "n_init": self.n_init, "n_threads": n_threads, "progress": progress,
+                "n_init": int(self.n_init), "n_threads": n_threads, "progress": progress,
             }  # fmt: skip
 
             def solve(candidate: Candidate) -> None:
