@@ -24,7 +24,7 @@ from .._support.failures import FIT_ADVICE, all_or_nothing, memory_advice
 from .._support.progress import CallbackSupportMixin, fit_progress, with_callbacks
 from ..families import FAMILIES, Family
 from ..solvers import SOLVERS, Solver
-from . import parameters, validation
+from . import parameters, validation, weights
 from .assessed import AssessedMixture
 from .regressor import BayesianMixtureRegressor
 
@@ -187,7 +187,8 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
         ValueError, TypeError
             If a parameter or the data cannot be used; the message says what to do.
         """
-        doubts = self._learn(X, y, sample_weight)
+        doubts, doubt_of_weights = self._learn(X, y, sample_weight)
+        weights.warn(doubt_of_weights)
         if doubts:
             warnings.warn(
                 f"The choice of n_components={self.n_components_} is not resolved: "
@@ -201,8 +202,8 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
     @all_or_nothing
     @memory_advice(FIT_ADVICE)
     @with_callbacks
-    def _learn(self, X: Any, y: Any, sample_weight: Any) -> list[str]:
-        """As `fit`, without a word on why the choice may be in doubt, which is returned."""
+    def _learn(self, X: Any, y: Any, sample_weight: Any) -> tuple[list[str], str | None]:
+        """As `fit`, without a word; returned is why the choice and the weights may be in doubt."""
         with fit_progress(self, X, y, sample_weight) as progress:
             numbers, criterion = self._choice()
             if criterion.leaves_out and is_dask(X, y, sample_weight):
@@ -252,7 +253,7 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
             self._set_chosen(candidates, models, table, chosen)
             doubts = criterion.doubts(table, chosen)
             self.resolved_ = not doubts
-            return doubts
+            return doubts, weights.doubt(rows[0], rows[2])
 
     def _choice(self) -> tuple[list[int], Criterion]:
         """The numbers in ascending order and the criterion, checked."""
