@@ -343,8 +343,9 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         -------
         xarray.DataTree
             Group ``posterior`` with ``weights``, ``intercept``, ``coef`` and ``sigma`` over
-            ``chain``, ``draw``, ``component`` and ``feature``; ``sample_stats``; and what the
-            data allow.
+            ``chain``, ``draw``, ``mixture_component`` and ``feature``, and the standardised
+            variables of the model of `to_pymc`; their ``log_prior``; ``sample_stats``;
+            ``constant_data``; and what the data allow, over ``observation``.
 
         Raises
         ------
@@ -364,6 +365,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         elif X is not None:
             X = validation.validate_rows(self, X)
         if X is not None:
+            groups["X"] = X
             generator = parameters.resolve_generator(random_state)
             groups["posterior_predictive"] = prediction.sample_y_draws(
                 self.posterior_, X, generator

@@ -297,7 +297,9 @@ class BayesianMixtureRegressor(LearnedMixture):
         Returns
         -------
         pymc.Model
-            With ``weights``, ``intercept``, ``coef`` and ``sigma`` in units of the data.
+            With ``weights``, ``intercept``, ``coef`` and ``sigma`` in units of the data, dims
+            ``mixture_component``, ``feature`` and ``observation``.  Its initial point has the
+            lines of the most probable mode: from equal ones no optimiser gets away.
         """
         rows = self._weighted_rows(X, y, sample_weight)
         problem = self._problem(
@@ -311,4 +313,5 @@ class BayesianMixtureRegressor(LearnedMixture):
             likelihood="plain",
             rows=rows,
             feature_names=self._feature_names(),
+            start=self.posterior_.most_probable_mode,
         )

@@ -345,7 +345,7 @@ def test_to_datatree(model, lines):
     tree = model.to_datatree(X, y, random_state=0)
     posterior = tree["posterior"]
     assert {"weights", "intercept", "coef", "sigma"} <= set(posterior.data_vars)
-    assert posterior["coef"].dims == ("chain", "draw", "component", "feature")
+    assert posterior["coef"].dims == ("chain", "draw", "mixture_component", "feature")
     np.testing.assert_array_equal(posterior["coef"], model.posterior_["coef"])
     shape = model.posterior_["weights"].shape[:2]
     assert tree["log_likelihood"]["y"].shape == (*shape, 30)
