@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted
@@ -371,6 +372,11 @@ class FittedMixture(RegressorMixin, BaseEstimator):
                 self.posterior_, X, generator
             )
         return self.posterior_.to_datatree(self._feature_names(), **groups)
+
+    @property
+    def modes_(self) -> pd.DataFrame:
+        """Every distinct mode found, most massive first, as a new frame."""
+        return self.posterior_.modes.copy()
 
     @property
     def _predictive(self) -> Posterior:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from .._assessment.complaints import complaints
@@ -99,7 +98,7 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
                     draws = solver.continue_stream(stream, problem, generator, progress=progress)
                     posterior = Posterior.from_draws(problem, stream.modes, draws)
                     # The modes of a stream are those of its first chunk.
-                    posterior = replace(posterior, modes=stream.table.copy())
+                    posterior = replace(posterior, modes=stream.table.frame())
             self._set_fitted(family, solver, posterior)
             return doubt
 
@@ -126,7 +125,6 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
             return np.asarray(posterior[name].mean(axis=(0, 1)))
 
         self.posterior_ = posterior
-        self.modes_: pd.DataFrame = posterior.modes
         self.weights_ = average("weights")
         self.coef_ = average("coef")
         self.intercept_ = average("intercept")

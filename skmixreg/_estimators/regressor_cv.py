@@ -22,6 +22,7 @@ from .._posterior.posterior import Posterior
 from .._support.blas import one_blas_thread
 from .._support.failures import FIT_ADVICE, all_or_nothing, memory_advice
 from .._support.progress import CallbackSupportMixin, fit_progress, with_callbacks
+from .._support.stored_table import StoredTable
 from ..families import FAMILIES, Family
 from ..solvers import SOLVERS, Solver
 from . import parameters, validation, weights
@@ -341,12 +342,17 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
         )
         self.n_components_ = chosen
         self.best_estimator_ = models[chosen]
-        self.criterion_table_ = table
+        self._criterion_table = StoredTable.of(table)
         self.estimators_ = {K: models[K] for K in drawn}
         self._averaged = None
         if self.average:
             probability = table.loc[list(drawn), "probability"].to_numpy()
             self._averaged = averaged(list(drawn.values()), probability / probability.sum())
+
+    @property
+    def criterion_table_(self) -> pd.DataFrame:
+        """One row per K, as a new frame."""
+        return self._criterion_table.frame()
 
     @property
     def _predictive(self) -> Posterior:

@@ -29,6 +29,7 @@ from .._search.alignment import (
 )
 from .._search.mode_table import ModeTable
 from .._support.arrays import Array
+from .._support.stored_table import StoredTable
 from .._support.student import student_log_kernel
 from ..families._base import Family
 from ..families._priors import BlockPrior
@@ -196,6 +197,14 @@ class Posterior(Mapping[str, Array]):
             per_draw=per_draw,
             moments=Moments.of(components, problem.family),
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Formats that are safe to load know arrays and no data frames.
+        state = {name: value for name, value in vars(self).items() if name != "model"}
+        return {**state, "modes": StoredTable.of(self.modes)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update({**state, "modes": state["modes"].frame()})
 
     @cached_property
     def model(self) -> Model:
