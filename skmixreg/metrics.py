@@ -36,6 +36,13 @@ class PredictiveScorer:
         So that higher is better.
     description : str
         Of the scorer.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from skmixreg.metrics import crps_scorer, mean_log_predictive_density_scorer
+    >>> cross_val_score(model, X, y, scoring=crps_scorer)  # doctest: +SKIP
+    >>> cross_val_score(model, X, y, scoring=mean_log_predictive_density_scorer)  # doctest: +SKIP
     """
 
     def __init__(self, name: str, method: str, sign: float, description: str):
@@ -122,11 +129,6 @@ mean_log_predictive_density_scorer = PredictiveScorer(
     In nats per row, in the units of y.  Unlike the default score it is additive: its mean over
     folds is the mean over rows.  Called as ``scorer(estimator, X, y, sample_weight=None)``; see
     `PredictiveScorer`.
-
-    Examples
-    --------
-    >>> from sklearn.model_selection import cross_val_score
-    >>> cross_val_score(model, X, y, scoring=mean_log_predictive_density_scorer)  # doctest: +SKIP
     """,
 )
 crps_scorer = PredictiveScorer(
@@ -144,11 +146,6 @@ crps_scorer = PredictiveScorer(
     ----------
     Gneiting, T. and Raftery, A. E. (2007). Strictly proper scoring rules, prediction, and
     estimation. Journal of the American Statistical Association 102, 359-378.
-
-    Examples
-    --------
-    >>> from sklearn.model_selection import cross_val_score
-    >>> cross_val_score(model, X, y, scoring=crps_scorer)  # doctest: +SKIP
     """,
 )
 
