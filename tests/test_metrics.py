@@ -73,12 +73,23 @@ def test_units_do_not_matter(data, scale):
     )
 
 
+def test_losses_count_as_gains_do():
+    y = np.random.default_rng(0).normal(size=50)
+    normal = norm.logpdf(y, y.mean(), y.std())
+    gains = np.array([-1e9, -300.0, -2.0, -1e-3, 0.0, 1e-3, 2.0, 300.0])
+    scores = [generalised_r2(normal + gain, y) for gain in gains]
+    np.testing.assert_allclose(scores[2], np.exp(-4.0) - 1.0)
+    np.testing.assert_allclose(scores[6], 1.0 - np.exp(-4.0))
+    np.testing.assert_allclose(scores[:4][::-1], [-score for score in (*scores[5:], 1.0)])
+    assert np.all(np.diff(scores[1:-1]) > 0) and min(scores) == -1.0
+
+
 def test_edges():
     assert generalised_r2([-1.0, -2.0], [3.0, 3.0]) == 0.0
     assert generalised_r2([-1.0, -2.0, -5.0], [3.0, 3.0, 4.0], [1, 1, 0]) == 0.0
     assert generalised_r2([50.0, 50.0], [0.0, 1.0]) == 1.0
-    assert generalised_r2([-1e6, -1.0], [0.0, 1.0]) == -np.inf
-    assert generalised_r2([-np.inf, -1.0], [0.0, 1.0]) == -np.inf
+    assert generalised_r2([-1e6, -1.0], [0.0, 1.0]) == -1.0
+    assert generalised_r2([-np.inf, -1.0], [0.0, 1.0]) == -1.0
     for density, y, w in (([-1.0], [2.0], None), ([-1.0, -1.0], [1.0, 2.0], [1.0, 0.0])):
         with pytest.warns(UndefinedMetricWarning, match="fewer than two"):
             assert np.isnan(generalised_r2(density, y, w))

@@ -25,18 +25,20 @@ def generalised_r2(
 
     .. math::
 
-        R^2 = 1 - \exp\{-2 (\bar\ell - \bar\ell_0)\}
+        R^2 = 1 - \exp(-2 g) \text{ for } g \ge 0, \quad
+        \exp(2 g) - 1 \text{ for } g < 0, \quad g = \bar\ell - \bar\ell_0
 
     with :math:`\bar\ell` the mean log predictive density and :math:`\bar\ell_0` that of a normal
-    distribution with the mean and variance of ``y``: the share of variance explained for normal
-    errors around one line, defined for any density (Cox and Snell 1989; Magee 1990).  On crossing
+    distribution with the mean and variance of ``y``.  Where it is positive it is the share of
+    variance explained for normal errors around one line, defined for any density (Cox and Snell
+    1989; Magee 1990); a loss counts as the gain of the same size does, with a minus.  On crossing
     lines it sees the lines, where R^2 of the means sees nothing.
 
     For counts the reference is the negative binomial distribution with the mean and variance of
     ``y``, or the Poisson distribution where the variance is not larger than the mean.
 
-    It is at most 1, reaches 1 numerically for gains above about 18 nats, is not bounded
-    below, and is not ``sklearn.metrics.r2_score`` of the predictions.
+    It is between -1 and 1, which it reaches numerically for gains and losses above about 18 nats,
+    grows with the mean log density, and is not ``sklearn.metrics.r2_score`` of the predictions.
 
     Parameters
     ----------
@@ -87,9 +89,13 @@ def generalised_r2(
         constant = np.average(reference, weights=weights)
     else:
         constant = -0.5 * (np.log(2.0 * np.pi) + 2.0 * np.log(size) + np.log(share) + 1.0)
-    gain = np.average(density, weights=weights) - constant
-    with np.errstate(over="ignore"):
-        return float(-np.expm1(-2.0 * gain))
+    return bounded_gain(np.average(density, weights=weights) - constant)
+
+
+def bounded_gain(gain: float) -> float:
+    """The score of a gain of so many nats per row over the reference: odd, from -1 to 1."""
+    # One row far out would make 1 - exp(-2 g) of a loss rule every mean over folds.
+    return float(np.copysign(np.expm1(-2.0 * np.abs(gain)), gain))
 
 
 def log_probability_of_counts(y: Array, mean: float, variance: float) -> Array:

@@ -21,6 +21,7 @@ from .._model.raw import Raw
 from .._model.resolution import Values, values_of
 from .._model.whitening import Products
 from .._support.arrays import Array
+from .._support.number_columns import check_columns_of_numbers, check_numbers
 from ..families._base import Family
 
 # Times its own size that a view may hold in memory.
@@ -85,6 +86,9 @@ def plain_rows(X: Any, y: Any, weights: Any) -> tuple[Array, Array, Array | None
     """
     if len(X) == 0:
         return np.empty((0, X.shape[1])), np.empty(0), None
+    check_columns_of_numbers(X)
+    if X.shape[1] == 0:  # scikit-learn finds no type for a frame without columns
+        X = np.empty(X.shape)
     X = check_array(X, dtype=[np.float64, np.float32], ensure_min_features=0, input_name="X")
     y = _vector(y, "y")
     lengths = [len(X), len(y)]
@@ -111,6 +115,7 @@ def plain_rows(X: Any, y: Any, weights: Any) -> tuple[Array, Array, Array | None
 
 
 def _vector(values: Any, name: str) -> Array:
+    check_numbers(values, name)
     values = np.asarray(values)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]

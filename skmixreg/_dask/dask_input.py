@@ -11,6 +11,7 @@ from sklearn.utils.validation import validate_data
 
 from .._model.problem import CANONICAL_ROWS
 from .._support.exceptions import import_optional
+from .._support.number_columns import check_columns_of_numbers, check_numbers
 from ..families._base import Family
 from . import chunks as _chunks
 from .chunk_rows import ChunkedData
@@ -85,7 +86,8 @@ def check_columns(estimator: BaseEstimator, X: Any, *, reset: bool) -> int:
         )
     if not is_frame(X) and np.isnan(X.shape[1]):
         raise ValueError("The number of columns of X is unknown; it must be known.")
-    meta = X._meta if is_frame(X) else np.empty((0, int(X.shape[1])))
+    meta = X._meta if is_frame(X) else np.empty((0, int(X.shape[1])), X.dtype)
+    check_columns_of_numbers(meta)
     validate_data(estimator, meta, reset=reset, skip_check_array=True)
     return int(meta.shape[1])
 
@@ -184,10 +186,9 @@ def training_data(
     """
     delayed = import_optional("dask", extra="dask", needed_for="a fit of Dask collections").delayed
     n_features = check_columns(estimator, X, reset=True)
+    check_numbers(getattr(y, "_meta", y), "y")
     if y is None:
         raise ValueError("This estimator requires y to be passed, but the target y is None.")
-    if n_features == 0:
-        raise ValueError("Found array with 0 feature(s) while a minimum of 1 is required.")
     prepare = delayed(_chunks.prepare, pure=False)
     parts = [prepare(*part, family) for part in row_parts(X, y, sample_weight)]
     data = ChunkedData.of(store_of(parts, n_threads), n_features)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted
@@ -280,11 +281,12 @@ class FittedMixture(RegressorMixin, BaseEstimator):
 
         .. math::
 
-            1 - \exp\{-2 \, (\bar\ell - \bar\ell_0)\}
+            1 - \exp(-2 g) \text{ for } g \ge 0, \quad
+            \exp(2 g) - 1 \text{ for } g < 0, \quad g = \bar\ell - \bar\ell_0
 
         with the mean log predictive density of the rows and that of a single normal distribution
-        with the mean and variance of ``y``.  For one component it is nearly R^2.  It sees what R^2
-        of the mean cannot: on two crossing lines R^2 is about 0 for every K.
+        with the mean and variance of ``y``.  Where positive, it is nearly R^2 for one component.
+        It sees what R^2 of the mean cannot: on two crossing lines R^2 is about 0 for every K.
 
         For counts it is that of a single negative binomial distribution with the mean and
         variance of ``y``, or a Poisson distribution where the variance is not larger than the
@@ -293,8 +295,8 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         for all families of counts, so that their scores can be compared; not with those of a
         density of measurements.
 
-        It is not ``r2_score(y, predict(X))``; it has no lower bound, and reaches 1 within rounding
-        about 18 nats above the normal.  Averages over folds need not order models as the mean log
+        It is not ``r2_score(y, predict(X))``, and reaches 1 and -1 within rounding about 18 nats
+        above and below the normal.  Averages over folds need not order models as the mean log
         density does: `skmixreg.metrics.mean_log_predictive_density_scorer` is that.
 
         Parameters
@@ -307,7 +309,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         Returns
         -------
         float
-            At most 1; 0.0 for a constant y; nan, with an UndefinedMetricWarning, for fewer than
+            From -1 to 1; 0.0 for a constant y; nan, with an UndefinedMetricWarning, for fewer than
             two rows.
         """
         if dask_input.is_dask(X, y, sample_weight):
@@ -342,8 +344,9 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         -------
         xarray.DataTree
             Group ``posterior`` with ``weights``, ``intercept``, ``coef`` and ``sigma`` over
-            ``chain``, ``draw``, ``component`` and ``feature``; ``sample_stats``; and what the
-            data allow.
+            ``chain``, ``draw``, ``mixture_component`` and ``feature``, and the standardised
+            variables of the model of `to_pymc`; their ``log_prior``; ``sample_stats``;
+            ``constant_data``; and what the data allow, over ``observation``.
 
         Raises
         ------
@@ -363,11 +366,17 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         elif X is not None:
             X = validation.validate_rows(self, X)
         if X is not None:
+            groups["X"] = X
             generator = parameters.resolve_generator(random_state)
             groups["posterior_predictive"] = prediction.sample_y_draws(
                 self.posterior_, X, generator
             )
         return self.posterior_.to_datatree(self._feature_names(), **groups)
+
+    @property
+    def modes_(self) -> pd.DataFrame:
+        """Every distinct mode found, most massive first, as a new frame."""
+        return self.posterior_.modes.copy()
 
     @property
     def _predictive(self) -> Posterior:

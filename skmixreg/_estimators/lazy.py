@@ -19,7 +19,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils.validation import check_is_fitted
 
 from .._assessment import information
-from .._assessment.generalised_r2 import log_probability_of_counts
+from .._assessment.generalised_r2 import bounded_gain, log_probability_of_counts
 from .._dask import chunks, dask_input
 from .._support.arrays import Array
 
@@ -140,9 +140,8 @@ def score(estimator: Any, X: Any, y: Any, sample_weight: Any) -> float:
         constant = sum(sums) / weights.sum()
     else:
         constant = -0.5 * (np.log(2.0 * np.pi) + np.log(variance) + 1.0)
-    gain = np.average([part.log_density for part in parts], weights=weights) - constant
-    with np.errstate(over="ignore"):
-        return float(-np.expm1(-2.0 * gain))
+    density = np.average([part.log_density for part in parts], weights=weights)
+    return bounded_gain(density - constant)
 
 
 def _reference_sum(

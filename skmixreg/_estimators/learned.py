@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from .._assessment.complaints import complaints
@@ -24,7 +23,7 @@ from .._support.failures import FIT_ADVICE, all_or_nothing, memory_advice
 from .._support.progress import CallbackSupportMixin, fit_progress, with_callbacks
 from ..families import FAMILIES, Family
 from ..solvers import SOLVERS, Solver
-from . import parameters, validation
+from . import parameters, validation, weights
 from .assessed import AssessedMixture
 
 # Warnings point at the caller's line.
@@ -47,57 +46,63 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
         self, X: ArrayLike, y: ArrayLike, sample_weight: Any, known: Posterior | None = None
     ) -> Self:
         """As `fit`; with an earlier fit to the same rows ``known``, nothing is searched."""
-        self._learn(X, y, sample_weight, known)
-        self._warn()  # from inside it would point at a line of scikit-learn
+        doubt = self._learn(X, y, sample_weight, known)
+        weights.warn(doubt)  # from inside it would point at a line of scikit-learn
+        self._warn()
         return self
 
     @all_or_nothing
     @memory_advice(FIT_ADVICE)
     @with_callbacks
-    def _learn(self, X: Any, y: Any, sample_weight: Any, known: Posterior | None) -> None:
+    def _learn(self, X: Any, y: Any, sample_weight: Any, known: Posterior | None) -> str | None:
+        """As `_fit`, without a word; returned is why the weights may be in doubt."""
         with fit_progress(self, X, y, sample_weight) as progress:
             family, solver, priors, n_threads = self._resolve()
             dask_input.check_served(solver, SOLVERS, X, y, sample_weight)
-            X, y, weights = validation.validate_training_data(
-                self, X, y, sample_weight, self.n_components, family
+            rows = validation.validate_training_data(
+                self, X, y, sample_weight, int(self.n_components), family
             )
+            doubt = weights.doubt(rows[0], rows[2])
             # An overflow is a proposal far out, whose density is zero and its logarithm -inf.
             with one_blas_thread(), np.errstate(over="ignore"):
                 problem = self._problem(
-                    X, y, weights, family, priors, n_threads, own_column=solver.own_column
+                    *rows, family, priors, n_threads, own_column=solver.own_column
                 )
                 with problem.rows:
                     modes, draws = solver.solve(
                         problem,
                         parameters.resolve_generator(self.random_state),
-                        n_init=self.n_init,
+                        n_init=int(self.n_init),
                         n_threads=n_threads,
                         progress=progress,
                         modes=None if known is None else known_modes(problem, known),
                     )
                     posterior = Posterior.from_draws(problem, modes, draws)
             self._set_fitted(family, solver, posterior)
+            return doubt
 
     @all_or_nothing
     @memory_advice(FIT_ADVICE)
     @with_callbacks
-    def _learn_more(self, stream: Any, X: Any, y: Any, sample_weight: Any) -> None:
+    def _learn_more(self, stream: Any, X: Any, y: Any, sample_weight: Any) -> str | None:
+        """As `_learn`, with one more chunk of rows."""
         with fit_progress(self, X, y, sample_weight, name="partial_fit") as progress:
             family, solver, _, n_threads = self._resolve()
-            X, y = validation.validate_rows_and_target(self, X, y)
-            weights = None if sample_weight is None else validation.check_weights(sample_weight, X)
+            rows = self._weighted_rows(X, y, sample_weight)
+            doubt = weights.doubt(rows[0], rows[2])
             with one_blas_thread(), np.errstate(over="ignore"):
                 scales = stream.design.standardisation
                 priors = parameters.priors_as(self.priors, stream.priors)
-                problem = self._problem(X, y, weights, family, priors, n_threads, scales)
+                problem = self._problem(*rows, family, priors, n_threads, scales)
                 problem = replace(problem, resolution=self.posterior_.resolution)
                 with problem.rows:
                     generator = parameters.resolve_generator(self.random_state)
                     draws = solver.continue_stream(stream, problem, generator, progress=progress)
                     posterior = Posterior.from_draws(problem, stream.modes, draws)
                     # The modes of a stream are those of its first chunk.
-                    posterior = replace(posterior, modes=stream.table.copy())
+                    posterior = replace(posterior, modes=stream.table.frame())
             self._set_fitted(family, solver, posterior)
+            return doubt
 
     def _resolve(self) -> tuple[Family, Any, NumericPriors, int]:
         """What the parameters stand for, checked: family, solver, priors and threads."""
@@ -122,7 +127,6 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
             return np.asarray(posterior[name].mean(axis=(0, 1)))
 
         self.posterior_ = posterior
-        self.modes_: pd.DataFrame = posterior.modes
         self.weights_ = average("weights")
         self.coef_ = average("coef")
         self.intercept_ = average("intercept")
@@ -143,7 +147,7 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
         self,
         X: Array,
         y: Array,
-        weights: Array | None,
+        row_weights: Array | None,
         family: Family,
         priors: NumericPriors,
         n_threads: int = 1,
@@ -158,9 +162,9 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
             if own_column is not None and own_column < X.shape[1]:
                 standardisation = standardisation._replace(x_axis=own_column)
         problem = Problem.from_data(
-            HeldData(X, y, weights, n_threads) if isinstance(X, np.ndarray) else X,
+            HeldData(X, y, row_weights, n_threads) if isinstance(X, np.ndarray) else X,
             family=family,
-            n_components=self.n_components,
+            n_components=int(self.n_components),  # one of eight bits would overflow
             priors=priors,
             fit_intercept=bool(self.fit_intercept),
             standardisation=standardisation,

@@ -87,7 +87,10 @@ def resolve_named[T](kind: str, value: str | T, table: Mapping[str, type[T]], ba
         raise TypeError(
             f"{kind} must be one of {known} or an instance of {base.__name__}, got {value!r}."
         )
-    return clone(value)
+    own = clone(value)
+    # NumPy's small integers overflow where draws are multiplied by chains.
+    numbers = own.get_params(deep=True).items()
+    return own.set_params(**{name: int(n) for name, n in numbers if isinstance(n, np.integer)})
 
 
 def check_streams(solver: Any, table: Mapping[str, Any]) -> bool:
@@ -179,4 +182,4 @@ def resolve_threads(n_jobs: int | None) -> int:
     cores = int(joblib.cpu_count())
     if n_jobs is None:
         return cores
-    return n_jobs if n_jobs > 0 else max(1, cores + 1 + n_jobs)
+    return int(n_jobs) if n_jobs > 0 else max(1, cores + 1 + int(n_jobs))

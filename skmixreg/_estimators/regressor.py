@@ -13,7 +13,7 @@ from .._model.priors import Priors
 from .._pymc.model import build_model
 from ..families import FAMILIES, Family
 from ..solvers import SOLVERS, Solver
-from . import parameters, validation
+from . import parameters, weights
 from .learned import LearnedMixture
 
 if TYPE_CHECKING:
@@ -127,7 +127,8 @@ class BayesianMixtureRegressor(LearnedMixture):
     ConvergenceWarning
         In `fit`, when ``converged_`` is False: it names each check that failed.
     UserWarning
-        In `fit`, when the draws are good and ``log_evidence_`` is nan all the same.
+        In `fit`, when the draws are good and ``log_evidence_`` is nan all the same; when weights
+        are fractions far from 1, as of a population, since they count as frequencies.
     MultimodalPosteriorWarning
         In `fit`, when a second distinct solution holds more than 5% of the posterior: then
         averages over both mean little; look at ``summary(by_mode=True)``.
@@ -222,7 +223,8 @@ class BayesianMixtureRegressor(LearnedMixture):
         sample_weight : array-like of shape (n,), default=None
             Frequencies: a row of weight 3 counts as three rows, one of weight 0 is left out.
             Fractional weights are powers of the row's likelihood.  They are not survey or
-            precision weights: the total of the weights is the number of observations.
+            precision weights: the total of the weights is the number of observations; divide such
+            weights by their mean.
 
         Returns
         -------
@@ -276,7 +278,7 @@ class BayesianMixtureRegressor(LearnedMixture):
         stream = getattr(getattr(self, "solver_", None), "stream_", None)
         if stream is None:
             return self.fit(X, y, sample_weight)
-        self._learn_more(stream, X, y, sample_weight)
+        weights.warn(self._learn_more(stream, X, y, sample_weight))
         self._warn()
         return self
 
@@ -295,14 +297,13 @@ class BayesianMixtureRegressor(LearnedMixture):
         Returns
         -------
         pymc.Model
-            With ``weights``, ``intercept``, ``coef`` and ``sigma`` in units of the data.
+            With ``weights``, ``intercept``, ``coef`` and ``sigma`` in units of the data, dims
+            ``mixture_component``, ``feature`` and ``observation``.  Its initial point has the
+            lines of the most probable mode: from equal ones no optimiser gets away.
         """
-        X, y = validation.validate_rows_and_target(self, X, y)
-        weights = None if sample_weight is None else validation.check_weights(sample_weight, X)
+        rows = self._weighted_rows(X, y, sample_weight)
         problem = self._problem(
-            X,
-            y,
-            weights,
+            *rows,
             self.family_,
             self.posterior_.priors,
             standardisation=self.posterior_.design.standardisation,
@@ -310,6 +311,7 @@ class BayesianMixtureRegressor(LearnedMixture):
         return build_model(
             problem,
             likelihood="plain",
-            rows=(X, y, weights),
+            rows=rows,
             feature_names=self._feature_names(),
+            start=self.posterior_.most_probable_mode,
         )

@@ -22,9 +22,10 @@ from .._posterior.posterior import Posterior
 from .._support.blas import one_blas_thread
 from .._support.failures import FIT_ADVICE, all_or_nothing, memory_advice
 from .._support.progress import CallbackSupportMixin, fit_progress, with_callbacks
+from .._support.stored_table import StoredTable
 from ..families import FAMILIES, Family
 from ..solvers import SOLVERS, Solver
-from . import parameters, validation
+from . import parameters, validation, weights
 from .assessed import AssessedMixture
 from .regressor import BayesianMixtureRegressor
 
@@ -187,7 +188,8 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
         ValueError, TypeError
             If a parameter or the data cannot be used; the message says what to do.
         """
-        doubts = self._learn(X, y, sample_weight)
+        doubts, doubt_of_weights = self._learn(X, y, sample_weight)
+        weights.warn(doubt_of_weights)
         if doubts:
             warnings.warn(
                 f"The choice of n_components={self.n_components_} is not resolved: "
@@ -201,8 +203,8 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
     @all_or_nothing
     @memory_advice(FIT_ADVICE)
     @with_callbacks
-    def _learn(self, X: Any, y: Any, sample_weight: Any) -> list[str]:
-        """As `fit`, without a word on why the choice may be in doubt, which is returned."""
+    def _learn(self, X: Any, y: Any, sample_weight: Any) -> tuple[list[str], str | None]:
+        """As `fit`, without a word; returned is why the choice and the weights may be in doubt."""
         with fit_progress(self, X, y, sample_weight) as progress:
             numbers, criterion = self._choice()
             if criterion.leaves_out and is_dask(X, y, sample_weight):
@@ -220,7 +222,7 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
             rows = validation.validate_training_data(self, X, y, sample_weight, numbers[-1], family)
             rng = parameters.resolve_generator(self.random_state)
             options: dict[str, Any] = {
-                "n_init": self.n_init, "n_threads": n_threads, "progress": progress,
+                "n_init": int(self.n_init), "n_threads": n_threads, "progress": progress,
             }  # fmt: skip
 
             def solve(candidate: Candidate) -> None:
@@ -252,7 +254,7 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
             self._set_chosen(candidates, models, table, chosen)
             doubts = criterion.doubts(table, chosen)
             self.resolved_ = not doubts
-            return doubts
+            return doubts, weights.doubt(rows[0], rows[2])
 
     def _choice(self) -> tuple[list[int], Criterion]:
         """The numbers in ascending order and the criterion, checked."""
@@ -340,12 +342,17 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
         )
         self.n_components_ = chosen
         self.best_estimator_ = models[chosen]
-        self.criterion_table_ = table
+        self._criterion_table = StoredTable.of(table)
         self.estimators_ = {K: models[K] for K in drawn}
         self._averaged = None
         if self.average:
             probability = table.loc[list(drawn), "probability"].to_numpy()
             self._averaged = averaged(list(drawn.values()), probability / probability.sum())
+
+    @property
+    def criterion_table_(self) -> pd.DataFrame:
+        """One row per K, as a new frame."""
+        return self._criterion_table.frame()
 
     @property
     def _predictive(self) -> Posterior:

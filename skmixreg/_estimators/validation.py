@@ -8,6 +8,7 @@ from __future__ import annotations
 from numbers import Integral, Real
 from typing import Any
 
+import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
@@ -17,6 +18,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from .._dask import dask_input
 from .._support.arrays import Array
+from .._support.number_columns import check_columns_of_numbers, check_numbers
 from ..families._base import Family
 from . import parameters
 
@@ -30,6 +32,7 @@ PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "random_state": ["random_state", np.random.Generator],
     "verbose": ["verbose"],
 }
+COUNTS = ("n_components", "n_init", "n_jobs")  # a bool is an integer to Python
 
 
 def check_parameters(estimator: BaseEstimator) -> None:
@@ -45,30 +48,11 @@ def check_parameters(estimator: BaseEstimator) -> None:
         {name: getattr(estimator, name) for name in PARAMETER_CONSTRAINTS},
         caller_name=type(estimator).__name__,
     )
+    for name in COUNTS:
+        if isinstance(getattr(estimator, name), bool):
+            raise ValueError(f"{name} must be an integer, got {getattr(estimator, name)!r}.")
     if estimator.n_jobs == 0:
         raise ValueError("n_jobs=0 means no worker at all; use None for all cores, or 1, 2, ...")
-
-
-def check_numeric_target(y: Any) -> None:
-    """Reject text as a response, before it fails somewhere inside a conversion.
-
-    Raises
-    ------
-    ValueError
-        If y holds strings.
-    """
-    try:
-        values = np.asarray(y)
-    except ValueError:  # ragged: scikit-learn's message is clear
-        return
-    if values.dtype.kind in "UST" or (
-        values.dtype.kind == "O"
-        and any(isinstance(value, (str, bytes)) for value in values.ravel()[:1000])
-    ):
-        raise ValueError(
-            "y must hold numbers, since this is a regression, but it holds text; convert it with "
-            "y.astype(float), or encode it if it stands for categories."
-        )
 
 
 def _validated(
@@ -77,13 +61,56 @@ def _validated(
     # Infinities of both signs add up to nan on the way to the error that names them.  A missing
     # value in a y of objects is nan only after scikit-learn has looked.
     with np.errstate(over="ignore", invalid="ignore"):
-        checked = validate_data(estimator, *data, dtype=dtype, **options)
+        checked = validate_data(
+            estimator, *_without_empty_frame(estimator, *data, **options), dtype=dtype,
+            ensure_min_features=0, **options,
+        )  # fmt: skip
         if len(data) == 1:
             return checked
         X, y = checked
         y = np.ascontiguousarray(y, dtype=np.float64)
         assert_all_finite(y, estimator_name=type(estimator).__name__, input_name="y")
         return X, y
+
+
+def _without_empty_frame(
+    estimator: BaseEstimator, X: Any, *y: Any, reset: bool = True, **_: Any
+) -> tuple[Any, ...]:
+    """An array in the place of a frame without columns, which scikit-learn finds no type for."""
+    if not nw.dependencies.is_into_dataframe(X) or len(nw.from_native(X).columns) > 0:
+        return X, *y
+    if not reset and estimator.n_features_in_ > 0:
+        raise ValueError(
+            f"X is a frame without columns, but {type(estimator).__name__} is expecting "
+            f"{estimator.n_features_in_} features as input."
+        )
+    # Some frames forget their rows with their last column.
+    return np.empty((len(X) or (len(y[0]) if y and y[0] is not None else 0), 0)), *y
+
+
+def check_something_to_fit(X: Array, y: Array, fit_intercept: bool, family: Family) -> None:
+    """Reject rows without columns that leave nothing to learn.
+
+    Of a y of two distinct values it is their share, which one component has already; those of a
+    mixture would each sit on one value.
+
+    Raises
+    ------
+    ValueError
+    """
+    if X.shape[1] > 0:
+        return
+    if not fit_intercept and not family.extras:
+        raise ValueError(
+            "X has no columns, fit_intercept=False and the family has no dispersion: there is "
+            "nothing to fit; use fit_intercept=True."
+        )
+    others = y[y != y[0]]
+    if len(others) == 0 or (others == others[0]).all():
+        raise ValueError(
+            f"X has 0 feature(s) (shape={X.shape}) while a minimum of 1 is required where y has "
+            "no more than two distinct values; a mixture without columns needs a y with more."
+        )
 
 
 def validate_training_data(
@@ -123,12 +150,13 @@ def validate_training_data(
         return dask_input.training_data(
             estimator, X, y, sample_weight, n_components, threads, family
         )
-    if y is not None:
-        check_numeric_target(y)
+    check_columns_of_numbers(X)
+    check_numbers(y, "y")
     # What is fitted is a standardised copy; another one only to convert would be too many.
     X, y = _validated(
         estimator, X, y, dtype=[np.float64, np.float32], y_numeric=True, ensure_min_samples=2
     )
+    check_something_to_fit(X, y, bool(estimator.fit_intercept), family)
     family.check_response(y)
     if sample_weight is None:
         weights, rows, total = None, len(y), float(len(y))
@@ -153,6 +181,7 @@ def check_weights(sample_weight: Any, X: Array) -> Array:
     ValueError
         If weights are negative, not finite, all zero or of a wrong shape.
     """
+    check_numbers(sample_weight, "sample_weight")
     weights = _check_sample_weight(sample_weight, X, dtype=np.float64, allow_all_zero_weights=True)
     if (weights < 0).any():
         raise ValueError(
@@ -187,6 +216,7 @@ def validate_rows(estimator: BaseEstimator, X: Any) -> Array:
     """
     check_is_fitted(estimator)
     dask_input.refuse(X)
+    check_columns_of_numbers(X)
     X = _validated(estimator, X, reset=False)
     return X
 
@@ -195,8 +225,8 @@ def validate_rows_and_target(estimator: BaseEstimator, X: Any, y: Any) -> tuple[
     """Rows with their responses, as `validate_rows`; the family has to have these."""
     check_is_fitted(estimator)
     dask_input.refuse(X, y)
-    if y is not None:
-        check_numeric_target(y)
+    check_columns_of_numbers(X)
+    check_numbers(y, "y")
     X, y = _validated(estimator, X, y, reset=False, y_numeric=True)
     estimator.posterior_.family.check_response(y)
     return X, y

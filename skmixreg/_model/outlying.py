@@ -50,7 +50,7 @@ def settled(
     middle = 0.0
     if centred:
         half = np.searchsorted(np.cumsum(weights[order]), 0.5 * total)
-        middle = float(values[order[min(half, len(order) - 1)]])
+        middle = float(values[order[min(int(half), len(order) - 1)]])
     distance = np.abs(values - middle)
     farthest: NDArray[np.intp] = np.argsort(-distance, kind="stable")
     dropped = np.cumsum(weights[farthest]) <= few(total)
@@ -61,7 +61,7 @@ def settled(
     def moments(at: NDArray[np.intp]) -> tuple[float, float]:
         unit = max(float(distance[at].max()), np.finfo(float).tiny)
         z = (values[at] - middle) / unit
-        mean = float(np.average(z, weights=weights[at])) if centred else 0.0
+        mean = float(np.average(z, weights=np.asarray(weights[at]))) if centred else 0.0
         spread = float(np.sqrt(np.average((z - mean) ** 2, weights=weights[at])))
         return middle + unit * mean, unit * spread
 

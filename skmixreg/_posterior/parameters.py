@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -83,7 +84,7 @@ def contrasts(
     columns: dict[str, Array] = {}
     if intercept is not None:
         columns["intercept"] = intercept.reshape(-1, K)
-    coef = coef.reshape(-1, K, p)
+    coef = coef.reshape(math.prod(coef.shape[:-2]), K, p)  # -1 is not told apart where p is 0
     for j, name in enumerate(feature_names):
         columns[f"coef[{name}]"] = coef[:, :, j]
     index, rows = [], []

@@ -29,8 +29,11 @@ from .._search.alignment import (
 )
 from .._search.mode_table import ModeTable
 from .._support.arrays import Array
+from .._support.stored_table import StoredTable
 from .._support.student import student_log_kernel
 from ..families._base import Family
+from ..families._priors import BlockPrior
+from .datatree import datatree, posterior_datatree
 from .mode_summaries import summaries_by_mode
 from .moments import Moments
 from .parameters import contrasts, named_parameters
@@ -80,6 +83,8 @@ class Posterior(Mapping[str, Array]):
         Between the user's units and the standardised ones.
     priors, resolution : NumericPriors, Resolution or None
         As those of the `Problem`.
+    block_priors : dict of BlockPrior
+        Prior of every block of the layout but the weights, standardised.
     components : Raw
         Draws in standardised units, leading axes (chains, draws).
     mode_components : Raw
@@ -105,6 +110,7 @@ class Posterior(Mapping[str, Array]):
     design: Design
     priors: NumericPriors
     resolution: Resolution | None
+    block_priors: dict[str, BlockPrior]
     components: Raw
     mode_components: Raw
     draw_mode: NDArray[np.intp]
@@ -178,6 +184,12 @@ class Posterior(Mapping[str, Array]):
             design=problem.design,
             priors=problem.priors,
             resolution=problem.resolution,
+            block_priors={
+                name: prior
+                for where, prior in problem.prior_table
+                for name, row in layout.table.items()
+                if row.where == where
+            },
             components=components,
             mode_components=mode_raw.permuted(mode_orders),
             draw_mode=draw_mode.reshape(shape),
@@ -185,6 +197,14 @@ class Posterior(Mapping[str, Array]):
             per_draw=per_draw,
             moments=Moments.of(components, problem.family),
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Formats that are safe to load know arrays and no data frames.
+        state = {name: value for name, value in vars(self).items() if name != "model"}
+        return {**state, "modes": StoredTable.of(self.modes)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update({**state, "modes": state["modes"].frame()})
 
     @cached_property
     def model(self) -> Model:
@@ -223,6 +243,12 @@ class Posterior(Mapping[str, Array]):
         """Parameters of every mode in the user's units, by name; leading axis (modes,)."""
         return self._named(self.design.to_user(self.mode_components))
 
+    @property
+    def most_probable_mode(self) -> Raw:
+        """The mode near which most draws are, standardised, without a leading axis."""
+        best = int(self.modes["probability"].to_numpy().argmax())
+        return Raw(*(values[best] for values in self.mode_components))
+
     def _named(self, components: Raw) -> dict[str, Array]:
         return named_parameters(components, self.layout, self.family)
 
@@ -260,10 +286,11 @@ class Posterior(Mapping[str, Array]):
         if not by_mode:
             # The weight of a single component does not vary: its diagnostics are nan.
             with np.errstate(invalid="ignore", divide="ignore"):
-                return az.summary(self.to_datatree(feature_names), **options)
+                draws = {"posterior": {name: self[name] for name in names}}
+                return az.summary(datatree(draws, self.layout, feature_names), **options)
         return summaries_by_mode(
             {name: self[name] for name in names}, self.draw_mode, self.mode_parameters,
-            lambda near: self._datatree({"posterior": near}, feature_names), options,
+            lambda near: datatree({"posterior": near}, self.layout, feature_names), options,
         )  # fmt: skip
 
     def contrast(self, feature_names: Sequence[str], probability: float = 0.9) -> pd.DataFrame:
@@ -289,54 +316,16 @@ class Posterior(Mapping[str, Array]):
         self,
         feature_names: Sequence[str],
         *,
+        X: Array | None = None,
         observed: Array | None = None,
         log_likelihood: Array | None = None,
         posterior_predictive: Array | None = None,
     ) -> xarray.DataTree:
-        """The draws as ArviZ wants them.
-
-        Parameters
-        ----------
-        feature_names : sequence of str of length p
-        observed : ndarray of shape (n,), optional
-            y, for the group ``observed_data``.
-        log_likelihood : ndarray of shape (chains, draws, n), optional
-            See `prediction.log_likelihood_draws`.
-        posterior_predictive : ndarray of shape (chains, draws, n), optional
-            See `prediction.sample_y_draws`.
-
-        Returns
-        -------
-        xarray.DataTree
-            Group ``posterior`` with ``weights``, ``intercept``, ``coef`` and the dispersion, dims
-            ``component`` and ``feature``; group ``sample_stats`` with ``lp`` and the arrays of
-            one number per draw; groups for the data given, dim ``observation``.
-        """
-        parameters = self._named(self.design.to_user(self.components))
-        stats = {name: self[name] for name in self if name not in parameters}
-        if "log_likelihood" in self:
-            stats["lp"] = self.log_prior + self["log_likelihood"]
-        groups = {"posterior": parameters, "sample_stats": stats}
-        data = {"log_likelihood": log_likelihood, "posterior_predictive": posterior_predictive}
-        data["observed_data"] = observed
-        groups |= {name: {"y": values} for name, values in data.items() if values is not None}
-        return self._datatree(groups, feature_names)
-
-    def _datatree(
-        self, groups: dict[str, dict[str, Array]], feature_names: Sequence[str]
-    ) -> xarray.DataTree:
-        import arviz as az
-
-        coords: dict[str, Any] = {
-            "component": np.arange(self.layout.n_components),
-            "feature": [str(name) for name in feature_names],
-        }
-        dims = {name: ["component"] for name in ("weights", "intercept", *self.layout.extras)}
-        dims |= {"coef": ["component", "feature"], "y": ["observation"]}
-        for variables in groups.values():
-            if "y" in variables:
-                coords["observation"] = np.arange(variables["y"].shape[-1])
-        return az.from_dict(groups, coords=coords, dims=dims)
+        """The draws as ArviZ wants them: see `posterior_datatree`."""
+        return posterior_datatree(
+            self, feature_names, X=X, observed=observed, log_likelihood=log_likelihood,
+            posterior_predictive=posterior_predictive,
+        )  # fmt: skip
 
 
 def _trusted_evidence(draws: Draws) -> tuple[float | None, float | None]:

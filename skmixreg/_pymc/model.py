@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from .._model.definition import (
+    COMPONENT,
+    DIRECTION,
+    FEATURE,
+    OBSERVATION,
+    constants,
+    free_variables,
+)
 from .._model.problem import Problem
+from .._model.raw import Raw
 from .._support.arrays import Array
 
 if TYPE_CHECKING:
@@ -20,6 +29,7 @@ def build_model(
     *,
     rows: tuple[Array, Array, Array | None] | None = None,
     feature_names: Sequence[str] | None = None,
+    start: Raw | None = None,
 ) -> pm.Model:
     """State the posterior of a problem as a PyMC model.
 
@@ -31,14 +41,18 @@ def build_model(
     ----------
     problem : Problem
     likelihood : {"kernel", "plain"}
-        "plain" writes the likelihood as `pm.Mixture`, to look at, sample or extend.  "kernel"
-        has the same density through the compiled kernels: faster, but without the observed
-        variable ``y`` and without second derivatives.
+        "plain" writes the likelihood as `pm.Mixture`, to look at, sample or extend; where rows
+        have weights, their log densities are multiplied by them.  "kernel" has the same density
+        through the compiled kernels: faster, but without the observed variable ``y`` and without
+        second derivatives.
     rows : tuple of (X, y, weights), optional
         Rows as the user wrote them, in the user's units, for "plain"; ``weights`` may be None.
         By default the rows of the problem, which may be sorted and merged.
     feature_names : sequence of str, optional
         ``x0``, ``x1``, ... by default.
+    start : Raw, optional
+        Lines, standardised, that the initial point of the model has; without, all components are
+        at one point, from which an optimiser does not get away.
 
     Returns
     -------
@@ -52,14 +66,13 @@ def build_model(
     if feature_names is None:
         feature_names = [f"x{j}" for j in range(len(problem.design.x_mean))]
     coords = {
-        "component": np.arange(problem.layout.n_components),
-        "feature": np.asarray(feature_names, dtype=object),
+        COMPONENT: np.arange(problem.layout.n_components),
+        FEATURE: np.asarray(feature_names, dtype=object),
+        DIRECTION: np.arange(problem.layout.n_features),
     }
-    if problem.design.x_map is not None:
-        coords["direction"] = np.arange(problem.design.n_directions)
     # Not a part of a model in whose context this may be called.
     with pm.Model(coords=coords, model=None) as model:
-        standardised = _priors(problem)
+        standardised = _priors(problem, start)
         in_user_units = _to_user_units(problem, *standardised)
         if likelihood == "plain":
             _plain_likelihood(problem, rows, *in_user_units)
@@ -81,7 +94,7 @@ def origin(model: Any) -> dict[str, Array]:
     return zeros
 
 
-def _priors(problem: Problem) -> tuple[Any, Any, Any, Any]:
+def _priors(problem: Problem, start: Raw | None = None) -> tuple[Any, Any, Any, Any]:
     """Weights, intercept, coef and a list of extras, one per component, standardised."""
     import pymc as pm
     import pytensor.tensor as pt
@@ -92,26 +105,35 @@ def _priors(problem: Problem) -> tuple[Any, Any, Any, Any]:
     # PyTensor stores a Python 2.5 in single precision, and takes its logarithm there: hence the
     # explicit np.float64 scales.
     if K > 1:
-        weights = pm.Dirichlet(
-            "weights", a=np.full(K, priors.weight_concentration), dims="component"
-        )
+        weights = pm.Dirichlet("weights", a=np.full(K, priors.weight_concentration), dims=COMPONENT)
     else:
-        weights = pm.Deterministic("weights", pt.ones(1), dims="component")
+        weights = pm.Deterministic("weights", pt.ones(1), dims=COMPONENT)
+
+    free = {variable.block: variable for variable in free_variables(layout)}
+
+    def normal(block: str, scale: float, start: Array | None) -> Any:
+        name, _, dims = free[block]
+        if start is None:
+            return pm.Normal(name, 0.0, np.float64(scale), dims=dims)
+        from .started_normal import started_normal
+
+        return started_normal(name, scale, start, dims)
 
     if layout.fit_intercept:
-        intercept = pm.Normal(
-            "intercept_std", 0.0, np.float64(priors.intercept_scale), dims="component"
-        )
+        at = None if start is None else start.intercept
+        intercept = normal("intercept", priors.intercept_scale, at)
     else:
         intercept = pt.zeros(K)
-    along = "feature" if problem.design.x_map is None else "direction"
-    coef = pm.Normal("coef_std", 0.0, np.float64(priors.coef_scale), dims=("component", along))
+    coef = normal("coef", priors.coef_scale, None if start is None else start.coef)
 
     shape = () if layout.shared_extra else (K,)
-    extras = [
-        pt.broadcast_to(prior.pymc(f"log_{name}_std", shape=shape), (K,))
-        for name, prior in zip(layout.extras, problem.extra_priors, strict=True)
-    ]
+    extras = []
+    for block, prior in zip(layout.extras, problem.extra_priors, strict=True):
+        variable = prior.pymc(free[block].name, shape=shape)
+        # A variable without dimensions may not be given any.
+        if free[block].dims:
+            pm.modelcontext(None).named_vars_to_dims[free[block].name] = free[block].dims
+        extras.append(pt.broadcast_to(variable, (K,)))
     return weights, intercept, coef, extras
 
 
@@ -122,23 +144,22 @@ def _to_user_units(
     import pymc as pm
     import pytensor.tensor as pt
 
-    design = problem.design
-    x_mean = pm.Data("x_mean", design.x_mean, dims="feature")
-    x_scale = pm.Data("x_scale", design.x_scale, dims="feature")
-    y_mean = pm.Data("y_mean", np.float64(design.y_mean))
-    y_scale = pm.Data("y_scale", np.float64(design.y_scale))
-
-    if design.x_map is not None:
-        coef = coef @ pm.Data("x_map", design.x_map, dims=("direction", "feature"))
-    coef = pm.Deterministic("coef", y_scale * coef / x_scale, dims=("component", "feature"))
+    data = {
+        name: pm.Data(name, np.asarray(value, np.float64), dims=dims or None)
+        for name, (value, dims) in constants(problem.design).items()
+    }
+    x_mean, x_scale, y_mean, y_scale = (data[f"{v}_{of}"] for v in "xy" for of in ("mean", "scale"))
+    if "x_map" in data:
+        coef = coef @ data["x_map"]
+    coef = pm.Deterministic("coef", y_scale * coef / x_scale, dims=(COMPONENT, FEATURE))
     intercept = pm.Deterministic(
-        "intercept", y_mean + y_scale * intercept - coef @ x_mean, dims="component"
+        "intercept", y_mean + y_scale * intercept - coef @ x_mean, dims=COMPONENT
     )
     natural = [
         pm.Deterministic(
             extra.name,
             y_scale * pt.exp(value) if extra.in_units_of_y else pt.exp(value),
-            dims="component",
+            dims=COMPONENT,
         )
         for extra, value in zip(problem.family.extras, extras, strict=True)
     ]
@@ -156,19 +177,19 @@ def _plain_likelihood(
     import pymc as pm
 
     X_values, y_values, row_weights = _user_rows(problem) if rows is None else rows
-    X = pm.Data("X", X_values, dims=("row", "feature"))
+    X = pm.Data("X", X_values, dims=(OBSERVATION, FEATURE))
     eta = intercept + X @ coef.T
-    component = problem.family.pymc_distribution(eta, *extras)
-
+    y = pm.Data("y_observed", y_values, dims=OBSERVATION)
     if row_weights is None or np.all(row_weights == 1.0):
-        y = pm.Data("y_observed", y_values, dims="row")
-        pm.Mixture("y", w=weights, comp_dists=component, observed=y, dims="row")
+        component = problem.family.pymc_distribution(eta, *extras)
+        pm.Mixture("y", w=weights, comp_dists=component, observed=y, dims=OBSERVATION)
     else:
-        # An observed variable counts every row once: powers of the likelihood need a potential.
-        y = pm.Data("y_observed", y_values, dims="row")
-        powers = pm.Data("row_weights", row_weights, dims="row")
-        mixture = pm.Mixture.dist(w=weights, comp_dists=component)
-        pm.Potential("y_log_likelihood", (powers * pm.logp(mixture, y)).sum())
+        from .weighted_mixture import weighted_mixture
+
+        powers = pm.Data("row_weights", row_weights, dims=OBSERVATION)
+        weighted_mixture(
+            "y", problem.family, weights, eta, extras, powers, observed=y, dims=OBSERVATION
+        )
 
 
 def _kernel_likelihood(

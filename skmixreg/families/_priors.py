@@ -62,6 +62,19 @@ def _log_normaliser(floor: float, ceiling: float) -> float:
     return float(np.log(special.k0e(ratio)) - ratio)
 
 
+@lru_cache
+def _quantile_table(floor: float, ceiling: float) -> tuple[Array, Array]:
+    """Levels and quantiles of the logarithm of the scale, close enough to interpolate in."""
+    # Around the middle of the walls the density is exp(-ratio cosh(2 t)).
+    ratio = floor / ceiling
+    end = 0.5 * np.arccosh(1.0 + 40.0 / ratio)
+    t = np.linspace(-end, end, 8001)
+    density = np.exp(-ratio * (np.cosh(2.0 * t) - 1.0))
+    levels = np.concatenate([[0.0], np.cumsum(density[1:] + density[:-1])])
+    levels, first = np.unique(levels / levels[-1], return_index=True)
+    return levels, t[first] + 0.5 * np.log(floor * ceiling)
+
+
 class WallPrior(NamedTuple):
     r"""Flat in the logarithm v of a scale s between two bounds, with Gaussian walls outside.
 
@@ -87,6 +100,7 @@ class WallPrior(NamedTuple):
     def pymc(self, name: str, **where: Any) -> Any:
         import pymc as pm
         import pytensor.tensor as pt
+        from pytensor.tensor.interpolate import interp
 
         constant = _log_normaliser(self.floor, self.ceiling)
 
@@ -95,13 +109,15 @@ class WallPrior(NamedTuple):
             high = (pt.exp(value) / ceiling) ** 2
             return -0.5 * (low + high) - constant
 
-        def random(
-            floor: Any, ceiling: Any, rng: np.random.Generator | None = None, size: Any = None
-        ) -> Array:
-            generator = np.random.default_rng() if rng is None else rng
-            return self.sample(generator, size)
+        # A graph and not a function of NumPy, which compiled code would have to leave for.
+        def dist(floor: Any, ceiling: Any, size: Any) -> Any:
+            levels, quantiles = _quantile_table(self.floor, self.ceiling)
+            return interp(pm.Uniform.dist(size=size), levels, quantiles)
 
-        return pm.CustomDist(name, self.floor, self.ceiling, logp=logp, random=random, **where)
+        return pm.CustomDist(
+            name, self.floor, self.ceiling, logp=logp, dist=dist,
+            support_point=lambda variable, *_: pt.zeros_like(variable), **where,
+        )  # fmt: skip
 
     def row(self) -> tuple[float, float, float]:
         return WALL, self.floor, self.ceiling

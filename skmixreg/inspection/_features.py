@@ -122,6 +122,8 @@ class Rows(NamedTuple):
             p = len(self.names)
             if -p <= feature < p:
                 return int(feature) % p
+        if not self.names:
+            raise ValueError(f"There is no feature {feature!r}: X has no columns.")
         raise ValueError(
             f"There is no feature {feature!r}; features are {self.names}, or positions from 0 to "
             f"{len(self.names) - 1}."

@@ -21,7 +21,7 @@ from .._support.exceptions import import_optional
 from .._support.progress import SILENT, Progress
 from ._base import Solver
 from ._nuts.blackjax_chains import blackjax_chains
-from ._nuts.chain_runs import ChainPlan, ChainResult, Counter, run_chains
+from ._nuts.chain_runs import STATISTICS, ChainPlan, ChainResult, Counter, run_chains
 from ._nuts.numpyro_chains import numpyro_chains
 from ._nuts.nutpie_chains import nutpie_chains
 from ._nuts.order_check import missed_share
@@ -236,17 +236,21 @@ class NUTS(Solver):
 
         theta = np.stack([result.theta for result in results])
         log_prior = density.log_prior(theta)
+        statistics = {
+            name: np.stack([result.statistics[name] for result in results]) for name in STATISTICS
+        }
         draws = Draws(
             theta=theta,
             log_prior=log_prior,
             log_likelihood=np.stack([result.log_posterior for result in results]) - log_prior,
             solver=self.name,
             ordered_by=target.ordered_by,
+            per_draw=statistics,
             report={
                 "sampler": self.sampler,
                 "identify": self.identify,
-                "divergences": int(sum(result.divergent.sum() for result in results)),
-                "gradients_per_draw": sum(r.gradients for r in results) / theta[..., 0].size,
+                "divergences": int(statistics["diverging"].sum()),
+                "gradients_per_draw": float(statistics["n_steps"].mean()),
                 "tune": plans[0].tune,
                 "target_accept": plans[0].target_accept,
                 "metric": "laplace" if plans[0].keeps_metric else "adapted",

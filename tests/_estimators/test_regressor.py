@@ -13,7 +13,13 @@ from scipy import stats
 from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
 from sklearn.metrics import r2_score
 
-from skmixreg import BayesianMixtureRegressor, Gaussian, MultimodalPosteriorWarning, Priors
+from skmixreg import (
+    BayesianMixtureRegressor,
+    BayesianMixtureRegressorCV,
+    Gaussian,
+    MultimodalPosteriorWarning,
+    Priors,
+)
 from skmixreg._posterior.posterior import Posterior
 from skmixreg.solvers import SOLVERS
 
@@ -113,6 +119,29 @@ def test_an_own_generator_moves_on(lines):
     model = BayesianMixtureRegressor(random_state=generator)
     first = model.fit(*lines).posterior_["coef"]
     assert not np.array_equal(first, model.fit(*lines).posterior_["coef"])
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # few draws
+@pytest.mark.parametrize("small", [np.int8, np.uint8, np.int16, np.int64])
+def test_integers_of_few_bits_are_integers(small, lines):
+    """In 8 bits 2 * 100 is -56."""
+    X, y = lines
+
+    def fit(integer):
+        solver = SOLVERS["gibbs"](draws=integer(120), tune=integer(100), chains=integer(3))
+        model = BayesianMixtureRegressor(
+            integer(2),
+            n_init=integer(120),
+            solver=solver,
+            random_state=integer(3),
+            n_jobs=integer(1),
+        )
+        return model.fit(X, y)
+
+    one, other = fit(int), fit(small)
+    np.testing.assert_array_equal(one.posterior_["coef"], other.posterior_["coef"])
+    chosen = BayesianMixtureRegressorCV([small(1), small(2)], random_state=0).fit(X, y)
+    assert chosen.n_components_ == 2
 
 
 @pytest.mark.filterwarnings("ignore::skmixreg.WeaklyIdentifiedWarning")
@@ -316,7 +345,7 @@ def test_to_datatree(model, lines):
     tree = model.to_datatree(X, y, random_state=0)
     posterior = tree["posterior"]
     assert {"weights", "intercept", "coef", "sigma"} <= set(posterior.data_vars)
-    assert posterior["coef"].dims == ("chain", "draw", "component", "feature")
+    assert posterior["coef"].dims == ("chain", "draw", "mixture_component", "feature")
     np.testing.assert_array_equal(posterior["coef"], model.posterior_["coef"])
     shape = model.posterior_["weights"].shape[:2]
     assert tree["log_likelihood"]["y"].shape == (*shape, 30)

@@ -31,6 +31,8 @@ def no_solver_runs(monkeypatch):
     monkeypatch.setattr(Solver, "solve", solve)
 
 
+DAYS = pd.date_range("2020-01-01", periods=30)
+
 pytestmark = pytest.mark.usefixtures("no_solver_runs")
 
 
@@ -40,6 +42,10 @@ pytestmark = pytest.mark.usefixtures("no_solver_runs")
         ({"n_components": 0}, "n_components.*range \\[1, inf\\)"),
         ({"n_components": 2.0}, "n_components.*int"),
         ({"n_components": 31}, "n_components=31 needs at least as many rows.*there are 30"),
+        ({"n_components": True}, "n_components must be an integer, got True"),
+        ({"n_components": np.True_}, "n_components.*int"),
+        ({"n_init": True}, "n_init must be an integer, got True"),
+        ({"n_jobs": True}, "n_jobs must be an integer, got True"),
         ({"n_init": 0}, "n_init.*range \\[1, inf\\)"),
         ({"n_jobs": 0}, "n_jobs=0"),
         ({"n_jobs": "all"}, "n_jobs.*int"),
@@ -109,13 +115,17 @@ def test_unknown_options_are_refused_by_name():
         (lambda X, y: (X, np.column_stack([y, y])), "y should be a 1d array"),
         (lambda X, y: (X[:-1], y), "inconsistent numbers of samples"),
         (lambda X, y: (X[:1], y[:1]), "minimum of 2"),
-        (lambda X, y: (X[:, :0], y), "0 feature\\(s\\)"),
+        (lambda X, y: (X[:, :0], y > 0), "0 feature\\(s\\).*no more than two distinct values"),
+        (lambda X, y: (X[:, :0], np.ones(30)), "0 feature\\(s\\).*no more than two distinct"),
         (lambda X, y: (X, None), "requires y to be passed"),
         (lambda X, y: (X, y.astype(str)), "y must hold numbers.*text"),
         (lambda X, y: (X, y.astype(str).astype(object)), "y must hold numbers.*text"),
         (lambda X, y: (X, pd.Series(["a", "b"] * 15)), "y must hold numbers.*text"),
         (lambda X, y: (X, ["a", "b"] * 15), "y must hold numbers.*text"),
         (lambda X, y: (X + 1j, y), "Complex data not supported"),
+        (lambda X, y: (pd.DataFrame({"a": X[:, 0], "site": "u"}), y), "'site' holds text"),
+        (lambda X, y: (pd.DataFrame({"day": DAYS}), y), "X must hold.*'day' holds dates"),
+        (lambda X, y: (X, DAYS), "y must hold numbers.*dates"),
     ],
 )
 def test_data(rows, bad, message):
@@ -132,6 +142,7 @@ def test_data(rows, bad, message):
         (np.r_[np.inf, np.ones(29)], "sample_weight contains infinity"),
         (np.ones(29), "sample_weight.shape"),
         (np.ones((30, 2)), "(?i)sample.weight"),
+        (DAYS - DAYS[0], "sample_weight must hold numbers.*durations"),
         (np.r_[1.0, np.zeros(29)], "n_components=2 needs.*there are 1"),
     ],
 )

@@ -198,10 +198,10 @@ def test_datatree():
     _, posterior = simple_posterior(K=2, p=2, shape=(2, 20))
     tree = posterior.to_datatree(["a", "b"])
     assert set(tree.children) == {"posterior", "sample_stats"}
-    assert tree.posterior["coef"].dims == ("chain", "draw", "component", "feature")
-    assert tree.posterior["weights"].dims == ("chain", "draw", "component")
+    assert tree.posterior["coef"].dims == ("chain", "draw", "mixture_component", "feature")
+    assert tree.posterior["weights"].dims == ("chain", "draw", "mixture_component")
     np.testing.assert_array_equal(
-        tree.posterior["coef"].sel(feature="b", component=1), posterior["coef"][..., 1, 1]
+        tree.posterior["coef"].sel(feature="b", mixture_component=1), posterior["coef"][..., 1, 1]
     )
     assert set(tree.sample_stats.data_vars) == {"lp", "mode", "log_prior", "log_likelihood"}
     np.testing.assert_allclose(

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 from scipy.linalg import solve_triangular
 
 from ..._draws.approximation import own_labels
@@ -21,6 +20,7 @@ from ..._model.problem import Problem
 from ..._search.mode_table import ModeTable
 from ..._search.newton import GRADIENT_TOLERANCE, Polished, polish
 from ..._support.arrays import Array
+from ..._support.stored_table import StoredTable
 from ...families._base import Family
 from .mean_field import MeanField
 
@@ -162,7 +162,7 @@ class Stream:
     design: Design
     family: Family
     modes: ModeTable
-    table: pd.DataFrame
+    table: StoredTable
     failures: tuple[str, ...]
     belief: Belief
     past: tuple[Belief, ...]
@@ -197,7 +197,7 @@ class Stream:
         belief = Belief(problem.total_weight, theta, scale)
         return cls(
             problem.layout, problem.priors, problem.design, problem.family, modes,
-            modes.to_frame(problem), failures, belief, (belief,),
+            StoredTable.of(modes.to_frame(problem)), failures, belief, (belief,),
             _second_moments(density, theta), 1,
         )  # fmt: skip
 

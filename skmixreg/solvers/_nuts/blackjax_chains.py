@@ -66,8 +66,9 @@ def blackjax_sampler(tuning: Tuning) -> JaxSampler:
             lambda: (step_size, metric),
         )
         draw = JaxDraw(
-            chain.position, chain.logdensity, info.is_divergent, info.num_integration_steps
-        )
+            chain.position, chain.logdensity, info.is_divergent, info.energy,
+            info.num_integration_steps, info.acceptance_rate,
+        )  # fmt: skip
         return _State(key, iteration + 1, chain, step_size, metric), draw
 
     return JaxSampler(begin, step)

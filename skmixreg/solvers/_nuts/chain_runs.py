@@ -5,9 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ..._support.arrays import Array
@@ -16,6 +15,11 @@ from ..._support.progress import Progress
 # With a component that empties and fills, scales differ a thousandfold and every tree would grow
 # to its limit; chains mix badly there with long trees too, and say so much later.
 MAX_DEPTH = 8
+
+
+# What every sampler says of a draw, as ArviZ names it: whether the trajectory diverged, the energy
+# at its end up to a constant, its number of gradients, and the mean acceptance along it.
+STATISTICS = ("diverging", "energy", "n_steps", "acceptance_rate")
 
 
 class ChainPlan(NamedTuple):
@@ -36,8 +40,7 @@ class ChainResult(NamedTuple):
 
     theta: Array  # (draws, d)
     log_posterior: Array  # (draws,), density of theta, standardised units
-    divergent: NDArray[np.bool_]  # (draws,)
-    gradients: int
+    statistics: dict[str, NDArray[Any]]  # (draws,) each, by the names of `STATISTICS`
 
 
 class Stopped(Exception):

@@ -17,7 +17,7 @@ from scipy.linalg import solve_triangular
 from ..._model.problem import Problem
 from ..._pymc.coordinates import log_jacobian, value_map
 from ..._support.arrays import Array
-from .chain_runs import ChainPlan, ChainResult
+from .chain_runs import STATISTICS, ChainPlan, ChainResult
 from .sampling_density import SamplingDensity
 
 # Iterations between two looks at whether to stop: one call costs about one of them on small data.
@@ -37,8 +37,10 @@ class JaxDraw(NamedTuple):
 
     z: Any  # (d,)
     log_density: Any
-    divergent: Any
-    gradients: Any
+    diverging: Any
+    energy: Any
+    n_steps: Any
+    acceptance_rate: Any
 
 
 class JaxSampler(NamedTuple):
@@ -105,11 +107,10 @@ def jax_chains(
                         parts.append(JaxDraw(*(np.asarray(a)[:n] for a in held)))
                     remaining -= n
                     advance(index, n)
-        z, values, divergent, gradients = (np.concatenate(a) for a in zip(*parts, strict=True))
+        z, values, *rest = (np.concatenate(a) for a in zip(*parts, strict=True))
         v = plan.centre + z @ plan.scale.T
-        return ChainResult(
-            target.theta(v), values - target.log_jacobian(v), divergent, int(gradients.sum())
-        )
+        statistics = dict(zip(STATISTICS, rest, strict=True))
+        return ChainResult(target.theta(v), values - target.log_jacobian(v), statistics)
 
     with jax.enable_x64(True):
         # Threads that find nothing compiled would each compile for themselves.
@@ -166,7 +167,9 @@ def _compile(sampler: JaxSampler, target: SamplingDensity) -> _Programs:
             jnp.zeros((size, d)),
             jnp.zeros(size),
             jnp.zeros(size, dtype=bool),
+            jnp.zeros(size),
             jnp.zeros(size, dtype=jnp.int64),
+            jnp.zeros(size),
         )
         return jax.lax.fori_loop(0, n, one, (state, held))
 

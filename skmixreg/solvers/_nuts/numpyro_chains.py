@@ -33,7 +33,10 @@ def numpyro_sampler(tuning: Tuning) -> JaxSampler:
 
     def step(state: Any, log_density: LogDensity) -> tuple[Any, JaxDraw]:
         state = next_state(state, model_args=(log_density,))
-        return state, JaxDraw(state.z, -state.potential_energy, state.diverging, state.num_steps)
+        return state, JaxDraw(
+            state.z, -state.potential_energy, state.diverging, state.energy, state.num_steps,
+            state.accept_prob,
+        )  # fmt: skip
 
     return JaxSampler(begin, step)
 

@@ -15,6 +15,13 @@ from .sampling_density import SamplingDensity
 
 # Between two looks at whether to stop.
 SECONDS_PER_LOOK = 0.2
+# As nutpie names the statistics of a draw, and as they are named here.
+THEIR_NAMES = {
+    "diverging": "diverging",
+    "energy": "energy",
+    "n_steps": "n_steps",
+    "mean_tree_accept": "acceptance_rate",
+}
 
 
 def nutpie_chains(
@@ -70,8 +77,7 @@ def nutpie_chains(
         return ChainResult(
             target.theta(v),
             stats["logp"].to_numpy()[0] - target.log_jacobian(v),
-            stats["diverging"].to_numpy()[0].astype(bool),
-            int(stats["n_steps"].to_numpy().sum()),
+            {name: stats[theirs].to_numpy()[0] for theirs, name in THEIR_NAMES.items()},
         )
 
     return chain

@@ -13,6 +13,14 @@ from ..._support.arrays import Array
 from .chain_runs import MAX_DEPTH, ChainPlan, ChainResult
 from .sampling_density import SamplingDensity
 
+# As PyMC names the statistics of a draw, and as they are named here.
+THEIR_NAMES: dict[str, tuple[str, type]] = {
+    "diverging": ("diverging", bool),
+    "energy": ("energy", float),
+    "tree_size": ("n_steps", int),
+    "mean_tree_accept": ("acceptance_rate", float),
+}
+
 
 class ModelDensity:
     """The log density of the model's raveled value variables, in the place of a compiled one.
@@ -94,8 +102,9 @@ def pymc_chains(
         plan, step = plans[index], steps[index]
         points = np.empty((plan.draws, target.size))
         log_density = np.empty(plan.draws)
-        divergent = np.zeros(plan.draws, dtype=bool)
-        gradients = 0
+        statistics: dict[str, Any] = {
+            name: np.empty(plan.draws, kind) for name, kind in THEIR_NAMES.values()
+        }
         q = RaveledVars(inverse @ plan.start, layout)
         with np.errstate(all="ignore"):
             for i in range(-plan.tune, plan.draws):
@@ -105,11 +114,11 @@ def pymc_chains(
                 if i >= 0:
                     points[i] = q.data
                     log_density[i] = stats["model_logp"]
-                    divergent[i] = stats["diverging"]
-                    gradients += stats["tree_size"]
+                    for theirs, (name, _) in THEIR_NAMES.items():
+                        statistics[name][i] = stats[theirs]
                 advance(index, 1)
         v = function.point(points)
         log_posterior = log_density - log_jacobian(target.layout) - target.log_jacobian(v)
-        return ChainResult(target.theta(v), log_posterior, divergent, gradients)
+        return ChainResult(target.theta(v), log_posterior, statistics)
 
     return chain

@@ -1,0 +1,55 @@
+"""Weights that are hardly the frequencies that they are taken for."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .._support.arrays import Array
+
+# Warnings point at the caller's line.
+PACKAGE = str(Path(__file__).parents[1])
+# Observations per row, or rows per observation, from which weights with fractions are doubted.
+# Weights that were meant as powers, or divided by their mean once, stay within.
+FAR_FROM_ONE = 3.0
+
+
+def doubt(X: Any, weights: Array | None) -> str | None:
+    """Why weights are hardly frequencies, or None.
+
+    Whole numbers are taken as such, however large.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, p) or ChunkedData
+        As validated.
+    weights : ndarray of shape (n,) or None
+        None of chunks, which hold their own.
+    """
+    if not isinstance(X, np.ndarray):
+        parts = X.summaries
+        whole, rows = all(part.counts for part in parts), sum(part.n_rows for part in parts)
+        total = float(X.total_weight)
+    elif weights is None:
+        return None
+    else:
+        whole = bool((weights == np.rint(weights)).all())
+        rows, total = int(np.count_nonzero(weights)), float(weights.sum())
+    if whole or rows / FAR_FROM_ONE <= total <= rows * FAR_FROM_ONE:
+        return None
+    return (
+        f"sample_weight holds fractions with a mean of {total / rows:.3g} and was taken for "
+        f"frequencies: {rows} rows count as {total:,.6g} observations, and every sd is that of so "
+        "many. Weights that say how much of a population a row stands for, or how precise it is, "
+        "are no frequencies: divide them by their mean (sample_weight / sample_weight.mean()), "
+        f"and the rows count as {rows} observations."
+    )
+
+
+def warn(complaint: str | None) -> None:
+    """Tell the caller of the fit."""
+    if complaint is not None:
+        warnings.warn(complaint, UserWarning, skip_file_prefixes=(PACKAGE,))

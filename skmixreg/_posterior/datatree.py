@@ -1,0 +1,142 @@
+"""The draws as ArviZ and PyMC have them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.special import gammaln
+
+from .._model.definition import (
+    COMPONENT,
+    DIRECTION,
+    FEATURE,
+    OBSERVATION,
+    constants,
+    free_variables,
+)
+from .._model.layout import Layout
+from .._support.arrays import Array
+
+if TYPE_CHECKING:
+    import xarray
+
+    from .posterior import Posterior
+
+
+def posterior_datatree(
+    posterior: Posterior,
+    feature_names: Sequence[str],
+    *,
+    X: Array | None = None,
+    observed: Array | None = None,
+    log_likelihood: Array | None = None,
+    posterior_predictive: Array | None = None,
+) -> xarray.DataTree:
+    """All that the model in PyMC samples and computes, under its names, and what the data allow.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    feature_names : sequence of str of length p
+    X : ndarray of shape (n, p), optional
+        Rows in the user's units, for ``constant_data``.
+    observed : ndarray of shape (n,), optional
+        y, for ``observed_data``.
+    log_likelihood : ndarray of shape (chains, draws, n), optional
+        See `prediction.log_likelihood_draws`.
+    posterior_predictive : ndarray of shape (chains, draws, n), optional
+        See `prediction.sample_y_draws`.
+
+    Returns
+    -------
+    xarray.DataTree
+        Group ``posterior`` with ``weights``, ``intercept``, ``coef`` and the dispersion, and the
+        standardised variables that they come from; ``log_prior`` of what is sampled;
+        ``sample_stats`` with ``lp`` and the arrays of one number per draw; ``constant_data``;
+        groups for the data given.
+    """
+    parameters = {
+        name: posterior[name] for name in ("weights", "intercept", "coef", *posterior.layout.extras)
+    }
+    stats = {name: posterior[name] for name in posterior if name not in parameters}
+    if "log_likelihood" in posterior:
+        stats["lp"] = posterior.log_prior + posterior["log_likelihood"]
+    sampled = _sampled(posterior)
+    groups = {"posterior": {**parameters, **sampled}, "sample_stats": stats}
+    data = {"log_likelihood": log_likelihood, "posterior_predictive": posterior_predictive}
+    data["observed_data"] = observed
+    groups |= {name: {"y": values} for name, values in data.items() if values is not None}
+    tree = datatree(groups, posterior.layout, feature_names)
+    # Groups in which a name may stand for something else: one number for all weights, a column.
+    constant, dims = _constants(posterior, feature_names, X)
+    for group, values, own in (
+        ("log_prior", _log_priors(posterior, sampled), {"weights": []}),
+        ("constant_data", constant, dims),
+    ):
+        tree[group] = datatree({group: values}, posterior.layout, feature_names, own)[group]
+    return tree
+
+
+def datatree(
+    groups: Mapping[str, Mapping[str, Array]],
+    layout: Layout,
+    feature_names: Sequence[str],
+    more_dims: Mapping[str, list[str]] | None = None,
+) -> xarray.DataTree:
+    """Arrays by group and name, with the dimensions of the model."""
+    import arviz as az
+
+    coords: dict[str, Any] = {
+        COMPONENT: np.arange(layout.n_components),
+        FEATURE: [str(name) for name in feature_names],
+        DIRECTION: np.arange(layout.n_features),
+    }
+    dims = {name: [COMPONENT] for name in ("weights", "intercept", *layout.extras)}
+    dims |= {"coef": [COMPONENT, FEATURE], "X": [OBSERVATION, FEATURE], "y": [OBSERVATION]}
+    dims |= {name: list(where) for name, _, where in free_variables(layout)}
+    for variables in groups.values():
+        if "X" in variables or "y" in variables:
+            n = len(variables["X"]) if "X" in variables else variables["y"].shape[-1]
+            coords[OBSERVATION] = np.arange(n)
+    return az.from_dict(groups, coords=coords, dims={**dims, **(more_dims or {})})
+
+
+def _constants(
+    posterior: Posterior, feature_names: Sequence[str], X: Array | None
+) -> tuple[dict[str, Array], dict[str, list[str]]]:
+    """Constant data of the model with their dimensions, and every column on its own.
+
+    ArviZ plots against variables of one dimension, by default the first.
+    """
+    model = constants(posterior.design)
+    values = {name: np.asarray(value) for name, (value, _) in model.items()}
+    dims = {name: list(where) for name, (_, where) in model.items()}
+    if X is None:
+        return values, dims
+    values["X"], dims["X"] = X, [OBSERVATION, FEATURE]
+    columns = {str(name): X[:, j] for j, name in enumerate(feature_names) if name not in values}
+    return {**columns, **values}, {**{name: [OBSERVATION] for name in columns}, **dims}
+
+
+def _sampled(posterior: Posterior) -> dict[str, Array]:
+    """The standardised variables of the model, labels aligned."""
+    components, layout = posterior.components, posterior.layout
+    values = {"intercept": components.intercept, "coef": components.coef}
+    for e, extra in enumerate(layout.extras):
+        every = components.extra[..., e]
+        values[extra] = every[..., 0] if layout.shared_extra else every
+    return {name: values[block] for name, block, _ in free_variables(layout)}
+
+
+def _log_priors(posterior: Posterior, sampled: Mapping[str, Array]) -> dict[str, Array]:
+    """Log prior densities of the variables that the model samples, as `pymc.compute_log_prior`."""
+    priors, out = posterior.block_priors, {}
+    K, c = posterior.layout.n_components, posterior.priors.weight_concentration
+    if K > 1:
+        powers = (c - 1.0) * posterior.components.log_weights.sum(axis=-1)
+        out["weights"] = powers + (gammaln(K * c) - K * gammaln(c))
+    for name, block, _ in free_variables(posterior.layout):
+        out[name] = priors[block].terms(sampled[name])[0]
+    return out

@@ -1,0 +1,115 @@
+"""Fits survive formats that are safe to load, and the documentation lists what these must trust."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import quick_solver, two_lines
+
+from skmixreg import BayesianMixtureRegressor, BayesianMixtureRegressorCV, Gaussian, Priors
+
+PAGE = Path(__file__).parents[2] / "docs" / "saving.md"
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),  # quick solvers
+    pytest.mark.filterwarnings("ignore::skmixreg.WeaklyIdentifiedWarning"),
+]
+
+
+def listed():
+    (block,) = re.findall(r"```text\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
+    return block.split()
+
+
+@pytest.fixture(scope="module")
+def rows():
+    X, y = two_lines(200)
+    return pd.DataFrame(X, columns=["dose"]), y
+
+
+def round_trip(model):
+    """By skops, which is given no more trust than the page says."""
+    skops = pytest.importorskip("skops.io")
+    stored = skops.dumps(model)
+    needed = skops.get_untrusted_types(data=stored)
+    assert set(needed) <= set(listed())
+    return skops.loads(stored, trusted=listed())
+
+
+def assert_same_answers(model, again, X, y):
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+    np.testing.assert_array_equal(again.predict_proba(X, y), model.predict_proba(X, y))
+    np.testing.assert_array_equal(again.predict_interval(X[:5]), model.predict_interval(X[:5]))
+    pd.testing.assert_frame_equal(again.modes_, model.modes_)
+    pd.testing.assert_frame_equal(again.summary(), model.summary())
+    pd.testing.assert_frame_equal(again.diagnostics(), model.diagnostics())
+    assert again.to_datatree(X, y, random_state=0).equals(model.to_datatree(X, y, random_state=0))
+    assert again.score(X, y) == model.score(X, y)
+
+
+def test_skops_of_every_solver(solver_name, rows):
+    model = BayesianMixtureRegressor(solver=quick_solver(solver_name), random_state=0).fit(*rows)
+    again = round_trip(model)
+    assert_same_answers(model, again, *rows)
+    other = again.refit_as("map", *rows)
+    np.testing.assert_allclose(other.coef_, model.coef_, atol=0.2)
+
+
+def test_skops_of_every_family(family_name, rows):
+    X, y = rows[0], np.rint(np.exp(rows[1]))
+    priors, state = Priors(coef_scale=2.0), np.random.default_rng(0)
+    model = BayesianMixtureRegressor(
+        family=family_name, priors=priors, solver="laplace", random_state=state
+    ).fit(X, y)
+    assert_same_answers(model, round_trip(model), X, y)
+
+
+def test_skops_of_a_choice_with_averages(rows):
+    model = BayesianMixtureRegressorCV((1, 2, 3), average=True, random_state=0).fit(*rows)
+    again = round_trip(model)
+    assert_same_answers(model, again, *rows)
+    pd.testing.assert_frame_equal(again.criterion_table_, model.criterion_table_)
+    assert again.criterion_table_["converged"].dtype == "boolean"
+    assert again.criterion_table_.index.name == "n_components"
+
+
+def test_skops_of_rounded_responses_and_a_stream(rows):
+    X, y = rows[0], rows[1].round(1)
+    family = Gaussian(shared_sigma=True)
+    model = BayesianMixtureRegressor(family=family, solver="cavi", random_state=0)
+    again = round_trip(model.partial_fit(X, y))
+    for one in (model, again):
+        one.partial_fit(X, y)
+    assert_same_answers(model, again, X, y)
+
+
+def test_pickle(rows):
+    model = BayesianMixtureRegressor(random_state=0).fit(*rows)
+    assert_same_answers(model, pickle.loads(pickle.dumps(model)), *rows)
+
+
+def test_tables_are_new_frames(rows):
+    model = BayesianMixtureRegressorCV((1, 2), random_state=0).fit(*rows)
+    for table, column in ((model.modes_, "probability"), (model.criterion_table_, "bic")):
+        table[column] = 7.0
+    assert (model.modes_["probability"] <= 1.0).all()
+    assert (model.criterion_table_["bic"] != 7.0).all()
+    assert not any(isinstance(v, pd.DataFrame) for v in vars(model).values())
+    unfitted = BayesianMixtureRegressorCV()
+    assert not hasattr(unfitted, "modes_") and not hasattr(unfitted, "criterion_table_")
+
+
+@pytest.mark.filterwarnings("ignore")  # mlflow's own, of type hints and of its environment
+def test_mlflow(rows, tmp_path):
+    mlflow = pytest.importorskip("mlflow")
+    pytest.importorskip("mlflow.sklearn")
+    model = BayesianMixtureRegressor(random_state=0).fit(*rows)
+    path = tmp_path / "model"
+    mlflow.sklearn.save_model(
+        model, path, serialization_format="skops", skops_trusted_types=listed()
+    )
+    assert_same_answers(model, mlflow.sklearn.load_model(str(path)), *rows)
