@@ -197,7 +197,7 @@ def test_contrast_of_one_component_is_empty():
 def test_datatree():
     _, posterior = simple_posterior(K=2, p=2, shape=(2, 20))
     tree = posterior.to_datatree(["a", "b"])
-    assert set(tree.children) == {"posterior", "sample_stats"}
+    assert set(tree.children) == {"posterior", "log_prior", "sample_stats", "constant_data"}
     assert tree.posterior["coef"].dims == ("chain", "draw", "mixture_component", "feature")
     assert tree.posterior["weights"].dims == ("chain", "draw", "mixture_component")
     np.testing.assert_array_equal(
