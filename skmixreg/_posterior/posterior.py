@@ -31,6 +31,7 @@ from .._search.mode_table import ModeTable
 from .._support.arrays import Array
 from .._support.student import student_log_kernel
 from ..families._base import Family
+from .filled import ELSEWHERE, empty_components, typical_draws, with_typical
 from .mode_summaries import summaries_by_mode
 from .moments import Moments
 from .parameters import contrasts, named_parameters
@@ -38,7 +39,6 @@ from .parameters import contrasts, named_parameters
 if TYPE_CHECKING:
     import xarray
 
-ELSEWHERE = -1  # the mode of draws that are near none
 NEGLIGIBLE_MODE = 12.0  # nats below the best: no draw is said to come from such a mode
 
 
@@ -166,7 +166,7 @@ class Posterior(Mapping[str, Array]):
         return cls(
             solver=draws.solver,
             report=dict(draws.report),
-            failures=[*modes.failures, *draws.failures],
+            failures=[str(failure) for failure in (*modes.failures, *draws.failures)],
             search_failures=list(modes.failures),
             modes=table,
             log_evidence=None if evidence is None else float(evidence - shift),
@@ -246,8 +246,9 @@ class Posterior(Mapping[str, Array]):
         Returns
         -------
         pandas.DataFrame
-            As ``arviz.summary`` writes it.  Rows ``weights[0]``, ``coef[0, x1]``, ...; with
-            ``by_mode`` a first index level ``mode``.
+            As ``arviz.summary`` writes it, with the share of draws in which a component is
+            ``empty``; see `filled.typical_draws`.  Rows ``weights[0]``, ``coef[0, x1]``, ...;
+            with ``by_mode`` a first index level ``mode``.
         """
         import arviz as az
 
@@ -258,9 +259,16 @@ class Posterior(Mapping[str, Array]):
             "ci_prob": probability, "ci_kind": "eti", "var_names": names, "round_to": "none",
         }  # fmt: skip
         if not by_mode:
+            empty = empty_components(self)
+            kept = typical_draws(empty)
+            tree = self.to_datatree(feature_names)
+            typical = {name: self[name][kept][None] for name in names}
             # The weight of a single component does not vary: its diagnostics are nan.
             with np.errstate(invalid="ignore", divide="ignore"):
-                return az.summary(self.to_datatree(feature_names), **options)
+                table = az.summary(tree, **options)
+                near = self._datatree({"posterior": typical}, feature_names)
+                stats = None if kept.all() else az.summary(near, kind="stats", **options)
+            return with_typical(table, stats, empty.mean(axis=(0, 1)))
         return summaries_by_mode(
             {name: self[name] for name in names}, self.draw_mode, self.mode_parameters,
             lambda near: self._datatree({"posterior": near}, feature_names), options,
