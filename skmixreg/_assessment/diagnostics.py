@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from .._draws.advice import advise
 from .._draws.judge import diagnose
 from .._draws.limits import (
     AT_MOST,
@@ -20,8 +21,9 @@ from .._draws.limits import (
     most_divergences,
 )
 from .._model.priors import NumericPriors
+from .._posterior.filled import ELSEWHERE, empty_components, typical_draws
 from .._posterior.parameters import diagnosed_draws
-from .._posterior.posterior import ELSEWHERE, Posterior
+from .._posterior.posterior import Posterior
 from .._search.mode_table import FEWEST_STARTS
 from .identification import Identification
 from .power_scaling import sensitivities
@@ -169,7 +171,8 @@ def _reported(fit: Fit) -> list[Row]:
             continue
         value, limit = float(fit.report[key]), _limit_of(fit, key)
         good = value <= limit if item.side == AT_MOST else value >= limit
-        verdict = item.good if good else f"{item.bad}: {item.advice}"
+        advice = advise(item.change, item.instead, fit.report.get("not_advised", ()))
+        verdict = item.good if good else f"{item.bad}: {advice}"
         if key in worst:
             verdict += f" (worst: {worst[key]})"
         rows.append(Row(item.check, value, limit, good, verdict, grave=True))
@@ -250,7 +253,22 @@ def _identified(fit: Fit) -> list[Row]:
                 "what does not depend on labels, or lower n_components",
             )
         )  # fmt: skip
-    return rows
+    return [*rows, *_empty(fit)]
+
+
+def _empty(fit: Fit) -> list[Row]:
+    empty = empty_components(fit.posterior)
+    share = float(empty.any(axis=-1).mean())
+    if share == 0.0:
+        return []
+    kept = typical_draws(empty)
+    verdict = "share of the draws with a component without rows, which lies where the prior has it"
+    if not kept.all():
+        verdict += (
+            f"; summary() leaves out the {100.0 * (1.0 - kept.mean()):.1f}% of the draws in which "
+            "other components are empty than in most"
+        )
+    return [Row("empty_component", share, np.nan, None, verdict)]
 
 
 def _resolution(fit: Fit) -> list[Row]:

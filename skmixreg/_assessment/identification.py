@@ -8,6 +8,7 @@ import numpy as np
 
 from .._draws.limits import WEAK_SHARE
 from .._model.priors import NumericPriors
+from .._posterior.filled import n_observations
 from .._posterior.posterior import Posterior
 from .._search.alignment import coordinates
 from .._support.arrays import Array
@@ -48,7 +49,7 @@ class Identification(NamedTuple):
     def of(cls, posterior: Posterior, priors: NumericPriors) -> Identification:
         """What the draws say of it."""
         K = posterior.layout.n_components
-        n = n_observations(posterior, priors)
+        n = n_observations(posterior)
         return cls(
             n_observations=n,
             rows_needed=posterior.layout.own.shape[1],
@@ -99,17 +100,6 @@ class Identification(NamedTuple):
             "n_components, compare log_evidence_ over its values, or state stronger priors; "
             "predictions are not affected."
         )
-
-
-def n_observations(posterior: Posterior, priors: NumericPriors) -> float:
-    """Sum of the weights of the rows that the posterior has seen."""
-    if "n_observations" in posterior.report:
-        return float(posterior.report["n_observations"])
-    # At a mode the gradient in the logits is zero: n_k + c = (n + K c) w_k.
-    c, K = priors.weight_concentration, posterior.layout.n_components
-    fewest = float(posterior.modes["smallest_component"].iloc[0])
-    smallest = float(np.exp(posterior.mode_components.log_weights[0].min()))
-    return (fewest + c) / smallest - K * c
 
 
 def _nearest_pair(posterior: Posterior) -> tuple[int, int]:

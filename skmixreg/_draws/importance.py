@@ -75,14 +75,15 @@ class ImportanceSample:
         ``solver`` is the name of the solver that makes them.
         """
         index = rng.permutation(systematic_index(rng, self.weights, n))
-        failures = []
+        failures: list[str] = []
         threshold = khat_threshold(len(self.thetas))
         if not self.passes:
-            failures.append(
+            what = (
                 f"importance sampling is not reliable: k-hat {self.khat:.2f} (should be at most "
                 f"{threshold:.2f}), importance ESS {self.ess:.0f} (should be at least "
-                f"{LEAST_IMPORTANCE_ESS:.0f}); {LIMITS['khat'].advice}"
+                f"{LEAST_IMPORTANCE_ESS:.0f})"
             )
+            failures.append(LIMITS["khat"].failure(what))
         return Draws(
             theta=self.thetas[index][None],
             log_prior=self.log_prior[index][None],

@@ -17,6 +17,7 @@ from .._search.alignment import Pivot
 from .._search.mode_table import ModeTable
 from .._support.arrays import Array
 from .._support.sampling import systematic_counts
+from .advice import Failure
 from .draws import Draws
 from .limits import (
     ESS_LIMIT,
@@ -225,10 +226,8 @@ def judge_chains(
     n_chains, n_draws, d = draws.theta.shape
     report, failures = dict(draws.report), list(draws.failures)
     if not np.isfinite(draws.theta).all():
-        failures.append(
-            f"{draws.solver}: draws are not finite; check the data for extreme values, or use "
-            "solver='laplace'"
-        )
+        what, change = "draws are not finite", "check the data for extreme values"
+        failures.append(Failure(f"{draws.solver}: {what}", change, ("laplace",)))
         report |= Diagnostics(np.nan, np.nan, np.nan)._asdict() | {"settled": False}
         return replace(draws, report=report, failures=failures)
     ordered = draws.ordered_by is not None
@@ -250,7 +249,8 @@ def judge_chains(
         unseen = float(share[~visited].sum())
         if unseen > NEGLIGIBLE_SHARE or (stuck and not error <= SHARE_ERROR_LIMIT):
             settled = False
-            failures.append(_unsettled(draws.solver, unseen, error))
+            known = bool(np.isfinite(masses.errors[visited]).all())
+            failures.append(_unsettled(draws.solver, unseen, error, known))
         elif stuck:
             best = np.array([which[regions == r].min() for r in range(len(share))])
             verdict = _diagnose_within(
@@ -274,11 +274,9 @@ def judge_chains(
 def shortcomings(solver: str, verdict: Diagnostics) -> list[str]:
     """Sentences on what the diagnostics find wrong, each with what to do."""
     if np.isnan(verdict.rhat):
-        return [
-            f"{solver}: R-hat cannot be computed, a chain does not move or is shorter than 4 "
-            "draws; raise draws, or use another solver"
-        ]
-    out = []
+        what = "R-hat cannot be computed, a chain does not move or is shorter than 4 draws"
+        return [Failure(f"{solver}: {what}", "raise draws", ("laplace",))]
+    out: list[str] = []
     if verdict.rhat > RHAT_LIMIT:
         out.append(disagreement(solver, verdict.rhat))
     for key, value in (("ess_bulk", verdict.ess_bulk), ("ess_tail", verdict.ess_tail)):
@@ -287,14 +285,16 @@ def shortcomings(solver: str, verdict: Diagnostics) -> list[str]:
     return out
 
 
-def _unsettled(solver: str, unseen: float, error: float) -> str:
-    if unseen > NEGLIGIBLE_SHARE:
+def _unsettled(solver: str, unseen: float, error: float, known: bool) -> str:
+    if unseen > NEGLIGIBLE_SHARE and not known:
+        what = "chains never visited modes whose share of the posterior could not be estimated"
+    elif unseen > NEGLIGIBLE_SHARE:
         what = f"chains never visited modes that hold about {100 * unseen:.0f}% of the posterior"
     elif np.isfinite(error):
         what = f"chains stay in different modes, whose shares are known only to +-{error:.2f}"
     else:
         what = "chains stay in different modes, whose shares bridge sampling cannot tell"
-    return f"{solver}: modes not settled, {what}; {LIMITS['settled'].advice}"
+    return LIMITS["settled"].failure(f"{solver}: modes not settled, {what}")
 
 
 def _regions(where: NDArray[np.intp], n_modes: int, smallest: int) -> NDArray[np.intp]:

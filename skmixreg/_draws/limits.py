@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .advice import Failure, advise
+
 AT_MOST, AT_LEAST = "at most", "at least"
 
 # Chains (Vehtari, Gelman, Simpson, Carpenter and Buerkner 2021, Bayesian Analysis 16, 667-718).
@@ -89,8 +91,10 @@ class Limit(NamedTuple):
         nan where it depends on the fit.
     good, bad : str
         What the number means on either side.
-    advice : str
-        What to do about a bad one.
+    change : str
+        What to change about a bad one; may be empty.
+    instead : tuple of str
+        Solvers to use instead.
     """
 
     check: str
@@ -98,7 +102,17 @@ class Limit(NamedTuple):
     value: float
     good: str
     bad: str
-    advice: str
+    change: str
+    instead: tuple[str, ...] = ()
+
+    @property
+    def advice(self) -> str:
+        """What to do about a bad one."""
+        return advise(self.change, self.instead)
+
+    def failure(self, what: str) -> Failure:
+        """That it went wrong as ``what`` says, with the advice."""
+        return Failure(what, self.change, self.instead)
 
 
 # By key of the report, in the order of the table.
@@ -131,25 +145,29 @@ LIMITS = {
         "mode_shares_settled", AT_LEAST, 1.0,
         "the share of every mode is known",
         "chains stay in different modes, whose shares are not known",
-        "raise chains and draws, or use solver='laplace'",
+        "raise chains and draws",
+        ("laplace",),
     ),
     "khat": Limit(
         "khat", AT_MOST, np.nan,
         "what was drawn from covers the posterior",
         "what was drawn from is too far off the posterior, intervals cannot be trusted",
-        "use solver='auto', 'gibbs' or 'nuts'",
+        "",
+        ("auto", "gibbs", "nuts"),
     ),
     "importance_ess": Limit(
         "importance_ess", AT_LEAST, LEAST_IMPORTANCE_ESS,
         "proposals are worth this many independent draws",
         "too few proposals carry the weight",
-        "raise draws, or use solver='auto'",
+        "raise draws",
+        ("auto",),
     ),
     "sd_ratio": Limit(
         "sd_ratio", AT_LEAST, LEAST_SD_RATIO,
         "no sd is far below the one from the curvature of the posterior",
         "an sd is far below the one from the curvature of the posterior, intervals are too short",
-        "use solver='auto'",
+        "",
+        ("auto",),
     ),
     "change": Limit(
         "change_of_means", AT_MOST, np.nan,
@@ -162,6 +180,7 @@ LIMITS = {
         "particles moved away from where the last stage began",
         "particles hardly moved in the last stage",
         "raise max_cycles",
+        ("gibbs", "nuts"),
     ),
 }  # fmt: skip
 
@@ -169,15 +188,14 @@ LIMITS = {
 def disagreement(solver: str, rhat: float) -> str:
     """The failure of chains that disagree."""
     limit = LIMITS["rhat"]
-    return f"{solver}: {limit.bad}, R-hat = {rhat:.3f} exceeds {limit.value}; {limit.advice}"
+    return limit.failure(f"{solver}: {limit.bad}, R-hat = {rhat:.3f} exceeds {limit.value}")
 
 
 def too_few_draws(solver: str, key: str, size: float) -> str:
     """The failure of chains whose effective size, ``ess_bulk`` or ``ess_tail``, is too small."""
     limit, kind = LIMITS[key], key.removeprefix("ess_")
-    return (
-        f"{solver}: the {kind} effective sample size is {size:.0f}, under {limit.value:.0f}; "
-        f"{limit.advice}"
+    return limit.failure(
+        f"{solver}: the {kind} effective sample size is {size:.0f}, under {limit.value:.0f}"
     )
 
 

@@ -20,18 +20,27 @@ BRIDGE_DRAWS = 4000
 
 @dataclass
 class Masses:
-    """Estimated log masses of regions (-inf: not asked for) with their standard errors."""
+    """Estimated log masses of regions (-inf: not asked for) with their standard errors.
+
+    Where the error is inf the mass is a bound from below, to sampling error.
+    """
 
     log_masses: Array
     errors: Array
 
     def shares(self) -> tuple[Array, float]:
-        """Share of every region, and the largest standard error of a share; inf if unknown."""
-        if np.isinf(self.errors).any() or not np.isfinite(self.log_masses).any():
-            finite = np.where(np.isfinite(self.log_masses), 1.0, 0.0)
-            return finite / max(finite.sum(), 1.0), np.inf
-        mass = np.exp(self.log_masses - self.log_masses.max())
+        """Share of every region, and the largest standard error of a share; inf if unknown.
+
+        Of a region whose mass is known exactly enough, the share is at most what is given where
+        other masses are bounds.
+        """
+        top = self.log_masses.max()
+        if not np.isfinite(top):
+            return np.zeros(len(self.log_masses)), np.inf
+        mass = np.exp(self.log_masses - top)
         share = mass / mass.sum()
+        if np.isinf(self.errors).any():
+            return share, np.inf
         return share, float((share * (1.0 - share) * self.errors).max())
 
     def total(self) -> Evidence:
@@ -76,6 +85,9 @@ def weigh_regions(
         if len(rest):
             ratio = log_posterior[rest] - proposal.log_density(flat[rest])
             estimate = log_evidence(ratio, proposed, effective_size(ratio))
+            if estimate.error == np.inf:
+                # What the proposal does reach is there at least.
+                estimate = Evidence(importance_evidence(proposed).log_evidence, np.inf)
         else:
             estimate = importance_evidence(proposed)
             if estimate.error == np.inf:  # not one proposal had any mass

@@ -301,7 +301,8 @@ class AssessedMixture(FittedMixture):
             - ``smallest_component``: the number of rows, of total weight, that the smallest
               component is expected to hold with posterior probability 0.9 at least, against the
               number of its parameters; ``ambiguous_share``: the share of draws that other labels
-              would fit nearly as well.
+              would fit nearly as well.  ``empty_component``, if there are any: the share of draws
+              in which a component holds no rows.
             - ``resolution_of_y``: the step that y looks rounded to, if it raised the floor of
               sigma: see ``sigma_floor`` of `Priors`.
             - ``prior_sensitivity``, ``likelihood_sensitivity``: by power-scaling (Kallioinen et al.
@@ -333,6 +334,13 @@ class AssessedMixture(FittedMixture):
 
     def summary(self, by_mode: bool = False, probability: float = 0.9) -> pd.DataFrame:
         """Posterior mean, sd, interval and diagnostics of every parameter.
+
+        A component that holds no rows in some draws has the prior there, and the others take its
+        rows: a few such draws rule every sd, and hardly reach into an interval.  Means, sds and
+        intervals are therefore of the draws in which the same components are empty, mostly none,
+        as in at least four fifths of all; of all draws where there is no such majority.  The
+        column ``empty`` has the share of all draws in which a component is empty; ``posterior_``
+        has all draws, of which ``coef_`` and its like are the means.
 
         Parameters
         ----------

@@ -34,6 +34,7 @@ from .._support.student import student_log_kernel
 from ..families._base import Family
 from ..families._priors import BlockPrior
 from .datatree import datatree, posterior_datatree
+from .filled import ELSEWHERE, empty_components, typical_draws, with_typical
 from .mode_summaries import summaries_by_mode
 from .moments import Moments
 from .parameters import contrasts, named_parameters
@@ -41,7 +42,6 @@ from .parameters import contrasts, named_parameters
 if TYPE_CHECKING:
     import xarray
 
-ELSEWHERE = -1  # the mode of draws that are near none
 NEGLIGIBLE_MODE = 12.0  # nats below the best: no draw is said to come from such a mode
 
 
@@ -172,7 +172,7 @@ class Posterior(Mapping[str, Array]):
         return cls(
             solver=draws.solver,
             report=dict(draws.report),
-            failures=[*modes.failures, *draws.failures],
+            failures=[str(failure) for failure in (*modes.failures, *draws.failures)],
             search_failures=list(modes.failures),
             modes=table,
             log_evidence=None if evidence is None else float(evidence - shift),
@@ -272,8 +272,9 @@ class Posterior(Mapping[str, Array]):
         Returns
         -------
         pandas.DataFrame
-            As ``arviz.summary`` writes it.  Rows ``weights[0]``, ``coef[0, x1]``, ...; with
-            ``by_mode`` a first index level ``mode``.
+            As ``arviz.summary`` writes it, with the share of draws in which a component is
+            ``empty``; see `filled.typical_draws`.  Rows ``weights[0]``, ``coef[0, x1]``, ...;
+            with ``by_mode`` a first index level ``mode``.
         """
         import arviz as az
 
@@ -284,10 +285,18 @@ class Posterior(Mapping[str, Array]):
             "ci_prob": probability, "ci_kind": "eti", "var_names": names, "round_to": "none",
         }  # fmt: skip
         if not by_mode:
+            empty = empty_components(self)
+            kept = typical_draws(empty)
+            tree = datatree(
+                {"posterior": {name: self[name] for name in names}}, self.layout, feature_names
+            )
+            typical = {name: self[name][kept][None] for name in names}
             # The weight of a single component does not vary: its diagnostics are nan.
             with np.errstate(invalid="ignore", divide="ignore"):
-                draws = {"posterior": {name: self[name] for name in names}}
-                return az.summary(datatree(draws, self.layout, feature_names), **options)
+                table = az.summary(tree, **options)
+                near = datatree({"posterior": typical}, self.layout, feature_names)
+                stats = None if kept.all() else az.summary(near, kind="stats", **options)
+            return with_typical(table, stats, empty.mean(axis=(0, 1)))
         return summaries_by_mode(
             {name: self[name] for name in names}, self.draw_mode, self.mode_parameters,
             lambda near: datatree({"posterior": near}, self.layout, feature_names), options,

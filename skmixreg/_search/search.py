@@ -20,11 +20,11 @@ from .._model.raw import Raw
 from .._support.arrays import Array
 from .._support.progress import SILENT, UNWATCHED, Progress, Stage
 from . import starts as _starts
-from .empty import DOMINANT_NATS, EmptyComponent, empty_component
+from .empty import empty_component
+from .found_modes import FoundMode, FoundModes, search_failures
 from .mode_metric import collapsed, whitened_distance, window
-from .mode_table import FEWEST_STARTS, Mode, ModeTable
+from .mode_table import Mode, ModeTable
 from .newton import Polished, polish
-from .search_failures import search_failures
 from .short_runs import ShortRuns
 
 SEARCH_ROWS = 2000
@@ -75,12 +75,10 @@ class _Search:
         self.stage: Stage = UNWATCHED
         self.density = LogPosterior(problem)
         self.window = window(problem)
-        self.modes: list[Mode] = []
-        self.hit_by: list[set[int]] = []
+        self.found = FoundModes(problem)
         self.n_starts = 0
         self.lost = False  # whether no mode survived the climb from a sample
         self.smaller: ModeTable | None = None
-        self.empty: EmptyComponent | None = None
         work = problem.n_rows * problem.layout.n_components
         self.most_polished = int(
             np.clip(POLISH_WORK / (work + problem.layout.size**2), *POLISH_RANGE)
@@ -109,54 +107,22 @@ class _Search:
         most = wanted * LARGEST_DOUBLING
         while True:
             self.take(self.starts(wanted - self.n_starts) + self.additions())
-            if K > 1 and self.modes:
+            if K > 1 and self.found.listed:
                 self.take(self.moves())
-                if self.empty is None:
-                    self.smaller = find_smaller_modes(self.problem, self.best_modes(), self.rng)
-                    self.empty = empty_component(self.problem, self.smaller)
-            settled = self.settled()
-            complete = settled and self.unseen_mass() < LEAST_UNSEEN
+                if self.found.empty is None:
+                    best = self.found.table(MODES_TO_MOVE)
+                    self.smaller = find_smaller_modes(self.problem, best, self.rng)
+                    self.found.empty = empty_component(self.problem, self.smaller)
+            settled = self.found.settled
+            complete = settled and self.found.unseen_mass() < LEAST_UNSEEN
             if complete or self.n_starts >= (most // 2 if settled else most):
                 break
             wanted = min(2 * wanted, most)
-        if not self.modes:
+        if not self.found.listed:
             top = max(self.starts(len(self.recipes)), key=lambda c: c.objective)
             theta = self.problem.layout.collapse(top.components)
-            self.merge(polish(self.density, theta), force=True)
-            self.hit_by[0].add(top.start)
+            self.force(polish(self.density, theta), {top.start})
         return settled
-
-    def settled(self) -> bool:
-        """Whether two starts reached the best mode, or the fit that an empty component leaves."""
-        if not self.modes:
-            return False
-        best = self.modes[self.best].log_evidence
-        if self.empty is not None and self.empty.log_mass > best + DOMINANT_NATS:
-            return self.empty.settled
-        return len(self.hit_by[self.best]) >= FEWEST_STARTS
-
-    def unseen_mass(self) -> float:
-        """Estimate of the posterior mass of modes not found: that of modes found just once.
-
-        Good and Turing's estimate (Good 1953), with masses for counts.
-        """
-        masses = np.array([mode.log_evidence for mode in self.modes])
-        top = max(masses.max(), -np.inf if self.empty is None else self.empty.log_mass)
-        shares = np.exp(masses - top)
-        once = np.array([len(hits) < 2 for hits in self.hit_by])
-        empty = 0.0 if self.empty is None else np.exp(self.empty.log_mass - top)
-        return float(shares[once].sum() / (shares.sum() + empty))
-
-    def best_modes(self) -> ModeTable:
-        """The modes from which components are taken out."""
-        masses = np.array([mode.log_evidence for mode in self.modes])
-        order = np.argsort(-masses)[:MODES_TO_MOVE]
-        return ModeTable([self.modes[i] for i in order], masses[order])
-
-    @property
-    def best(self) -> int:
-        """Index of the most massive mode."""
-        return int(np.argmax([mode.log_evidence for mode in self.modes]))
 
     def starts(self, count: int) -> list[_Candidate]:
         """Ends of short runs from fresh starts."""
@@ -187,9 +153,9 @@ class _Search:
     def moves(self) -> list[_Candidate]:
         """Ends of short runs from the best modes with one component put elsewhere."""
         jobs = []
-        for m in np.argsort([-mode.log_evidence for mode in self.modes])[:MODES_TO_MOVE]:
-            components = self.problem.layout.expand(self.modes[m].theta)
-            start = min(self.hit_by[m])
+        for found in self.found.most_massive(MODES_TO_MOVE):
+            components = self.problem.layout.expand(found.mode.theta)
+            start = min(found.starts)
             for moved in _starts.relocations(self.problem, self.design, components, self.rng):
                 jobs.append((moved, 0.0, start))
         return self.run_short(jobs)
@@ -224,38 +190,40 @@ class _Search:
                 polished += 1
                 known = self.merge(polish(self.density, theta))
             if known is not None:
-                self.hit_by[known].add(candidate.start)
+                known.starts.add(candidate.start)
 
-    def _basin(self, theta: Array, objective: float) -> int | None:
+    def _basin(self, theta: Array, objective: float) -> FoundMode | None:
         """The mode near enough for its quadratic to explain the objective, if there is one."""
-        for m, mode in enumerate(self.modes):
-            lost = mode.log_posterior - objective
+        for known in self.found.listed:
+            lost = known.mode.log_posterior - objective
             if -0.1 < lost < 2.0:
-                square = whitened_distance(self.problem, theta, mode)
+                square = whitened_distance(self.problem, theta, known.mode)
                 if square < 4.0 and abs(lost - 0.5 * square) < 0.05 + 0.5 * lost:
-                    return m
+                    return known
         return None
 
-    def merge(self, found: Polished, force: bool = False) -> int | None:
-        """Index of the mode, added if it is new; None for what is no mode, unless forced."""
+    def merge(self, end: Polished) -> FoundMode | None:
+        """The mode, added if it is new; None for what is no mode."""
         self.stage.advance()
-        proper = found.definite and found.gradient_norm < LOOSE_GRADIENT
-        if not (proper or force):
+        if not end.definite or end.gradient_norm >= LOOSE_GRADIENT:
             return None
-        counts = self.density.expected_counts(found.theta)
-        mode = Mode(
-            found.theta, found.log_prior, found.log_likelihood, found.scale,
-            found.gradient_norm, 0, counts,
-        )  # fmt: skip
-        for m, other in enumerate(self.modes):
-            near = abs(other.log_posterior - mode.log_posterior) < 1e-2
-            if near and whitened_distance(self.problem, mode.theta, other) < 0.05:
-                return m
-        if collapsed(self.problem, mode) and not force:
-            return None
-        self.modes.append(mode)
-        self.hit_by.append(set())
-        return len(self.modes) - 1
+        mode = self._mode(end)
+        for known in self.found.all:
+            near = abs(known.mode.log_posterior - mode.log_posterior) < 1e-2
+            if near and whitened_distance(self.problem, mode.theta, known.mode) < 0.05:
+                return known
+        self.found.all.append(FoundMode(mode, collapsed(self.problem, mode)))
+        return self.found.all[-1]
+
+    def force(self, end: Polished, starts: set[int]) -> None:
+        """Take this for the only mode, whatever it is."""
+        self.found.all = [FoundMode(self._mode(end), False, set(starts))]
+
+    def _mode(self, end: Polished) -> Mode:
+        counts = self.density.expected_counts(end.theta)
+        return Mode(
+            end.theta, end.log_prior, end.log_likelihood, end.scale, end.gradient_norm, 0, counts
+        )
 
 
 def find_modes(
@@ -296,9 +264,9 @@ def find_modes(
         if small is not problem:
             search = _lift(search, problem)
         if smaller is not None and neighbour is None:
-            smaller = find_smaller_modes(problem, search.best_modes(), rng)
+            smaller = find_smaller_modes(problem, search.found.table(MODES_TO_MOVE), rng)
     if neighbour is not None:
-        likelihood = search.modes[search.best].log_likelihood
+        likelihood = search.found.best.mode.log_likelihood
         smaller = None if _rules_out(problem, likelihood, neighbour.modes) else neighbour
     table = _table(search, settled)
     table.smaller, table.knows_smaller = smaller, True
@@ -333,10 +301,12 @@ def find_smaller_modes(
         for merged in _starts.reductions(problem.layout.expand(mode.theta)):
             jobs.append((merged, 0.0, len(jobs)))
     search.take(search.run_short(jobs))
-    if not search.modes:
+    if not search.found.listed:
         return None
     _, likelihood = LogPosterior(small.with_components(K)).values(modes.best.theta[None])
-    if _rules_out(problem, float(likelihood[0]), search.modes, rows):
+    if _rules_out(
+        problem, float(likelihood[0]), search.found.table(len(search.found.all)).modes, rows
+    ):
         return None
     if small is not smaller:
         search = _lift(search, smaller)
@@ -371,30 +341,30 @@ def _lift(small: _Search, problem: Problem) -> _Search:
         return _lift(small, problem)
     search = _Search(problem, small.rng, small.n_threads)
     search.n_starts, search.stage = small.n_starts, small.stage
-    order = np.argsort([-mode.log_evidence for mode in small.modes])
-    ends: dict[int, Polished] = {}
-    for m in order[:MOST_LIFTED].tolist():
-        if small.modes[m].log_evidence < small.modes[order[0]].log_evidence - small.window:
+    order = small.found.most_massive(MOST_LIFTED)
+    ends: list[Polished] = []
+    for known in order:
+        if known.mode.log_evidence < order[0].mode.log_evidence - small.window:
             break
-        ends[m] = polish(search.density, small.modes[m].theta)
-        known = search.merge(ends[m])
-        if known is not None:
-            search.hit_by[known] |= small.hit_by[m]
-    if not search.modes:
+        ends.append(polish(search.density, known.mode.theta))
+        reached = search.merge(ends[-1])
+        if reached is not None:
+            reached.starts |= known.starts
+    if not search.found.listed:
         search.lost = True
-        m = max(ends, key=lambda m: ends[m].log_prior + ends[m].log_likelihood)
-        search.merge(ends[m], force=True)
-        search.hit_by[0] |= small.hit_by[m]
+        best = max(range(len(ends)), key=lambda m: ends[m].log_prior + ends[m].log_likelihood)
+        search.force(ends[best], order[best].starts)
     return search
 
 
 def _table(search: _Search, settled: bool) -> ModeTable:
-    masses = np.array([mode.log_evidence for mode in search.modes])
+    listed, masses = search.found.listed, search.found.masses
     order = np.array([i for i in np.argsort(-masses) if masses[i] > masses.max() - search.window])
-    for i in order:
-        search.modes[i].hits = len(search.hit_by[i])
+    modes = [listed[i].mode for i in order]
+    for i, mode in zip(order, modes, strict=True):
+        mode.hits = len(listed[i].starts)
     failures = search_failures(
-        search.modes[order[0]].gradient_norm, search.problem.n_rows, search.n_starts,
+        modes[0].gradient_norm, search.problem.n_rows, search.n_starts,
         lost=search.lost, settled=settled,
     )  # fmt: skip
-    return ModeTable([search.modes[i] for i in order], masses[order], failures)
+    return ModeTable(modes, masses[order], failures)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from .._draws.advice import without
 from .._draws.draws import Draws
 from .._model.problem import Problem
 from .._search.mode_table import ModeTable
@@ -88,7 +90,15 @@ class Solver(BaseEstimator, ABC):
         self.check(problem)
         if modes is None:
             modes = find_modes(problem, rng, n_init=n_init, n_threads=n_threads, progress=progress)
-        return modes, self.draw(problem, modes, rng, n_threads=n_threads, progress=progress)
+        draws = self.draw(problem, modes, rng, n_threads=n_threads, progress=progress)
+        draws.report["not_advised"] = list(self.not_advised)
+        useless = {*self.not_advised, *_that_do_not_serve(problem)}
+        return modes, replace(draws, failures=without(draws.failures, useless))
+
+    @property
+    def not_advised(self) -> tuple[str, ...]:
+        """Names of the solvers that a failure of this one does not advise."""
+        return (self.name,)
 
     @classmethod
     def serves(cls, problem: Problem) -> bool:
@@ -142,3 +152,10 @@ class Solver(BaseEstimator, ABC):
         progress : Progress
             Told how far it is, in stages; what it is told must not depend on who listens.
         """
+
+
+def _that_do_not_serve(problem: Problem) -> list[str]:
+    """Names of the solvers that cannot draw from this posterior."""
+    from . import SOLVERS
+
+    return [name for name, solver in SOLVERS.items() if not solver.serves(problem)]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from .._draws.advice import Failure, without
 from .._draws.draws import Draws
 from .._model.problem import Problem
 from .._search.mode_table import ModeTable
@@ -84,12 +86,18 @@ class Auto(Solver):
                 history.append(_verdict(draws))
         self.chosen_, self.why_ = draws.solver, history
         draws.report["why"] = history
-        return draws
+        return replace(draws, failures=without(draws.failures, self.not_advised))
+
+    @property
+    def not_advised(self) -> tuple[str, ...]:
+        """Its solvers: what is left out would not do better."""
+        return (self.name, Laplace.name, Gibbs.name, NUTS.name)
 
 
 def _verdict(draws: Draws) -> str:
     if draws.failures:
-        return f"{draws.solver} did not pass: {'; '.join(draws.failures)}"
+        said = (each.what if isinstance(each, Failure) else each for each in draws.failures)
+        return f"{draws.solver} did not pass: {'; '.join(said)}"
     return f"{draws.solver} passed its diagnostics"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .._draws.advice import Failure
 from .._draws.draws import Draws
 from .._draws.importance import ImportanceSample
 from .._draws.limits import EXCESS_LIMIT, SUSPICIOUS_EXCESS
@@ -119,8 +120,9 @@ class Laplace(Solver):
                 proposal = with_what_was_missed(proposal, problem, missed)
         draws = sample.to_draws(rng, self.draws, self.name)
         if missed is not None and not missed.passes:
-            draws.failures.append(
+            what = (
                 "importance sampling missed a part of the posterior that Gibbs sweeps reached "
-                f"(p/q {missed.excess:.0f} nats above all it saw); use solver='auto' or 'gibbs'"
+                f"(p/q {missed.excess:.0f} nats above all it saw)"
             )
+            draws.failures.append(Failure(what, instead=("auto", "gibbs")))
         return draws

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._draws.advice import Failure
 from .._draws.draws import Draws
 from .._draws.evidence import with_evidence
 from .._draws.judge import judge_chains, start_points
@@ -264,9 +265,11 @@ class NUTS(Solver):
             self._complain_of_order(judged, target)
         if self.chains == 1 and not judged.report["settled"]:
             judged.failures.append(
-                f"nuts: one chain cannot tell the masses of {len(modes.modes)} modes; use "
-                "NUTS(chains=4) or more, or solver='auto'"
-            )
+                Failure(
+                    f"nuts: one chain cannot tell the masses of {len(modes.modes)} modes",
+                    "use NUTS(chains=4) or more", ("auto",),
+                )
+            )  # fmt: skip
         return judged
 
     def _target(self, density: LogPosterior, modes: ModeTable) -> SamplingDensity:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import logsumexp
 
+from .._draws.advice import Failure
 from .._draws.bridge import Evidence
 from .._draws.draws import Draws
 from .._draws.evidence import with_evidence
@@ -163,15 +164,18 @@ class SMC(Solver):
         )
         if path.error > EVIDENCE_ERROR_LIMIT:
             draws.failures.append(
-                "smc: chains disagree on the evidence, its log is known to "
-                f"+-{path.error:.2f} only (should be at most {EVIDENCE_ERROR_LIMIT}); raise draws, "
-                "or use solver='gibbs' or 'laplace'"
-            )
+                Failure(
+                    "smc: chains disagree on the evidence, its log is known to "
+                    f"+-{path.error:.2f} only (should be at most {EVIDENCE_ERROR_LIMIT})",
+                    "raise draws", ("gibbs", "laplace"),
+                )
+            )  # fmt: skip
         if max(left) > CORRELATION_LIMIT:
             draws.failures.append(
-                f"smc: {LIMITS['correlation'].bad}, their correlation with where they started is "
-                f"{max(left):.2f} (should be at most {CORRELATION_LIMIT}); "
-                f"{LIMITS['correlation'].advice}, or use solver='gibbs' or 'nuts'"
+                LIMITS["correlation"].failure(
+                    f"smc: {LIMITS['correlation'].bad}, their correlation with where they started "
+                    f"is {max(left):.2f} (should be at most {CORRELATION_LIMIT})"
+                )
             )
         judged = judge_chains(problem, modes, draws, rng)
         judged = with_evidence(problem, modes, draws, judged, rng)
@@ -198,8 +202,11 @@ def _held_against_path(draws: Draws, path: Evidence) -> Draws:
     gap = abs(value - path.log_evidence)
     if gap > EVIDENCE_ERROR_LIMIT and gap > ERRORS_APART * np.hypot(error, path.error):
         draws.failures.append(
-            f"smc: the evidence on the way from the prior and that of the particles at its end "
-            f"differ by {gap:.2f} nats (should be at most {EVIDENCE_ERROR_LIMIT}), as where a mode "
-            "was lost on the way; raise draws, or use solver='gibbs' or 'laplace'"
-        )
+            Failure(
+                "smc: the evidence on the way from the prior and that of the particles at its end "
+                f"differ by {gap:.2f} nats (should be at most {EVIDENCE_ERROR_LIMIT}), as where a "
+                "mode was lost on the way",
+                "raise draws", ("gibbs", "laplace"),
+            )
+        )  # fmt: skip
     return draws

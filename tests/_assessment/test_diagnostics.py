@@ -14,9 +14,10 @@ from synthetic import simple_posterior
 
 from skmixreg import BayesianMixtureRegressor, Priors, WeaklyIdentifiedWarning
 from skmixreg._assessment.diagnostics import diagnostics_table
-from skmixreg._assessment.identification import Identification, n_observations
+from skmixreg._assessment.identification import Identification
 from skmixreg._assessment.power_scaling import sensitivities
 from skmixreg._draws.limits import LIMITS
+from skmixreg._posterior.filled import n_observations
 from skmixreg.solvers import CAVI, MAP, NUTS, Auto, Gibbs, Laplace
 
 ignore_weak = pytest.mark.filterwarnings("ignore::skmixreg.WeaklyIdentifiedWarning")
@@ -214,11 +215,11 @@ def test_number_of_observations():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model.fit(X, y, weights)
-            found = n_observations(model.posterior_, priors.resolve())
+            found = n_observations(model.posterior_)
             assert found == pytest.approx(weights.sum(), rel=1e-4)
             if solver == "cavi":
                 model.partial_fit(X, y)
-                assert n_observations(model.posterior_, priors.resolve()) == weights.sum() + 80
+                assert n_observations(model.posterior_) == weights.sum() + 80
 
 
 @pytest.mark.parametrize("n_components", [3, 4])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from conftest import load_reference
 
+from skmixreg._draws import judge as judge_module
 from skmixreg._draws.bridge import log_evidence
 from skmixreg._draws.draws import Draws
 from skmixreg._draws.judge import (
@@ -18,6 +19,7 @@ from skmixreg._draws.judge import (
     shortcomings,
     start_points,
 )
+from skmixreg._draws.region_masses import Masses
 from skmixreg._model.density import LogPosterior
 from skmixreg._model.priors import Priors
 from skmixreg._model.problem import Problem
@@ -223,6 +225,42 @@ def test_an_unvisited_mode_is_missed(tone_problem):
     got = judge_chains(problem, modes, draws)
     assert not got.report["settled"]
     assert any("never visited" in failure for failure in got.failures)
+
+
+@pytest.mark.parametrize(
+    ("gap", "error", "words"),
+    [
+        (-22.0, np.inf, None),
+        (0.5, np.inf, "could not be"),
+        (0.0, 0.01, "hold about 50%"),
+        (-22.0, 0.01, None),
+    ],
+)
+def test_a_share_is_no_placeholder(tone_problem, monkeypatch, gap, error, words):
+    """Where the mass of what was visited is a bound, a mode far below it is not missed."""
+    problem, modes = tone_problem
+    draws = stationary_draws(problem, modes, np.random.default_rng(0), mode=0)
+
+    def weighed(problem, draws, mixture, where, regions, wanted, rng):
+        visited = np.isin(np.arange(len(wanted)), regions[where])
+        masses = np.where(visited, 0.0, np.where(wanted, gap, -np.inf))
+        return Masses(masses, np.where(visited, error, 0.1))
+
+    monkeypatch.setattr(judge_module, "weigh_regions", weighed)
+    got = judge_chains(problem, modes, draws)
+    assert got.report["settled"] == (words is None)
+    missed = [failure for failure in got.failures if "never visited" in failure]
+    assert len(missed) == (words is not None)
+    assert all(words in failure for failure in missed)
+
+
+def test_masses_without_error_are_bounds():
+    """An infinite error does not make shares equal."""
+    share, error = Masses(np.array([-68.5, -90.5]), np.array([np.inf, 0.7])).shares()
+    assert share == pytest.approx([1.0, np.exp(-22.0)], rel=1e-6)
+    assert error == np.inf
+    share, error = Masses(np.array([-np.inf, -np.inf]), np.array([np.inf, 0.0])).shares()
+    assert share.tolist() == [0.0, 0.0] and error == np.inf
 
 
 def test_draws_that_are_not_finite_fail(tone_problem):
