@@ -238,6 +238,7 @@ def check(recipe: Recipe) -> str:
         for category in ALLOWED:
             warnings.simplefilter("ignore", category)
         warnings.filterwarnings("ignore", "The draws are good")
+        warnings.filterwarnings("ignore", "sample_weight holds fractions")
         try:
             model.fit(X, y, sample_weight=weights)
         except (ValueError, TypeError) as error:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from .._draws.limits import khat_threshold
 from .._model.raw import Raw
 from .._posterior import prediction
+from .._posterior.datatree import sampled_variables
 from .._posterior.posterior import Posterior
 from .._support.arrays import Array, log_sum_exp
 from .._support.failures import memory_advice
@@ -265,14 +266,15 @@ def _smoothed(log_ratio: Array, reff: float) -> tuple[Array, Array]:
 
 
 def relative_efficiency(posterior: Posterior) -> float:
-    """Effective draws per draw, averaged over the parameters as ArviZ does; 1 if independent."""
+    """Effective draws per draw, averaged over all variables as ArviZ does; 1 if independent."""
     if posterior.independent:
         return 1.0
     from arviz_stats.base import array_stats
 
     lead = posterior.log_prior.shape
     names = ("weights", "intercept", "coef", *posterior.layout.extras)
-    values = np.concatenate([posterior[name].reshape(*lead, -1) for name in names], axis=2)
+    variables = [*(posterior[name] for name in names), *sampled_variables(posterior).values()]
+    values = np.concatenate([value.reshape(*lead, -1) for value in variables], axis=2)
     values = values[:, :, np.ptp(values, axis=(0, 1)) > 0.0]
     ess = array_stats.ess(values, chain_axis=0, draw_axis=1, method="mean")
     return float(np.mean(ess)) / posterior.log_prior.size

@@ -63,7 +63,7 @@ def posterior_datatree(
     stats = {name: posterior[name] for name in posterior if name not in parameters}
     if "log_likelihood" in posterior:
         stats["lp"] = posterior.log_prior + posterior["log_likelihood"]
-    sampled = _sampled(posterior)
+    sampled = sampled_variables(posterior)
     groups = {"posterior": {**parameters, **sampled}, "sample_stats": stats}
     data = {"log_likelihood": log_likelihood, "posterior_predictive": posterior_predictive}
     data["observed_data"] = observed
@@ -120,7 +120,7 @@ def _constants(
     return {**columns, **values}, {**{name: [OBSERVATION] for name in columns}, **dims}
 
 
-def _sampled(posterior: Posterior) -> dict[str, Array]:
+def sampled_variables(posterior: Posterior) -> dict[str, Array]:
     """The standardised variables of the model, labels aligned."""
     components, layout = posterior.components, posterior.layout
     values = {"intercept": components.intercept, "coef": components.coef}
