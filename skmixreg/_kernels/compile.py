@@ -172,7 +172,7 @@ def compiled(function: Callable[..., Any] | None = None, *, fastmath: Collection
     """Compile a function on its first call, with numba; it releases the GIL.
 
     Functions whose names begin with an underscore are stored within the kernels that call them
-    and not by themselves.
+    and not by themselves; those of the package are not called from Python either.
 
     Parameters
     ----------
@@ -183,7 +183,8 @@ def compiled(function: Callable[..., Any] | None = None, *, fastmath: Collection
     if function is None:
         return lambda function: compiled(function, fastmath=fastmath)
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-    if function.__name__.startswith("_"):
+    own = function.__module__.startswith(f"{PACKAGE.name}.")
+    if own and function.__name__.startswith("_"):
         options |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, **INNER}
     return _compiled(function, options, fastmath)
 

@@ -15,20 +15,15 @@ from typing import Any
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 
-
-def _refuse(*arguments: Any) -> None:
-    raise TypeError("parts of kernels are called by kernels alone")
-
-
-# What Python calls; numba would leave a null pointer.
-_REFUSAL = ctypes.PYFUNCTYPE(ctypes.py_object, *3 * [ctypes.c_void_p])(_refuse)
+# What Python would call: it raises a TypeError.  numba would leave a null pointer.
+_REFUSAL = ctypes.cast(ctypes.pythonapi.PyErr_BadArgument, ctypes.c_void_p).value
 
 
 class LinkedLibrary(JITCodeLibrary):
     """Code of one function, to be linked into others."""
 
     def get_pointer_to_function(self, name: str) -> Any:
-        return ctypes.cast(_REFUSAL, ctypes.c_void_p).value
+        return _REFUSAL
 
     @property
     def codegen(self) -> Any:
