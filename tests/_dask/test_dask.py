@@ -192,7 +192,8 @@ def test_moments_of_chunks_are_those_of_all_rows(weighted, given):
     error = np.array([*design.x_mean, design.y_mean]) - mean
     assert (np.abs(error / scale) < 1e-9).all()
     held = np.concatenate([chunk.columns for chunk in rows.store.chunks], axis=1)
-    np.testing.assert_array_equal(held, design.columns(X))
+    # Chunks of one row are mapped by another routine of BLAS.
+    np.testing.assert_allclose(held, design.columns(X), rtol=1e-13)
 
 
 def test_a_chunk_keeps_what_it_was_given_but_not_much_memory_beside_it():
