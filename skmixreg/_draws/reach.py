@@ -21,8 +21,9 @@ from .._search.mode_table import ModeTable
 from .._support.arrays import Array
 from .bridge import Evidence, importance_evidence, log_evidence
 from .draws import Draws
-from .evidence import PROPOSALS, log_ratio
 from .limits import EXCESS_LIMIT
+
+PROPOSALS = 4000
 
 
 class Reach(NamedTuple):
@@ -52,6 +53,15 @@ class Reach(NamedTuple):
         """Points where the chains were not, by their posterior: (n, d)."""
         weights = np.exp(self.ratios - self.ratios.max())
         return self.thetas[rng.choice(len(weights), n, p=weights / weights.sum())]
+
+
+def log_ratio(density: LogPosterior, mixture: SymmetrisedMixture, thetas: Array) -> Array:
+    """log p - log qbar, p not normalised: (S, d) -> (S,); -inf where p is not finite."""
+    # The tails of t distributions reach dispersions that overflow: there p is 0.
+    with np.errstate(over="ignore", invalid="ignore"):
+        prior, likelihood = density.values(thetas)
+        out = prior + likelihood - mixture.log_density(thetas)
+    return np.where(np.isfinite(out), out, -np.inf)
 
 
 def share_beside(one: Evidence, other: Evidence) -> float:
