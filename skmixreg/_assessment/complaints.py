@@ -10,6 +10,7 @@ from .._model.priors import NumericPriors
 from .._posterior.posterior import Posterior
 from .._support.exceptions import MultimodalPosteriorWarning, WeaklyIdentifiedWarning
 from .identification import Identification
+from .solutions import solution_shares
 
 
 def complaints(posterior: Posterior, priors: NumericPriors) -> list[tuple[str, type[Warning]]]:
@@ -33,7 +34,7 @@ def complaints(posterior: Posterior, priors: NumericPriors) -> list[tuple[str, t
                 UserWarning,
             )
         )
-    probability = np.sort(posterior.modes["probability"].to_numpy())[::-1]
+    probability = solution_shares(posterior)
     distinct = int((probability > SECOND_MODE_SHARE).sum())
     if distinct > 1:
         shares = ", ".join(f"{share:.2f}" for share in probability[:distinct])

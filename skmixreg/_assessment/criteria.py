@@ -56,15 +56,22 @@ class Criterion(ABC):
         """
 
     def weights(self, table: pd.DataFrame, fits: dict[int, Any]) -> Array:
-        """Probability or weight of every number; they sum to 1."""
+        """Probability or weight of every number; they sum to 1, or all are nan.
+
+        A number whose criterion is not known may hold any share, and so may the others.
+        """
         raise NotImplementedError
+
+    @staticmethod
+    def _shares(log_values: Array) -> Array:
+        known = not np.isnan(log_values).any()
+        return shares(log_values) if known else np.full(len(log_values), np.nan)
 
     def doubts(self, table: pd.DataFrame, chosen: int) -> list[str]:
         """Why the choice is not resolved; empty if it is."""
-        column = table[self.column]
         return [
-            f"n_components={K} has no {self.column}: its fit did not converge"
-            for K in table.index[column.isna()]
+            f"n_components={K} has no {self.column}: {_why_missing(table.loc[K])}"
+            for K in table.index[table[self.column].isna()]
         ]
 
 
@@ -81,7 +88,7 @@ class EvidenceCriterion(Criterion):
         return _first(table[self.column], largest=True)
 
     def weights(self, table: pd.DataFrame, fits: dict[int, Any]) -> Array:
-        return shares(table[self.column].to_numpy())
+        return self._shares(table[self.column].to_numpy())
 
     def doubts(self, table: pd.DataFrame, chosen: int) -> list[str]:
         out = super().doubts(table, chosen)
@@ -154,7 +161,7 @@ class BIC(Criterion):
         return _first(table[self.column], largest=False)
 
     def weights(self, table: pd.DataFrame, fits: dict[int, Any]) -> Array:
-        return shares(-0.5 * table[self.column].to_numpy())
+        return self._shares(-0.5 * table[self.column].to_numpy())
 
 
 class ICL(Criterion):
@@ -166,6 +173,15 @@ class ICL(Criterion):
 
     def choose(self, table: pd.DataFrame, fits: dict[int, Any]) -> int:
         return _first(table[self.column], largest=False)
+
+
+def _why_missing(row: pd.Series) -> str:
+    """Why a number of components has no criterion, from its row of the table."""
+    if not row["drawn"]:
+        return "importance sampling around its modes found nothing"
+    if bool(row.get("converged", False)):
+        return "its draws are sound, but could not be bridged to a density that is known"
+    return "its fit did not converge"
 
 
 def _first(column: pd.Series, largest: bool) -> int:

@@ -15,6 +15,7 @@ from .._draws.limits import (
     AT_MOST,
     EVIDENCE_ERROR_LIMIT,
     LIMITS,
+    NEGLIGIBLE_SHARE,
     SECOND_MODE_SHARE,
     SENSITIVITY_LIMIT,
     WEAK_SHARE,
@@ -25,8 +26,10 @@ from .._posterior.filled import ELSEWHERE, empty_components, typical_draws
 from .._posterior.parameters import diagnosed_draws
 from .._posterior.posterior import Posterior
 from .._search.mode_table import FEWEST_STARTS
+from .._support.arrays import Array
 from .identification import Identification
 from .power_scaling import sensitivities
+from .solutions import solution_shares
 
 
 class Row(NamedTuple):
@@ -108,6 +111,7 @@ def _converged(fit: Fit) -> list[Row]:
 def _search(fit: Fit) -> list[Row]:
     table = fit.posterior.modes
     starts = int(table["starts"].iloc[0])
+    shares = solution_shares(fit.posterior)
     found = starts >= FEWEST_STARTS
     rows = [
         Row(
@@ -116,7 +120,7 @@ def _search(fit: Fit) -> list[Row]:
             else "no second start reached the best mode, a better one may exist: raise n_init",
             grave=bool(fit.posterior.search_failures),
         ),
-        Row("modes", len(table), np.nan, None, _modes_in_words(fit.posterior)),
+        Row("modes", len(table), np.nan, None, _modes_in_words(fit.posterior, shares)),
     ]  # fmt: skip
     if len(table) == 1:
         return rows
@@ -128,7 +132,7 @@ def _search(fit: Fit) -> list[Row]:
             "nats of evidence, by Laplace's approximation, from the first mode to the second",
         )
     )  # fmt: skip
-    second = float(np.sort(table["probability"].to_numpy())[-2])
+    second = float(shares[1]) if len(shares) > 1 else 0.0
     alone = second <= SECOND_MODE_SHARE
     rows.append(
         Row(
@@ -140,9 +144,11 @@ def _search(fit: Fit) -> list[Row]:
     return rows
 
 
-def _modes_in_words(posterior: Posterior) -> str:
-    count = len(posterior.modes)
-    words = "one distinct solution" if count == 1 else f"{count} distinct solutions, see modes_"
+def _modes_in_words(posterior: Posterior, shares: Array) -> str:
+    count, solutions = len(posterior.modes), int((shares > NEGLIGIBLE_SHARE).sum())
+    words = "one distinct solution" if solutions <= 1 else f"{solutions} distinct solutions"
+    if count > 1:
+        words += " among the modes, see modes_"
     far = float((posterior.draw_mode == ELSEWHERE).mean())
     if far > SECOND_MODE_SHARE:
         words += f"; {100 * far:.0f}% of the draws are near none, as where a component is empty"

@@ -14,17 +14,8 @@ from .._search.mode_table import ModeTable
 from .._support.arrays import Array
 from .bridge import Evidence, log_evidence
 from .draws import Draws
-
-PROPOSALS = 4000
-
-
-def log_ratio(density: LogPosterior, mixture: SymmetrisedMixture, thetas: Array) -> Array:
-    """log p - log qbar, p not normalised: (S, d) -> (S,); -inf where p is not finite."""
-    # The tails of t distributions reach dispersions that overflow: there p is 0.
-    with np.errstate(over="ignore", invalid="ignore"):
-        prior, likelihood = density.values(thetas)
-        out = prior + likelihood - mixture.log_density(thetas)
-    return np.where(np.isfinite(out), out, -np.inf)
+from .limits import NEGLIGIBLE_SHARE, never_visited
+from .reach import PROPOSALS, log_ratio, reach_of_chains
 
 
 def bridge_to_mixture(draws: Draws, mixture: SymmetrisedMixture, proposed: Array) -> Evidence:
@@ -69,5 +60,12 @@ def with_evidence(
     mixture = mixture_over_modes(problem, modes, rng)
     thetas, _ = mixture.sample(rng, PROPOSALS)
     proposed = log_ratio(LogPosterior(problem), mixture, thetas)
-    value, error = bridge_to_mixture(draws, mixture, proposed)
-    return replace(judged, log_evidence=value, log_evidence_error=error)
+    evidence, failures = bridge_to_mixture(draws, mixture, proposed), list(judged.failures)
+    if not np.isfinite(evidence.error):
+        reach = reach_of_chains(problem, modes, draws, mixture, rng)
+        if reach is not None:
+            evidence = reach.visited
+            if reach.unvisited_share > NEGLIGIBLE_SHARE:
+                failures.append(never_visited(draws.solver, reach.unvisited_share))
+    value, error = evidence
+    return replace(judged, failures=failures, log_evidence=value, log_evidence_error=error)

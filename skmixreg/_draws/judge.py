@@ -26,6 +26,7 @@ from .limits import (
     RHAT_LIMIT,
     SHARE_ERROR_LIMIT,
     disagreement,
+    never_visited,
     too_few_draws,
 )
 from .region_masses import weigh_regions
@@ -289,7 +290,7 @@ def _unsettled(solver: str, unseen: float, error: float, known: bool) -> str:
     if unseen > NEGLIGIBLE_SHARE and not known:
         what = "chains never visited modes whose share of the posterior could not be estimated"
     elif unseen > NEGLIGIBLE_SHARE:
-        what = f"chains never visited modes that hold about {100 * unseen:.0f}% of the posterior"
+        return never_visited(solver, unseen)
     elif np.isfinite(error):
         what = f"chains stay in different modes, whose shares are known only to +-{error:.2f}"
     else:

@@ -199,6 +199,12 @@ def too_few_draws(solver: str, key: str, size: float) -> str:
     )
 
 
+def never_visited(solver: str, share: float) -> str:
+    """The failure of chains that left out a part of the posterior that holds this share."""
+    what = f"chains never visited modes that hold about {100 * share:.0f}% of the posterior"
+    return LIMITS["settled"].failure(f"{solver}: modes not settled, {what}")
+
+
 def far_off(solver: str, khat: float, threshold: float, instead: str = INSTEAD) -> str:
     """The failure of an approximation whose k-hat is over the threshold."""
     return (

@@ -90,7 +90,8 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
     Warns
     -----
     ConvergenceWarning
-        If the choice is not resolved, or the best fit did not converge.
+        If the choice is not resolved, or the best fit did not converge.  Where a K has no
+        criterion, no K has a probability, and predictions are those of the best fit alone.
 
     References
     ----------
@@ -345,7 +346,7 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
         self._criterion_table = StoredTable.of(table)
         self.estimators_ = {K: models[K] for K in drawn}
         self._averaged = None
-        if self.average:
+        if self.average and table["probability"].notna().all():
             probability = table.loc[list(drawn), "probability"].to_numpy()
             self._averaged = averaged(list(drawn.values()), probability / probability.sum())
 

@@ -29,7 +29,8 @@ class Mode:
     gradient_norm : float
         Norm of the gradient whitened by ``scale``.
     hits : int
-        How many independent starts led here.
+        How many independent starts led here; of the best, also to what differs from it only where
+        components hold few rows.
     counts : ndarray of shape (K,)
         Expected number of observations in each component.
     """

@@ -20,7 +20,7 @@ from .._model.raw import Raw
 from .._support.arrays import Array
 from .._support.progress import SILENT, UNWATCHED, Progress, Stage
 from . import starts as _starts
-from .empty import empty_component
+from .empty import empty_component, log_empty_share
 from .found_modes import FoundMode, FoundModes, search_failures
 from .mode_metric import collapsed, whitened_distance, window
 from .mode_table import Mode, ModeTable
@@ -49,6 +49,8 @@ POLISH_WORK = 100_000
 POLISH_RANGE = (10, 40)
 # Above it the Newton run ended in a plateau, not at a mode.
 LOOSE_GRADIENT = 1e-3
+# Nats below the best mode from which an empty component does not matter, however rough both are.
+IRRELEVANT_NATS = 30.0
 
 
 @dataclass
@@ -266,8 +268,9 @@ def find_modes(
         if smaller is not None and neighbour is None:
             smaller = find_smaller_modes(problem, search.found.table(MODES_TO_MOVE), rng)
     if neighbour is not None:
-        likelihood = search.found.best.mode.log_likelihood
-        smaller = None if _rules_out(problem, likelihood, neighbour.modes) else neighbour
+        best = search.found.best.mode
+        out = _rules_out(problem, best.log_likelihood, neighbour.modes, best.log_evidence)
+        smaller = None if out else neighbour
     table = _table(search, settled)
     table.smaller, table.knows_smaller = smaller, True
     return table
@@ -304,9 +307,9 @@ def find_smaller_modes(
     if not search.found.listed:
         return None
     _, likelihood = LogPosterior(small.with_components(K)).values(modes.best.theta[None])
-    if _rules_out(
-        problem, float(likelihood[0]), search.found.table(len(search.found.all)).modes, rows
-    ):
+    found = [each.mode for each in search.found.listed]
+    mass = modes.best.log_evidence if small is smaller else np.inf
+    if _rules_out(problem, float(likelihood[0]), found, mass, rows):
         return None
     if small is not smaller:
         search = _lift(search, smaller)
@@ -318,12 +321,16 @@ def find_smaller_modes(
 
 
 def _rules_out(
-    problem: Problem, log_likelihood: float, smaller: list[Mode], rows: float = 1.0
+    problem: Problem, log_likelihood: float, smaller: list[Mode], log_mass: float, rows: float = 1.0
 ) -> bool:
     """Whether the log-likelihood that ``smaller`` modes lose is more than a component is worth.
 
-    ``rows`` is how many rows each one at hand stands for.
+    ``rows`` is how many rows each one at hand stands for.  With nearly as many parameters as rows
+    a likelihood says little: ``log_mass``, that of the best mode, must be far above as well.
     """
+    beside = log_empty_share(problem) + np.logaddexp.reduce([m.log_evidence for m in smaller])
+    if beside > log_mass - IRRELEVANT_NATS:
+        return False
     m = len(problem.layout.own[0]) + 1
     worth = 12.0 + m * (2.0 + 0.5 * np.log(problem.total_weight))
     return (log_likelihood - max(mode.log_likelihood for mode in smaller)) * rows > worth
@@ -363,6 +370,7 @@ def _table(search: _Search, settled: bool) -> ModeTable:
     modes = [listed[i].mode for i in order]
     for i, mode in zip(order, modes, strict=True):
         mode.hits = len(listed[i].starts)
+    modes[0].hits = len(search.found.starts_at_best())
     failures = search_failures(
         modes[0].gradient_norm, search.problem.n_rows, search.n_starts,
         lost=search.lost, settled=settled,

@@ -6,9 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from .._draws.bridge import Evidence
 from .._draws.draws import Draws
 from .._draws.evidence import with_evidence
 from .._draws.judge import judge_chains, start_points
+from .._draws.limits import NEGLIGIBLE_SHARE, never_visited
+from .._draws.reach import Reach, reach_of_chains, share_beside
 from .._model.density import LogPosterior
 from .._model.problem import Problem
 from .._search.mode_table import ModeTable
@@ -49,7 +52,9 @@ class Gibbs(Solver):
     Between sweeps, chains may jump: an independence Metropolis step proposes draws from t
     distributions around all modes, with label permutations averaged.  Sweeps move within a mode
     at any shape of the posterior; jumps carry chains across.  Both leave the posterior invariant.
-    The proposal is that of `Laplace`, with its parts for empty components.
+    The proposal is that of `Laplace`, with its parts for empty components.  Where proposals and
+    draws do not overlap, chains start once more, from proposals in places that they never visited,
+    if these hold mass.
 
     When R-hat or effective sizes are not good after ``draws`` sweeps, chains go on: their length
     doubles, up to ``max_thin`` times, and every second, fourth, ... sweep is kept, so that there
@@ -131,35 +136,86 @@ class Gibbs(Solver):
         with ThreadPoolExecutor(max(1, min(n_threads, self.chains))) as pool:
             chains = Chains(problem, starts, rng, pool)
             jumps = Jumps(problem, modes, rng) if self.jumps else None
-            with progress.stage("gibbs: tuning", self.tune) as stage:
-                chains.run(self.tune, 1, jumps, TUNING_ROUNDS, stage)
-            work = problem.n_rows * problem.layout.n_components
-            thin = int(np.clip(CHEAP_WORK / work, 1, min(8, self.max_thin)))
-            rounds = jumps.rounds if jumps is not None else 0
-            with progress.stage("gibbs: sweeps", thin * self.draws) as stage:
-                theta, filled = chains.run(self.draws, thin, jumps, rounds, stage)
-            while True:
-                raw = self._draws(problem, theta, filled, thin, jumps, rng)
-                draws = judge_chains(problem, modes, raw, rng)
-                enough = draws.report["ess_bulk"] >= COMFORTABLE_ESS or thin >= COMFORTABLE_THIN
-                if (enough and not draws.failures) or 2 * thin > self.max_thin:
-                    break
-                thin *= 2
-                progress.say(
-                    f"gibbs: effective sample size {draws.report['ess_bulk']:.0f}, "
-                    f"R-hat {draws.report['rhat']:.3f}; going on to {thin * self.draws} sweeps"
-                )
-                more = self.draws // 2
-                with progress.stage(f"gibbs: {thin * more} more sweeps", thin * more) as stage:
-                    later, later_filled = chains.run(more, thin, jumps, rounds, stage)
-                kept = np.s_[:, self.draws % 2 :: 2]
-                theta = np.concatenate([theta[kept], later], axis=1)
-                filled = np.concatenate([filled[kept], later_filled], axis=1)
+            raw, draws = self._run(problem, modes, chains, jumps, rng, progress)
+            if jumps is None or draws.report.get("resampled_over_modes"):
+                return with_evidence(problem, modes, raw, draws, rng)
+            evidence = jumps.weigh(raw)
+            if np.isfinite(evidence.error):
+                return _with(draws, evidence)
+            reach = reach_of_chains(problem, modes, raw, jumps.mixture, rng)
+            if reach is None:
+                return _with(draws, evidence)
+            if reach.unvisited_share <= NEGLIGIBLE_SHARE:
+                return _with(draws, reach.visited)
+            progress.say(
+                f"gibbs: chains missed {100 * reach.unvisited_share:.0f}% of the posterior, and "
+                "start there"
+            )
+            chains = Chains(problem, reach.starts(rng, self.chains), rng, pool)
+            raw, draws = self._run(problem, modes, chains, jumps, rng, progress)
+            return self._of_second_run(problem, modes, raw, draws, jumps, reach, rng)
+
+    def _of_second_run(
+        self,
+        problem: Problem,
+        modes: ModeTable,
+        raw: Draws,
+        draws: Draws,
+        jumps: Jumps,
+        before: Reach,
+        rng: np.random.Generator,
+    ) -> Draws:
+        """The draws of chains that started where the first ones never were, with a verdict."""
+        evidence = jumps.weigh(raw)
+        unvisited = share_beside(before.visited, evidence)
+        if not np.isfinite(evidence.error):
+            reach = reach_of_chains(problem, modes, raw, jumps.mixture, rng)
+            if reach is None:
+                unvisited = 1.0
+            else:
+                evidence = reach.visited
+                unvisited = max(share_beside(before.visited, evidence), reach.unvisited_share)
+        if unvisited > NEGLIGIBLE_SHARE:
+            draws.failures.append(never_visited(self.name, unvisited))
+            draws.report["settled"] = False
+        return _with(draws, evidence)
+
+    def _run(
+        self,
+        problem: Problem,
+        modes: ModeTable,
+        chains: Chains,
+        jumps: Jumps | None,
+        rng: np.random.Generator,
+        progress: Progress,
+    ) -> tuple[Draws, Draws]:
+        """Draws as the chains make them until they are enough, and with a verdict."""
+        with progress.stage("gibbs: tuning", self.tune) as stage:
+            chains.run(self.tune, 1, jumps, TUNING_ROUNDS, stage)
+        work = problem.n_rows * problem.layout.n_components
+        thin = int(np.clip(CHEAP_WORK / work, 1, min(8, self.max_thin)))
+        rounds = jumps.rounds if jumps is not None else 0
+        with progress.stage("gibbs: sweeps", thin * self.draws) as stage:
+            theta, filled = chains.run(self.draws, thin, jumps, rounds, stage)
+        while True:
+            raw = self._draws(problem, theta, filled, thin, jumps, rng)
+            draws = judge_chains(problem, modes, raw, rng)
+            enough = draws.report["ess_bulk"] >= COMFORTABLE_ESS or thin >= COMFORTABLE_THIN
+            if (enough and not draws.failures) or 2 * thin > self.max_thin:
+                break
+            thin *= 2
+            progress.say(
+                f"gibbs: effective sample size {draws.report['ess_bulk']:.0f}, "
+                f"R-hat {draws.report['rhat']:.3f}; going on to {thin * self.draws} sweeps"
+            )
+            more = self.draws // 2
+            with progress.stage(f"gibbs: {thin * more} more sweeps", thin * more) as stage:
+                later, later_filled = chains.run(more, thin, jumps, rounds, stage)
+            kept = np.s_[:, self.draws % 2 :: 2]
+            theta = np.concatenate([theta[kept], later], axis=1)
+            filled = np.concatenate([filled[kept], later_filled], axis=1)
         draws.report["filled_components"] = _shares(draws.per_draw["n_filled"])
-        if jumps is None or draws.report.get("resampled_over_modes"):
-            return with_evidence(problem, modes, raw, draws, rng)
-        draws.log_evidence, draws.log_evidence_error = jumps.weigh(raw)
-        return draws
+        return raw, draws
 
     def _draws(
         self,
@@ -187,6 +243,11 @@ class Gibbs(Solver):
         if jumps is not None:
             draws.report["jumps"] = jumps.accepted
         return draws
+
+
+def _with(draws: Draws, evidence: Evidence) -> Draws:
+    draws.log_evidence, draws.log_evidence_error = evidence
+    return draws
 
 
 def _shares(n_filled: Array) -> dict[int, float]:

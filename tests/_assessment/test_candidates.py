@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import betaln
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
@@ -15,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from skmixreg import BayesianMixtureRegressor, BayesianMixtureRegressorCV
 from skmixreg._assessment.candidates import averaged, draw_contenders, shares
 from skmixreg._assessment.criteria import CRITERIA
+from skmixreg._posterior import posterior as posterior_module
 
 N = 300
 
@@ -121,9 +123,13 @@ def test_a_nan_is_never_ranked():
     )
     criterion = CRITERIA["evidence"]
     assert criterion.choose(table, {}) == 3
-    assert criterion.weights(table, {})[1] == 0.0
-    (doubt,) = criterion.doubts(table, 3)
-    assert "n_components=2" in doubt
+    # It may hold any share, and so may the others.
+    assert np.isnan(criterion.weights(table, {})).all()
+    for converged, words in ((True, "draws are sound"), (False, "did not converge")):
+        (doubt,) = criterion.doubts(table.assign(converged=converged), 3)
+        assert "n_components=2 has no log_evidence" in doubt and words in doubt
+    (doubt,) = criterion.doubts(table.assign(drawn=False), 3)
+    assert "found nothing" in doubt
     table.loc[1, ["log_evidence", "log_evidence_error"]] = [-4.1, 0.2]
     assert any("n_components=1" in doubt for doubt in criterion.doubts(table, 3))
     table["log_evidence"] = np.nan
@@ -236,3 +242,46 @@ def test_chunks_of_rows_are_chosen_for_but_not_left_out(lines):
     model = BayesianMixtureRegressorCV((1, 2), random_state=0).fit(X, y)
     held = BayesianMixtureRegressorCV((1, 2), random_state=0).fit(*(np.asarray(a) for a in lines))
     pd.testing.assert_frame_equal(model.criterion_table_, held.criterion_table_)
+
+
+@pytest.mark.filterwarnings("ignore::skmixreg.WeaklyIdentifiedWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_without_a_number_there_is_nothing_to_average(lines, monkeypatch):
+    """No K has a probability, and predictions are those of the best fit."""
+    X, y = lines
+    trusted = posterior_module._trusted_evidence
+
+    def of_one(draws):
+        return trusted(draws) if draws.theta.shape[-1] < 5 else (np.nan, np.nan)
+
+    monkeypatch.setattr(posterior_module, "_trusted_evidence", of_one)
+    model = BayesianMixtureRegressorCV((1, 2), average=True, random_state=0).fit(X, y)
+    table = model.criterion_table_
+    assert np.isnan(table["log_evidence"][2]) and table["converged"][2]
+    assert table["probability"].isna().all()
+    assert not model.resolved_ and model.n_components_ == 1
+    np.testing.assert_array_equal(model.predict(X), model.best_estimator_.predict(X))
+
+
+@pytest.mark.parametrize("seed", [6, pytest.param(27, marks=pytest.mark.slow)])
+@pytest.mark.filterwarnings("ignore::skmixreg.WeaklyIdentifiedWarning")
+@pytest.mark.filterwarnings("ignore::skmixreg.MultimodalPosteriorWarning")
+def test_as_many_coefficients_as_rows_allow(seed):
+    """More components hold at least what they hold with one of them empty.
+
+    Chains that start at modes with all components never reached that part, passed, and were
+    bridged to nothing.
+    """
+    rng = np.random.default_rng(seed)
+    X, slopes = rng.normal(size=(150, 20)), rng.normal(size=(2, 20))
+    side = rng.integers(0, 2, 150)
+    y = (X * slopes[side]).sum(axis=1) + rng.normal(size=150)
+    model = BayesianMixtureRegressorCV((1, 2, 3), random_state=0).fit(X, y)
+    table = model.criterion_table_
+    assert model.resolved_ and table["log_evidence"].notna().all()
+    assert table["probability"].sum() == pytest.approx(1.0)
+    value, error = table["log_evidence"], table["log_evidence_error"]
+    for K in (2, 3):
+        c, n = 1.0, 150.0
+        share = betaln(c, n + (K - 1) * c) - betaln(c, (K - 1) * c)
+        assert value[K] > value[K - 1] + share - 4 * error[K - 1] - max(4 * error[K], 0.1)

@@ -6,7 +6,8 @@ import numpy as np
 
 from ..._draws.bridge import Evidence
 from ..._draws.draws import Draws
-from ..._draws.evidence import bridge_to_mixture, log_ratio
+from ..._draws.evidence import bridge_to_mixture
+from ..._draws.reach import log_ratio
 from ..._model.density import LogPosterior
 from ..._model.problem import Problem
 from ..._proposals.from_modes import mixture_over_modes
