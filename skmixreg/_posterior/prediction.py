@@ -99,12 +99,12 @@ def _linear(posterior: Posterior, X: Array, slopes: Array) -> Array:
 
 def _std(posterior: Posterior, X: Array, moments: Moments) -> Array:
     design = posterior.design
-    n, p = X.shape
+    n, width = len(X), design.n_directions + 1
     out = np.empty(n)
-    rows = max(1, BLOCK_NUMBERS // (p + 1))
+    rows = max(1, BLOCK_NUMBERS // width)
     for start in range(0, n, rows):
         block = X[start : start + rows]
-        lifted = np.empty((len(block), p + 1))
+        lifted = np.empty((len(block), width))
         lifted[:, 0] = 1.0
         lifted[:, 1:] = design.standardised(block)
         spread = np.einsum("ij,ij->i", lifted @ moments.spread, lifted)

@@ -148,8 +148,9 @@ def test_nothing_depends_on_how_columns_are_written():
     ):
         model = BayesianMixtureRegressor(n_components=2, random_state=0).fit(X, y)
         assert model.converged_
+        _, sds = model.predict(X, return_std=True)
         responsibilities = np.sort(model.predict_proba(X, y), axis=1)
-        answers.append([model.log_evidence_, *model.predict(X), *responsibilities[:, 0]])
+        answers.append([model.log_evidence_, *model.predict(X), *sds, *responsibilities[:, 0]])
     assert np.ptp(np.array(answers), axis=0).max() < 1e-6
 
 
