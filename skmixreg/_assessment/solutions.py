@@ -27,7 +27,9 @@ def solution_shares(posterior: Posterior) -> Array:
     """
     probability = posterior.modes["probability"].to_numpy()
     which = np.flatnonzero(probability > NEGLIGIBLE_SHARE)
-    if len(which) < 2:
+    known = len(posterior.mode_components.log_weights)
+    # Of modes whose parameters are not kept nothing says that they are alike.
+    if len(which) < 2 or which.max() >= known:
         return np.sort(probability)[::-1]
     at, variance = _reported(posterior, which)
     gap = (at[:, None] - at[None]) ** 2

@@ -160,19 +160,17 @@ PART: dict[str, Any] = {
     "nogil": True,
     "error_model": "numpy",
 }
-INNER: dict[str, Any] = {}
 with suppress(ImportError):  # private names
     from .linked import PartCompiler
 
-    INNER["pipeline_class"] = PartCompiler
-PART |= INNER
+    PART["pipeline_class"] = PartCompiler
 
 
 def compiled(function: Callable[..., Any] | None = None, *, fastmath: Collection[str] = ()) -> Any:
     """Compile a function on its first call, with numba; it releases the GIL.
 
     Functions whose names begin with an underscore are stored within the kernels that call them
-    and not by themselves; those of the package are not called from Python either.
+    and not by themselves.
 
     Parameters
     ----------
@@ -183,9 +181,6 @@ def compiled(function: Callable[..., Any] | None = None, *, fastmath: Collection
     if function is None:
         return lambda function: compiled(function, fastmath=fastmath)
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-    own = function.__module__.startswith(f"{PACKAGE.name}.")
-    if own and function.__name__.startswith("_"):
-        options |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, **INNER}
     return _compiled(function, options, fastmath)
 
 

@@ -131,7 +131,7 @@ class Pivot:
             # R from QR of the transpose is a Cholesky factor, and never fails to exist.
             factor = np.linalg.qr((rows @ scale).T, mode="r").T
             diagonal = np.abs(np.diagonal(factor))
-            floor = 1e-12 * max(float(np.abs(factor).max()), np.finfo(float).tiny)
+            floor = 1e-12 * max(float(np.abs(factor).max(initial=0.0)), np.finfo(float).tiny)
             factor = factor + np.diag(np.where(diagonal < floor, floor, 0.0))
             identity = np.eye(len(factor))
             whitener.append(solve_triangular(factor, identity, lower=True))

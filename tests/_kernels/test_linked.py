@@ -39,5 +39,5 @@ def test_parts_are_not_called_from_python():
         square(2.0)
 
 
-def test_functions_of_others_are():
+def test_inner_functions_are():
     assert _sum_of_squares(np.array([3.0, 4.0])) == 25.0
