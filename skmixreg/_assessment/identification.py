@@ -105,6 +105,8 @@ class Identification(NamedTuple):
 def _nearest_pair(posterior: Posterior) -> tuple[int, int]:
     """The pair whose clearest coordinate differs by the fewest posterior sds."""
     K = posterior.layout.n_components
+    if K == 1:
+        return 0, 0
     points = coordinates(posterior.layout, posterior.components)
     points = points.reshape(-1, *points.shape[-2:])
     pairs = [(k, other) for k in range(K) for other in range(k + 1, K)]
@@ -115,4 +117,4 @@ def _nearest_pair(posterior: Posterior) -> tuple[int, int]:
         # Of a single draw there is no spread, and the ratio overflows.
         with np.errstate(over="ignore"):
             clearest.append(float((np.abs(gap.mean(axis=0)) / spread).max()))
-    return pairs[int(np.argmin(clearest))] if pairs else (0, 0)
+    return pairs[int(np.argmin(clearest))]

@@ -166,6 +166,8 @@ class Pivot:
             Log density lost by the second best labels; below `AMBIGUITY` labels are ambiguous.
         """
         points = coordinates(self.layout, components)
+        if points.shape[-1] == 0:  # one component, all of whose parameters are shared
+            return np.zeros(points.shape[:2], dtype=np.intp), np.full(len(points), np.inf)
         # Start from an order of the draw's own, so that ties do not depend on how it came.
         canonical = np.lexsort(np.moveaxis(points, -1, 0), axis=-1)
         points = np.take_along_axis(points, canonical[..., None], axis=1)
