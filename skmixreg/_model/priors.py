@@ -199,13 +199,9 @@ class Priors(BaseEstimator):
             location is not 0 although there is no intercept.
         """
         values: dict[str, Any] = {}
-        for name in set(Standardisation._fields) - {"x_axis"}:
+        for name in ("x_location", "x_scale", "y_location", "y_scale"):
             value = getattr(self, name)
-            if value is None or isinstance(value, (bool, np.bool_)):
-                values[name] = value if name == "x_whitening" else None
-                continue
-            if name == "x_whitening":
-                values[name] = _whitening(value, n_features)
+            if value is None:
                 continue
             shape = (n_features,) if name.startswith("x") else ()
             numbers = _numbers(value, shape)
@@ -221,10 +217,14 @@ class Priors(BaseEstimator):
                     f"Priors({name}=...) must be a {wanted} number{each}, got {value!r}."
                 )
             values[name] = numbers if shape else float(numbers)
-        return Standardisation(**values)
+        return Standardisation(**values, x_whitening=_whitening(self.x_whitening, n_features))
 
 
-def _whitening(value: Any, n_features: int) -> Array:
+def _whitening(value: Any, n_features: int) -> Array | bool | None:
+    if value is None:
+        return None
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
     matrix = _numbers(value, np.shape(value))
     if matrix.ndim != 2 or matrix.shape[1] != n_features or not np.isfinite(matrix).all():
         raise ValueError(

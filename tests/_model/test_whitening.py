@@ -179,3 +179,10 @@ def test_a_constant_column_has_no_slope():
     # To Monte Carlo error: rows come in another order.
     np.testing.assert_allclose(with_constant.intercept_, plain.intercept_, atol=5e-3)
     assert with_constant.summary()["sd"].max() < 0.1
+
+
+def test_scales_of_any_type_of_number_are_taken():
+    given = Priors(x_scale=True, y_location=np.bool_(False)).standardisation(2, True)
+    np.testing.assert_array_equal(given.x_scale, [1.0, 1.0])
+    assert given.y_location == 0.0
+    assert given.x_whitening is None
