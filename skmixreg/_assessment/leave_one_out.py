@@ -14,8 +14,6 @@ leave-one-out cross-validation and WAIC. Statistics and Computing 27, 1413-1432.
 
 from __future__ import annotations
 
-import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -27,6 +25,7 @@ from .._posterior import prediction
 from .._posterior.datatree import sampled_variables
 from .._posterior.posterior import Posterior
 from .._support.arrays import Array, log_sum_exp
+from .._support.caller import warn
 from .._support.failures import memory_advice
 from .._support.sampling import evenly_spaced
 from .information import with_draws
@@ -41,7 +40,6 @@ CHUNK_NUMBERS = 1 << 22  # log-likelihoods of rows at all draws, held at once
 SCREENING_DRAWS = 200
 # The rows that move the posterior most are smoothed whatever the subsample is.
 INFLUENTIAL_ROWS = 200
-PACKAGE = str(Path(__file__).parents[1])
 # Why k-hat is high, and what to do.
 INFLUENTIAL = (
     "without such a row the posterior is another, as where a component holds few rows",
@@ -247,12 +245,11 @@ class _LeaveOneOut:
         worst = np.argsort(-np.where(np.isnan(pareto_k), np.inf, pareto_k))[: min(5, high.sum())]
         named = ", ".join(f"{self.rows.number[index[i]]} ({pareto_k[i]:.2f})" for i in worst)
         cause, advice = APPROXIMATE if self.approximate else INFLUENTIAL
-        warnings.warn(
+        warn(
             f"loo: k-hat is over {self.good_k:.2f} for {high.sum()} of {among} rows: {cause}, so "
             "that the elpd of these rows is not reliable, most often too high. The highest, by "
             f"row (k-hat): {named}. If they decide a comparison, {advice}.",
             UserWarning,
-            skip_file_prefixes=(PACKAGE,),
         )
         return True
 
@@ -272,8 +269,7 @@ def relative_efficiency(posterior: Posterior) -> float:
     from arviz_stats.base import array_stats
 
     lead = posterior.log_prior.shape
-    names = ("weights", "intercept", "coef", *posterior.layout.extras)
-    variables = [*(posterior[name] for name in names), *sampled_variables(posterior).values()]
+    variables = [*posterior.parameters.values(), *sampled_variables(posterior).values()]
     values = np.concatenate([value.reshape(*lead, -1) for value in variables], axis=2)
     values = values[:, :, np.ptp(values, axis=(0, 1)) > 0.0]
     ess = array_stats.ess(values, chain_axis=0, draw_axis=1, method="mean")

@@ -43,12 +43,10 @@ def solution_shares(posterior: Posterior) -> Array:
 
 def _reported(posterior: Posterior, which: NDArray[np.intp]) -> tuple[Array, Array]:
     """Reported parameters at modes, and their variances near them: (modes, parameters)."""
-    names = ["weights", "intercept", "coef", *posterior.layout.extras]
-    modes = posterior.mode_parameters
-    at = np.concatenate([modes[name][which].reshape(len(which), -1) for name in names], axis=1)
-    draws = np.concatenate(
-        [posterior[name].reshape(posterior.log_prior.size, -1) for name in names], axis=1
-    )
+    modes, every = posterior.mode_parameters.values(), posterior.parameters.values()
+    at = np.concatenate([values[which].reshape(len(which), -1) for values in modes], axis=1)
+    size = posterior.log_prior.size
+    draws = np.concatenate([values.reshape(size, -1) for values in every], axis=1)
     near = [posterior.draw_mode.ravel() == mode for mode in which]
     of_all = draws.var(axis=0)
     each = [draws[own].var(axis=0) if own.sum() >= FEWEST_DRAWS else of_all for own in near]

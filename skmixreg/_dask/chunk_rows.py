@@ -113,6 +113,7 @@ class ChunkedData:
         self, family: Family, fit_intercept: bool, given: Standardisation | None = None
     ) -> tuple[Design, ChunkRows]:
         """The affine map of `Design.fit`, and the rows after it."""
+        given = given or Standardisation()
         totals = np.array([chunk.total_weight for chunk in self.summaries])
         design = Design.from_moments(self.moments, totals, family, fit_intercept, given)
         if design.wants_products(given):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -19,15 +17,13 @@ from .._posterior.known_modes import known_modes
 from .._posterior.posterior import Posterior
 from .._support.arrays import Array
 from .._support.blas import one_blas_thread
+from .._support.caller import warn
 from .._support.failures import FIT_ADVICE, all_or_nothing, memory_advice
 from .._support.progress import CallbackSupportMixin, fit_progress, with_callbacks
 from ..families import FAMILIES, Family
 from ..solvers import SOLVERS, Solver
 from . import parameters, validation, weights
 from .assessed import AssessedMixture
-
-# Warnings point at the caller's line.
-PACKAGE = str(Path(__file__).parents[1])
 
 
 class LearnedMixture(CallbackSupportMixin, AssessedMixture):
@@ -141,7 +137,7 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
     def _warn(self) -> None:
         """Say what is wrong with the fit."""
         for message, category in complaints(self.posterior_, self.posterior_.priors):
-            warnings.warn(message, category, skip_file_prefixes=(PACKAGE,))
+            warn(message, category)
 
     def _problem(
         self,

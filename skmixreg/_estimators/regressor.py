@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     import pymc
 
 # Warnings point at the caller's line.
-PACKAGE = str(Path(__file__).parents[1])
 
 
 def _streams(model: BayesianMixtureRegressor) -> bool:

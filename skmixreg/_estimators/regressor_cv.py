@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from numbers import Integral
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -20,6 +18,7 @@ from .._dask.dask_input import is_dask
 from .._model.priors import Priors
 from .._posterior.posterior import Posterior
 from .._support.blas import one_blas_thread
+from .._support.caller import warn
 from .._support.failures import FIT_ADVICE, all_or_nothing, memory_advice
 from .._support.progress import CallbackSupportMixin, fit_progress, with_callbacks
 from .._support.stored_table import StoredTable
@@ -29,7 +28,6 @@ from . import parameters, validation, weights
 from .assessed import AssessedMixture
 from .regressor import BayesianMixtureRegressor
 
-PACKAGE = str(Path(__file__).parents[1])
 OWN_PARAMETERS = ("n_components", "criterion", "average")
 
 
@@ -192,11 +190,10 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
         doubts, doubt_of_weights = self._learn(X, y, sample_weight)
         weights.warn(doubt_of_weights)
         if doubts:
-            warnings.warn(
+            warn(
                 f"The choice of n_components={self.n_components_} is not resolved: "
                 f"{'; '.join(doubts)}. Look at criterion_table_; raise the solver's draws.",
                 ConvergenceWarning,
-                skip_file_prefixes=(PACKAGE,),
             )
         self.best_estimator_._warn()
         return self

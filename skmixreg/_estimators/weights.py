@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .._support import caller
 from .._support.arrays import Array
 
-# Warnings point at the caller's line.
-PACKAGE = str(Path(__file__).parents[1])
 # Observations per row, or rows per observation, from which weights with fractions are doubted.
 # Weights that were meant as powers, or divided by their mean once, stay within.
 FAR_FROM_ONE = 3.0
@@ -52,4 +49,4 @@ def doubt(X: Any, weights: Array | None) -> str | None:
 def warn(complaint: str | None) -> None:
     """Tell the caller of the fit."""
     if complaint is not None:
-        warnings.warn(complaint, UserWarning, skip_file_prefixes=(PACKAGE,))
+        caller.warn(complaint, UserWarning)

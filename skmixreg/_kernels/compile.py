@@ -180,8 +180,7 @@ def compiled(function: Callable[..., Any] | None = None, *, fastmath: Collection
     """
     if function is None:
         return lambda function: compiled(function, fastmath=fastmath)
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-    return _compiled(function, options, fastmath)
+    return _compiled(function, {"nogil": True, "error_model": "numpy"}, fastmath)
 
 
 def part(function: Callable[..., Any] | None = None, *, fastmath: Collection[str] = ()) -> Any:

@@ -72,6 +72,11 @@ class Standardisation(NamedTuple):
     x_whitening: Array | bool | None = None
     x_axis: int | None = None
 
+    @property
+    def columns_are_given(self) -> bool:
+        """Whether columns of X are standardised by numbers that do not come from them."""
+        return not (self.x_location is None and self.x_scale is None)
+
 
 @dataclass(frozen=True, eq=False)
 class Design:
@@ -126,9 +131,10 @@ class Design:
         ValueError
             If slopes or intercepts could leave the range of floating point numbers.
         """
+        given = given or Standardisation()
         moments, total = column_moments(X, y, weights)[None], np.array([weights.sum()])
         design = cls.from_moments(moments, total, family, fit_intercept, given)
-        design, far = design._settled(X, y, weights, family, given or Standardisation())
+        design, far = design._settled(X, y, weights, family, given)
         columns = design.columns(X)
         if design.wants_products(given):
             products = Products.of(columns, design.bounded(y), np.where(far, 0.0, weights))
@@ -180,7 +186,7 @@ class Design:
         far = np.zeros(len(y), dtype=bool)
         x_mean, x_scale = self.x_mean.copy(), self.x_scale.copy()
         y_mean, y_scale = self.y_mean, self.y_scale
-        for j in range(len(x_mean)) if given.x_location is None and given.x_scale is None else ():
+        for j in () if given.columns_are_given else range(len(x_mean)):
             found = settled(X[:, j], weights, x_mean[j], x_scale[j], self.fit_intercept)
             if found is not None:
                 x_mean[j], x_scale[j] = found[:2]
@@ -202,20 +208,18 @@ class Design:
         mean = float(np.average(y, weights=weights)) if self.fit_intercept else 0.0
         return mean, float(np.sqrt(np.average((y - mean) ** 2, weights=weights)))
 
-    def wants_products(self, given: Standardisation | None) -> bool:
+    def wants_products(self, given: Standardisation) -> bool:
         """Whether columns are mapped as their `Products` say."""
-        given = given or Standardisation()
         if len(self.x_mean) == 0 or isinstance(given.x_whitening, np.ndarray):
             return False
         if given.x_whitening is None:
-            return given.x_location is None and given.x_scale is None
+            return not given.columns_are_given
         return given.x_whitening
 
     def mapped(
-        self, products: Products, moments: Array, totals: Array, given: Standardisation | None
+        self, products: Products, moments: Array, totals: Array, given: Standardisation
     ) -> Design:
         """The same with the map that `whitening.prior_map` gives."""
-        given = given or Standardisation()
         share = 0.0 if given.x_whitening else None
         noise = np.finfo(float).eps * moments[:, 0, :-1].max(axis=0) / self.x_scale
         total = float(totals.sum())

@@ -57,18 +57,13 @@ def settled(
     kept = farthest[~dropped]
     if not len(kept):
         return None
-
-    def moments(at: NDArray[np.intp]) -> tuple[float, float]:
-        unit = max(float(distance[at].max()), np.finfo(float).tiny)
-        z = (values[at] - middle) / unit
-        mean = float(np.average(z, weights=np.asarray(weights[at]))) if centred else 0.0
-        spread = float(np.sqrt(np.average((z - mean) ** 2, weights=weights[at])))
-        return middle + unit * mean, unit * spread
-
-    (location, inner), (_, whole) = moments(kept), moments(farthest)
-    if inner == 0.0 or whole <= MOST_RATIO * inner:
+    unit = max(float(distance[kept].max()), np.finfo(float).tiny)
+    z = (values[kept] - middle) / unit
+    shift = float(np.average(z, weights=weights[kept])) if centred else 0.0
+    scale = MOST_RATIO * unit * float(np.sqrt(np.average((z - shift) ** 2, weights=weights[kept])))
+    if scale == 0.0 or spread <= scale:
         return None
-    return location, MOST_RATIO * inner, distance > MOST_RATIO * MOST_RATIO * inner
+    return middle + unit * shift, scale, distance > MOST_RATIO * scale
 
 
 def _hangs_on_few(values: Array, weights: Array, mean: float, spread: float) -> bool:

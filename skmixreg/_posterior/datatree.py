@@ -57,9 +57,7 @@ def posterior_datatree(
         ``sample_stats`` with ``lp`` and the arrays of one number per draw; ``constant_data``;
         groups for the data given.
     """
-    parameters = {
-        name: posterior[name] for name in ("weights", "intercept", "coef", *posterior.layout.extras)
-    }
+    parameters = posterior.parameters
     stats = {name: posterior[name] for name in posterior if name not in parameters}
     if "log_likelihood" in posterior:
         stats["lp"] = posterior.log_prior + posterior["log_likelihood"]

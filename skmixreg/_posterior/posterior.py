@@ -223,7 +223,7 @@ class Posterior(Mapping[str, Array]):
         }  # fmt: skip
         if name in per_draw:
             return np.asarray(per_draw[name])
-        return self._named(self.design.to_user(self.components))[name]
+        return self.parameters[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names())
@@ -237,6 +237,11 @@ class Posterior(Mapping[str, Array]):
             f"Posterior(solver={self.solver!r}, n_components={self.layout.n_components}, "
             f"n_features={self.layout.n_features}, chains={chains}, draws={draws})"
         )
+
+    @property
+    def parameters(self) -> dict[str, Array]:
+        """Parameters of every draw in the user's units, by name: (chains, draws, K, ...)."""
+        return self._named(self.design.to_user(self.components))
 
     @property
     def mode_parameters(self) -> dict[str, Array]:
@@ -278,19 +283,18 @@ class Posterior(Mapping[str, Array]):
         """
         import arviz as az
 
-        names = ["weights", "intercept", "coef", *self.layout.extras]
+        parameters = self.parameters
         if not self.layout.fit_intercept:
-            names.remove("intercept")
+            del parameters["intercept"]
         options = {
-            "ci_prob": probability, "ci_kind": "eti", "var_names": names, "round_to": "none",
+            "ci_prob": probability, "ci_kind": "eti", "var_names": list(parameters),
+            "round_to": "none",
         }  # fmt: skip
         if not by_mode:
             empty = empty_components(self)
             kept = typical_draws(empty)
-            tree = datatree(
-                {"posterior": {name: self[name] for name in names}}, self.layout, feature_names
-            )
-            typical = {name: self[name][kept][None] for name in names}
+            tree = datatree({"posterior": parameters}, self.layout, feature_names)
+            typical = {name: values[kept][None] for name, values in parameters.items()}
             # The weight of a single component does not vary: its diagnostics are nan.
             with np.errstate(invalid="ignore", divide="ignore"):
                 table = az.summary(tree, **options)
@@ -298,7 +302,7 @@ class Posterior(Mapping[str, Array]):
                 stats = None if kept.all() else az.summary(near, kind="stats", **options)
             return with_typical(table, stats, empty.mean(axis=(0, 1)))
         return summaries_by_mode(
-            {name: self[name] for name in names}, self.draw_mode, self.mode_parameters,
+            parameters, self.draw_mode, self.mode_parameters,
             lambda near: datatree({"posterior": near}, self.layout, feature_names), options,
         )  # fmt: skip
 
@@ -321,20 +325,9 @@ class Posterior(Mapping[str, Array]):
         intercept = self["intercept"] if self.layout.fit_intercept else None
         return contrasts(intercept, self["coef"], feature_names, probability)
 
-    def to_datatree(
-        self,
-        feature_names: Sequence[str],
-        *,
-        X: Array | None = None,
-        observed: Array | None = None,
-        log_likelihood: Array | None = None,
-        posterior_predictive: Array | None = None,
-    ) -> xarray.DataTree:
-        """The draws as ArviZ wants them: see `posterior_datatree`."""
-        return posterior_datatree(
-            self, feature_names, X=X, observed=observed, log_likelihood=log_likelihood,
-            posterior_predictive=posterior_predictive,
-        )  # fmt: skip
+    def to_datatree(self, feature_names: Sequence[str], **data: Array | None) -> xarray.DataTree:
+        """The draws as ArviZ wants them, with what `posterior_datatree` takes."""
+        return posterior_datatree(self, feature_names, **data)
 
 
 def _trusted_evidence(draws: Draws) -> tuple[float | None, float | None]:
