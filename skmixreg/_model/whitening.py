@@ -139,10 +139,10 @@ def prior_map(
         return None if spread.all() else np.eye(p)[spread]
     whitening = axes[found] / (scale[found, None] * np.sqrt(rank))
     if share > 0.0:
-        covariance = (1.0 - share) * whitening.T @ whitening + share * np.diag(spread.astype(float))
-        values, vectors = np.linalg.eigh(covariance[np.ix_(spread, spread)])
+        parts = [np.sqrt(1.0 - share) * whitening, np.sqrt(share) * np.eye(p)[spread]]
+        _, lengths, vectors = np.linalg.svd(np.concatenate(parts)[:, spread], full_matrices=False)
         out = np.zeros((int(spread.sum()), p))
-        out[:, spread] = (vectors * np.sqrt(values)) @ vectors.T
+        out[:, spread] = (vectors.T * lengths) @ vectors
     else:
         _, vectors = np.linalg.eigh(whitening @ products.curved @ whitening.T)
         out = vectors.T @ whitening

@@ -79,8 +79,10 @@ class SplitProposal:
 
     @staticmethod
     def serves(problem: Problem) -> bool:
-        """Whether components have normal errors, each with an sd of its own."""
-        return problem.family.conjugate and not problem.layout.shared_extra
+        """Whether components have lines and normal errors, each with an sd of its own."""
+        layout = problem.layout
+        has_lines = layout.fit_intercept or layout.n_features > 0
+        return has_lines and problem.family.conjugate and not layout.shared_extra
 
     @cached_property
     def _metric(self) -> Array:
