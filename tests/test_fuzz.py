@@ -254,7 +254,14 @@ def is_named(error: Exception) -> bool:
     """Whether it comes from a check of input rather than from inside of the computation."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "skmixreg" in frame.filename]
-    checks = {"validation.py", "number_columns.py", "parameters.py", "design.py", "criteria.py"}
+    checks = {
+        "validation.py",
+        "number_columns.py",
+        "_base.py",
+        "parameters.py",
+        "design.py",
+        "criteria.py",
+    }
     return own[-1].filename.rpartition("/")[2] in checks and len(str(error)) > 15
 
 

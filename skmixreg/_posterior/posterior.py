@@ -352,7 +352,7 @@ def _nearest_mode(layout: Layout, modes: ModeTable, components: Raw) -> NDArray[
     score, distance = np.empty((2, S, len(relevant)))
     for column, index in enumerate(relevant):
         mode = modes.modes[index]
-        orders, _ = Pivot.from_mode(layout, mode.theta, mode.scale).align(components)
+        orders, _ = Pivot.from_mode(layout, mode.theta, mode.scale).align(components, False)
         theta = layout.collapse(components.permuted(orders))
         white = solve_triangular(mode.scale, (theta - mode.theta).T, lower=True)
         log_volume = float(np.log(np.diagonal(mode.scale)).sum())

@@ -17,7 +17,8 @@ from .._model.raw import Raw
 from .._search.alignment import Pivot
 from .._search.mode_table import Mode
 from .._support.arrays import Array
-from .symmetrised import EmptyPart, Part, StudentPart, SymmetrisedMixture
+from .parts import EmptyPart, Part, StudentPart
+from .symmetrised import SymmetrisedMixture
 
 # A component that is expected to hold fewer rows stands empty.
 EMPTY_ROWS = 0.6
@@ -49,7 +50,7 @@ def with_parts_from_draws(
     """
     layout = problem.layout
     raw = layout.expand(thetas)
-    orders, _ = Pivot.from_mode(layout, mode.theta, mode.scale).align(raw)
+    orders, _ = Pivot.from_mode(layout, mode.theta, mode.scale).align(raw, False)
     parts, sizes = _fitted_parts(problem, layout.collapse(raw.permuted(orders)), rng)
     if not parts:
         return proposal
@@ -107,7 +108,7 @@ def _clusters(thetas: Array, rng: np.random.Generator) -> list[Array]:
     return large
 
 
-def _student(problem: Problem, thetas: Array) -> StudentPart:
+def _student(problem: Problem, thetas: Array) -> Part:
     n, d = thetas.shape
     gap = thetas - thetas.mean(axis=0)
     covariance = gap.T @ gap / n

@@ -12,8 +12,9 @@ from .._search.mode_table import ModeTable
 from .._search.newton import polish
 from .._search.search import find_smaller_modes
 from .._support.arrays import Array
+from .parts import EmptyPart, Part, StudentPart
 from .split import SplitProposal
-from .symmetrised import EmptyPart, Part, StudentPart, SymmetrisedMixture
+from .symmetrised import SymmetrisedMixture
 
 START_DF = 30.0
 # Modes this much less massive than the best change no number that is reported.
@@ -37,12 +38,18 @@ def mixture_over_modes(
     return _mixture(problem, modes, rng, DEEPEST_SPLIT)
 
 
-def _mixture(
-    problem: Problem, modes: ModeTable, rng: np.random.Generator, splits: int
-) -> SymmetrisedMixture:
+def has_spare_component(problem: Problem, modes: ModeTable, rng: np.random.Generator) -> bool:
+    """Whether a fit with one component fewer holds some of the posterior."""
     if not modes.knows_smaller:
         modes.smaller = find_smaller_modes(problem, modes, rng)
         modes.knows_smaller = True
+    return modes.smaller is not None
+
+
+def _mixture(
+    problem: Problem, modes: ModeTable, rng: np.random.Generator, splits: int
+) -> SymmetrisedMixture:
+    spare = has_spare_component(problem, modes, rng)
     parts, masses = _parts(problem, modes)
     log_masses = np.array(masses)
     keep = np.argsort(-log_masses)[:MOST_PARTS]
@@ -51,11 +58,11 @@ def _mixture(
     # A floor, since these masses are rough.
     probabilities = 0.8 * relative / relative.sum() + 0.2 / len(keep)
     mixture = SymmetrisedMixture(problem.layout, [parts[i] for i in keep], probabilities)
-    smaller = modes.smaller
-    if smaller is None or splits == 0 or not SplitProposal.serves(problem):
+    if not spare or splits == 0 or not SplitProposal.serves(problem):
         return mixture
+    assert modes.smaller is not None
     inner = _mixture(
-        problem.with_components(problem.layout.n_components - 1), smaller, rng, splits - 1
+        problem.with_components(problem.layout.n_components - 1), modes.smaller, rng, splits - 1
     )
     mixture.split, mixture.split_share = SplitProposal(problem, inner), SPLIT_SHARE
     return mixture
@@ -102,8 +109,7 @@ def with_missing_modes(
     """
     density = LogPosterior(problem)
     parts, shares = list(proposal.parts), list(proposal.probabilities)
-    students = [part for part in parts if isinstance(part, StudentPart)]
-    made_for = [part.mode for part in students if part.mode is not None]
+    made_for = [part.mode for part in parts if part.mode is not None]
     for i in np.argsort(-weights)[:MOST_NEW_PARTS]:
         if weights[i] < OUTSTANDING_WEIGHT:
             break
@@ -121,16 +127,16 @@ def with_missing_modes(
     return proposal.with_parts(parts, np.array(shares))
 
 
-def _student(problem: Problem, mode: Array, scale: Array, counts: Array) -> StudentPart:
+def _student(problem: Problem, mode: Array, scale: Array, counts: Array) -> Part:
     centre, scale = mode.copy(), scale.copy()
     _spread_sigma(problem, centre, scale, counts)
     funnel = problem.family.bend is not None
-    return StudentPart(problem, centre, scale, START_DF, funnel=funnel, mode=mode)
+    return StudentPart(problem, centre, scale, START_DF, funnel, mode)
 
 
-def _full_parts(problem: Problem, modes: ModeTable) -> tuple[list[StudentPart], list[float]]:
+def _full_parts(problem: Problem, modes: ModeTable) -> tuple[list[Part], list[float]]:
     top = modes.log_masses.max()
-    parts: list[StudentPart] = []
+    parts: list[Part] = []
     masses: list[float] = []
     for mode, mass in zip(modes.modes, modes.log_masses, strict=True):
         if mass > top - RELEVANT_NATS:

@@ -35,7 +35,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,11 @@ from .._model.problem import Problem
 from .._model.raw import Raw
 from .._support.arrays import Array
 from .._support.student import student_log_constant, student_log_kernel
+from .parts import log_prior_of_components
+from .symmetrised_kernels import add_merged
+
+if TYPE_CHECKING:
+    from .symmetrised import SymmetrisedMixture
 
 # Student distributions of u and eta, wide enough for all that a spare component is beside for.
 DF, LINE_SCALE, SIGMA_SCALE = 5.0, 1.1, 0.6
@@ -53,14 +58,24 @@ LUCK = 3.0
 LARGEST_EXPONENT = 16.0
 
 
-class Inner(Protocol):
-    """A density on parameters with one component fewer, symmetric in labels."""
+class Merged(NamedTuple):
+    """Every pair of components made one, in which the second was the spare one.
 
-    def sample(self, rng: np.random.Generator, n: int) -> tuple[Array, NDArray[np.intp]]:
-        """Draws of shape (n, d)."""
+    Attributes
+    ----------
+    pairs : ndarray of shape (P, 2)
+        Components that are merged: the parent and the spare one.
+    log_terms : ndarray of shape (S, P)
+        Log density of the pair given the rest; -inf where it cannot be one.
+    log_weight, line, log_sigma : ndarray of shape (S, P), (S, P, q), (S, P)
+        Of what they become.
+    """
 
-    def log_density(self, thetas: Array) -> Array:
-        """Log density: (n, d) -> (n,)."""
+    pairs: NDArray[np.intp]
+    log_terms: Array
+    log_weight: Array
+    line: Array
+    log_sigma: Array
 
 
 @dataclass
@@ -71,11 +86,12 @@ class SplitProposal:
     ----------
     problem : Problem
         Of K components, each with a dispersion of its own.
-    inner : density on K - 1 components
+    inner : SymmetrisedMixture
+        Of the fit with one component fewer, and without a split of its own.
     """
 
     problem: Problem
-    inner: Inner
+    inner: SymmetrisedMixture
 
     @staticmethod
     def serves(problem: Problem) -> bool:
@@ -135,53 +151,65 @@ class SplitProposal:
 
     def log_density(self, thetas: Array) -> Array:
         """Density, averaged over labels: (S, d) -> (S,)."""
-        layout = self.problem.layout
-        K = layout.n_components
-        draws = layout.expand(thetas)
-        total = np.full(len(thetas), -np.inf)
-        for spare in range(K):
-            for parent in range(K):
-                if parent != spare:
-                    total = np.logaddexp(total, self._pair(draws, parent, spare))
-        return np.asarray(total - np.log(K))
+        return self.added(thetas, 0.0, np.full(len(thetas), -np.inf))
+
+    def added(self, thetas: Array, log_share: float, total: Array) -> Array:
+        """Logs of a sum with exp(log_share) times this density added: (S, d), (S,) -> (S,).
+
+        Pairs that do not matter beside what is there already are left out.
+        """
+        layout, inner = self.problem.layout, self.inner
+        components = layout.expand(thetas)
+        arguments = inner.arguments(components)
+        merged = self.merged(components)
+        line, extra = merged.line, merged.log_sigma[..., None]
+        prior = log_prior_of_components(
+            self.problem,
+            _components(merged.log_weight, line, merged.log_sigma, layout.fit_intercept),
+        )
+        offsets = merged.log_terms + log_share
+        offsets -= np.log(layout.n_components) + inner.layout.log_labellings
+        total = np.array(total)
+        add_merged(
+            inner.arrays, *arguments, merged.pairs, offsets, merged.log_weight, line, extra, prior,
+            total,
+        )  # fmt: skip
+        return total
 
     @np.errstate(over="ignore", divide="ignore", invalid="ignore")
-    def _pair(self, draws: Raw, parent: int, spare: int) -> Array:
-        """The term in which ``spare`` came from beside ``parent``."""
-        problem = self.problem
-        K = problem.layout.n_components
+    def merged(self, draws: Raw) -> Merged:
+        """All ordered pairs of components, merged."""
+        K = self.problem.layout.n_components
+        pairs = np.array([(j, k) for j in range(K) for k in range(K) if j != k])
+        parent, spare = pairs.T
         w_parent, w_spare = draws.log_weights[:, parent], draws.log_weights[:, spare]
         log_weight = np.logaddexp(w_parent, w_spare)
         share = np.exp(w_spare - log_weight)
         rest = np.exp(w_parent - log_weight)
-        lines = _lines(draws, problem.layout.fit_intercept)
+        lines = _lines(draws, self.problem.layout.fit_intercept)
         step = lines[:, spare] - lines[:, parent]
-        variance = np.exp(2.0 * draws.extra[..., 0])
-        distance = ((step @ self._metric) ** 2).sum(axis=1)
+        log_sigmas = draws.extra[..., 0]
+        variance = np.exp(2.0 * log_sigmas)
+        moved = step @ self._metric
+        distance = (moved**2).sum(axis=-1)
         pooled = rest * variance[:, parent] + share * variance[:, spare] + share * rest * distance
         log_sigma = 0.5 * np.log(pooled)
-        eta = draws.extra[:, spare, 0] - log_sigma
+        eta = log_sigmas[:, spare] - log_sigma
         size = distance / pooled
         h = rest * variance[:, parent] / pooled
-        keep = np.delete(np.arange(K), spare)
-        at = int(np.flatnonzero(keep == parent)[0])
-        log_weights, dispersion = draws.log_weights[:, keep], draws.extra[:, keep, 0]
-        lines_left = lines[:, keep]
-        log_weights[:, at], dispersion[:, at] = log_weight, log_sigma
-        lines_left[:, at] = lines[:, parent] + share[:, None] * step
-        inner = problem.with_components(K - 1).layout.collapse(
-            _components(log_weights, lines_left, dispersion, problem.layout.fit_intercept)
-        )
-        u = (step @ self._metric) / np.sqrt(pooled)[:, None]
         largest = _largest_share(size, eta)
         scale = self._share_scale(size, eta, np.exp(log_weight))
         log_share = np.log(scale) - np.log(scale**2 + share**2) - np.log(np.arctan(largest / scale))
-        value = self.inner.log_density(inner) + log_weight  # j is chosen by its weight
-        value += _log_student(u, LINE_SCALE) + _log_student(eta[:, None], SIGMA_SCALE)
-        value += log_share + np.log(h) + np.log(share) + np.log(rest)
-        value += 0.5 * np.log(K / (K - 1.0)) - u.shape[1] * log_sigma
+        value = log_weight + log_share  # the parent is chosen by its weight
+        value += _log_student(moved / np.sqrt(pooled)[..., None], LINE_SCALE)
+        value += _log_student(eta[..., None], SIGMA_SCALE)
+        value += np.log(h) + np.log(share) + np.log(rest)
+        value += 0.5 * np.log(K / (K - 1.0)) - step.shape[-1] * log_sigma
         value += np.log(np.diagonal(self._metric)).sum()
-        return np.where(np.isfinite(value) & (share < largest), value, -np.inf)
+        value = np.where(np.isfinite(value) & (share < largest), value, -np.inf)
+        return Merged(
+            pairs, value, log_weight, lines[:, parent] + share[..., None] * step, log_sigma
+        )
 
     def _share_scale(self, size: Array, eta: Array, weight: Array) -> Array:
         """About the largest share that the data allow, 1 / sqrt(n D)."""

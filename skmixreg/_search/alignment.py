@@ -21,13 +21,13 @@ Stephens, M. (2000). Dealing with label switching in mixture models. JRSS B 62, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import permutations
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 from scipy.optimize import linear_sum_assignment
 
+from .._kernels.assignment_kernels import best_assignments
 from .._model.layout import Layout
 from .._model.raw import Raw
 from .._support.arrays import Array
@@ -36,19 +36,20 @@ from .._support.student import student_log_kernel
 DEGREES_OF_FREEDOM = 5.0
 CLEAR_GAP = 3.0  # posterior standard deviations between neighbours for a key to set the order
 AMBIGUITY = float(np.log(20.0))  # a label is ambiguous if another order is this close
-ENUMERATED_COMPONENTS = 6  # all permutations up to here, linear assignment beyond
-DRAWS_PER_BLOCK = 2048
+COMPONENTS_BY_SUBSETS = 9  # 2^K K steps up to here, linear assignment beyond
 
 Order = NDArray[np.intp]
 
 
-def best_orders(cost: Array) -> tuple[Order, Array]:
+def best_orders(cost: Array, margins: bool = True) -> tuple[Order, Array]:
     """Assignments of minimum total cost.
 
     Parameters
     ----------
     cost : ndarray of shape (S, K, K)
         ``cost[s, k, l]``: cost of calling component k of draw s component l.
+    margins : bool, default=True
+        Whether margins are wanted; they cost most where components are many.
 
     Returns
     -------
@@ -60,24 +61,14 @@ def best_orders(cost: Array) -> tuple[Order, Array]:
     S, K = cost.shape[:2]
     if K == 1:
         return np.zeros((S, 1), dtype=np.intp), np.full(S, np.inf)
-    if K > ENUMERATED_COMPONENTS:
-        pairs = [_linear_assignment(matrix) for matrix in cost]
-        orders = np.array([order for order, _ in pairs], dtype=np.intp).reshape(S, K)
-        return orders, np.array([margin for _, margin in pairs], dtype=np.float64)
-    candidates = np.array(list(permutations(range(K))), dtype=np.intp)
-    orders = np.empty((S, K), dtype=np.intp)
-    margin = np.empty(S)
-    for start in range(0, S, DRAWS_PER_BLOCK):
-        part = slice(start, start + DRAWS_PER_BLOCK)
-        total = np.zeros((len(cost[part]), len(candidates)))
-        for label in range(K):
-            total += cost[part, candidates[:, label], label]
-        two = np.partition(total, 1, axis=1)
-        # The first of those that tie but for rounding.
-        tied = total <= two[:, :1] + 1e-9
-        orders[part] = candidates[np.argmax(tied, axis=1)]
-        margin[part] = two[:, 1] - two[:, 0]
-    return orders, margin
+    if K <= COMPONENTS_BY_SUBSETS:
+        return best_assignments(np.ascontiguousarray(cost))
+    if not margins:
+        columns = np.array([linear_sum_assignment(matrix)[1] for matrix in cost], dtype=np.intp)
+        return np.argsort(columns, axis=1), np.full(S, np.nan)
+    pairs = [_linear_assignment(matrix) for matrix in cost]
+    orders = np.array([order for order, _ in pairs], dtype=np.intp).reshape(S, K)
+    return orders, np.array([margin for _, margin in pairs], dtype=np.float64)
 
 
 def _linear_assignment(cost: Array) -> tuple[Order, float]:
@@ -150,13 +141,15 @@ class Pivot:
             out[:, :, label] = self.log_volume[label] - kernel
         return out + self.layout.forbidden
 
-    def align(self, components: Raw) -> tuple[Order, Array]:
+    def align(self, components: Raw, margins: bool = True) -> tuple[Order, Array]:
         """Labels under which draws resemble the pivot most.
 
         Parameters
         ----------
         components : Raw
             Draws, with one leading axis of length S.
+        margins : bool, default=True
+            Whether margins are wanted.
 
         Returns
         -------
@@ -171,7 +164,7 @@ class Pivot:
         # Start from an order of the draw's own, so that ties do not depend on how it came.
         canonical = np.lexsort(np.moveaxis(points, -1, 0), axis=-1)
         points = np.take_along_axis(points, canonical[..., None], axis=1)
-        orders, margin = best_orders(self.cost(points))
+        orders, margin = best_orders(self.cost(points), margins)
         return np.take_along_axis(canonical, orders, axis=1), margin
 
 

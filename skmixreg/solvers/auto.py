@@ -10,6 +10,7 @@ import numpy as np
 from .._draws.advice import Failure, without
 from .._draws.draws import Draws
 from .._model.problem import Problem
+from .._proposals.from_modes import has_spare_component
 from .._search.mode_table import ModeTable
 from .._support.progress import SILENT, Progress
 from ._base import Solver
@@ -17,15 +18,19 @@ from .gibbs import Gibbs
 from .laplace import Laplace
 from .nuts import NUTS
 
+# Where a component may stand empty, more rounds seldom pass, and take longer than sweeps.
+ROUNDS_WITH_SPARE = 2
+
 
 class Auto(Solver):
     """Laplace's approximation with importance weights, then Gibbs sampling, then NUTS.
 
-    Each is tried only if the one before did not pass its own diagnostics, and `gibbs` only where
-    the weights are whole numbers.  After `gibbs`, `nuts` is left out where a component stands
-    nearly empty, unless it was given: there it needs minutes and ends no better.  Of Dask
-    collections, for which there is no `nuts`, the draws of `laplace` are taken where none passed,
-    with a failure that says so.
+    Each is tried only if the one before did not pass its own diagnostics, and `gibbs` only
+    where the weights are whole numbers. Where a component may stand empty, `laplace` has two
+    rounds. After `gibbs`, `nuts` is left out where a component stands nearly empty, unless it
+    was given: there it needs minutes and ends no better. Of Dask collections, for which there
+    is no `nuts`, the draws of `laplace` are taken where none passed, with a failure that says
+    so.
 
     Parameters
     ----------
@@ -71,9 +76,13 @@ class Auto(Solver):
         progress: Progress = SILENT,
     ) -> Draws:
         options: dict[str, Any] = {"n_threads": n_threads, "progress": progress}
-        draws = first = (self.laplace or Laplace()).draw(problem, modes, rng, **options)
+        may_sweep = Gibbs.serves(problem)
+        laplace = self.laplace or Laplace()
+        if self.laplace is None and may_sweep and has_spare_component(problem, modes, rng):
+            laplace = Laplace(max_rounds=ROUNDS_WITH_SPARE)
+        draws = first = laplace.draw(problem, modes, rng, **options)
         history = [_verdict(draws)]
-        if draws.failures and Gibbs.serves(problem):
+        if draws.failures and may_sweep:
             draws = (self.gibbs or Gibbs()).draw(problem, modes, rng, **options)
             history.append(_verdict(draws))
         if draws.failures and not problem.rows.in_memory:

@@ -15,7 +15,8 @@ from skmixreg._draws.bridge import (
 from skmixreg._model.density import LogPosterior
 from skmixreg._model.priors import Priors
 from skmixreg._model.problem import Problem
-from skmixreg._proposals.symmetrised import StudentPart, SymmetrisedMixture
+from skmixreg._proposals.parts import StudentPart
+from skmixreg._proposals.symmetrised import SymmetrisedMixture
 from skmixreg._search.search import find_modes
 from skmixreg.families import Gaussian
 from skmixreg.solvers.gibbs import Gibbs

@@ -24,7 +24,8 @@ from skmixreg._model.density import LogPosterior
 from skmixreg._model.priors import Priors
 from skmixreg._model.problem import Problem
 from skmixreg._proposals.one_labelling import ModeMixture
-from skmixreg._proposals.symmetrised import StudentPart, SymmetrisedMixture
+from skmixreg._proposals.parts import StudentPart
+from skmixreg._proposals.symmetrised import SymmetrisedMixture
 from skmixreg._search.mode_table import ModeTable
 from skmixreg._search.search import find_modes
 from skmixreg.families import Gaussian

@@ -5,27 +5,27 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.special import logsumexp
 from synthetic import make_problem
 
 from skmixreg._model.priors import Priors
 from skmixreg._model.problem import Problem
 from skmixreg._model.raw import Raw
+from skmixreg._proposals.parts import EmptyPart, StudentPart
 from skmixreg._proposals.split import DF, LINE_SCALE, SIGMA_SCALE, SplitProposal
+from skmixreg._proposals.symmetrised import SymmetrisedMixture
 from skmixreg.families import Gaussian
 from skmixreg.solvers import SOLVERS
 
 
 class _Point:
-    """A fit with one component fewer that is known, with a density that is one everywhere."""
+    """A fit with one component fewer that is known."""
 
     def __init__(self, theta):
         self.theta = theta
 
     def sample(self, rng, n):
         return np.repeat(self.theta[None], n, axis=0), np.zeros(n, dtype=int)
-
-    def log_density(self, thetas):
-        return np.zeros(len(thetas))
 
 
 def inner_components(K, p, fit_intercept=True):
@@ -96,8 +96,13 @@ def test_density_is_that_of_the_construction(K, p, fit_intercept):
             + stats.t(DF, scale=SIGMA_SCALE).logpdf(eta)
             + half_cauchy.logpdf(share) - half_cauchy.logcdf(largest) - log_jacobian
         )  # fmt: skip
-        got = proposal._pair(problem.layout.expand(build(v)[None]), j, K - 1)
-        assert got[0] == pytest.approx(expected, abs=1e-6)
+        merged = proposal.merged(problem.layout.expand(build(v)[None]))
+        pair = int(np.flatnonzero((merged.pairs == (j, K - 1)).all(axis=1))[0])
+        assert merged.log_terms[0, pair] == pytest.approx(expected, abs=1e-6)
+        assert merged.log_weight[0, pair] == pytest.approx(inner.log_weights[j], abs=1e-9)
+        assert merged.log_sigma[0, pair] == pytest.approx(inner.extra[j, 0], abs=1e-9)
+        line = inner.line[j] if fit_intercept else inner.coef[j]
+        np.testing.assert_allclose(merged.line[0, pair], line, atol=1e-9)
 
 
 def test_draws_keep_weight_line_and_variance():
@@ -121,17 +126,61 @@ def test_draws_keep_weight_line_and_variance():
     between = share * (1 - share) * (gap**2).mean(axis=1)
     within = (1 - share) * sigma[at, moved] ** 2 + share * sigma[:, 2] ** 2
     np.testing.assert_allclose(within + between, np.exp(2 * inner.extra[moved, 0]), rtol=1e-4)
-    assert np.isfinite(proposal.log_density(problem.layout.collapse(draws))).all()
+    assert np.isfinite(proposal.merged(draws).log_terms.max(axis=1)).all()
+
+
+def with_inner_mixture(K, n_parts=3):
+    """A split of a mixture of t distributions, one of them with an empty component."""
+    problem = make_problem(K=K, p=1)
+    smaller = problem.with_components(K - 1)
+    rng = np.random.default_rng(3)
+    parts = [
+        StudentPart(
+            smaller, smaller.layout.collapse(inner_components(K - 1, 1)) + rng.normal(size=1),
+            np.diag(rng.uniform(0.1, 0.5, smaller.layout.size)), 8.0, funnel=bool(i % 2),
+        )
+        for i in range(n_parts)
+    ]  # fmt: skip
+    smallest = problem.with_components(K - 2)
+    centre = smallest.layout.collapse(inner_components(K - 2, 1))
+    inside = StudentPart(smallest, centre, 0.3 * np.eye(smallest.layout.size), 8.0)
+    parts.append(EmptyPart(smaller, inside))
+    mixture = SymmetrisedMixture(smaller.layout, parts, np.full(len(parts), 1.0 / len(parts)))
+    return problem, SplitProposal(problem, mixture)
+
+
+@pytest.mark.parametrize("K", [3, 5])
+def test_density_is_the_sum_over_all_pairs(K):
+    """Of which most are left out by the kernel."""
+    problem, proposal = with_inner_mixture(K)
+    thetas = proposal.sample(np.random.default_rng(0), 60)
+    draws = problem.layout.expand(thetas)
+    merged = proposal.merged(draws)
+    terms = []
+    for pair, (parent, spare) in enumerate(merged.pairs):
+        others = [k for k in range(K) if k not in (parent, spare)]
+        inner = Raw(
+            np.append(
+                draws.log_weights[:, others, None], merged.log_weight[:, pair, None, None], axis=1
+            ),
+            np.append(draws.line[:, others], merged.line[:, pair, None], axis=1),
+            np.append(draws.extra[:, others], merged.log_sigma[:, pair, None, None], axis=1),
+        )
+        collapsed = problem.with_components(K - 1).layout.collapse(inner)
+        terms.append(merged.log_terms[:, pair] + proposal.inner.log_density(collapsed))
+    expected = logsumexp(terms, axis=0) - np.log(K)
+    np.testing.assert_allclose(proposal.log_density(thetas), expected, atol=1e-6)
+    beside = np.random.default_rng(1).normal(size=60) + expected
+    both = np.logaddexp(beside, np.log(0.3) + expected)
+    np.testing.assert_allclose(proposal.added(thetas, np.log(0.3), beside), both, atol=1e-6)
 
 
 def test_density_does_not_depend_on_labels():
-    problem = make_problem(K=3, p=1)
-    smaller = problem.with_components(2).layout
-    proposal = SplitProposal(problem, _Point(smaller.collapse(inner_components(2, 1))))
+    problem, proposal = with_inner_mixture(3)
     thetas = proposal.sample(np.random.default_rng(0), 50)
     draws = problem.layout.expand(thetas)
     other = problem.layout.collapse(draws.permuted(np.tile([2, 0, 1], (50, 1))))
-    np.testing.assert_allclose(proposal.log_density(other), proposal.log_density(thetas))
+    np.testing.assert_allclose(proposal.log_density(other), proposal.log_density(thetas), atol=1e-6)
 
 
 @pytest.mark.slow

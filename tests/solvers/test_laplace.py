@@ -11,7 +11,8 @@ from skmixreg import Priors
 from skmixreg._model.density import LogPosterior
 from skmixreg._model.problem import Problem
 from skmixreg._proposals.from_modes import mixture_over_modes
-from skmixreg._proposals.symmetrised import EmptyPart, StudentPart, SymmetrisedMixture
+from skmixreg._proposals.parts import EmptyPart, StudentPart
+from skmixreg._proposals.symmetrised import SymmetrisedMixture
 from skmixreg._search.search import find_modes
 from skmixreg.families import Gaussian
 from skmixreg.solvers.laplace import Laplace

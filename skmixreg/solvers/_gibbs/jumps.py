@@ -16,8 +16,8 @@ from ..._support.arrays import Array
 
 JUMP_TRIES = 8  # proposals that every chain sees in a round
 # Parts of the proposal times rounds per run: the time of a round grows with the parts.
-PARTS_TIMES_ROUNDS = 1200
-ROUNDS_RANGE = (60, 200)
+PARTS_TIMES_ROUNDS = 2400
+ROUNDS_RANGE = (120, 240)
 
 
 class Jumps:

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from ..._draws.limits import EXCESS_LIMIT
 from ..._model.density import LogPosterior
 from ..._model.problem import Problem
-from ..._proposals.symmetrised import StudentPart, SymmetrisedMixture
+from ..._proposals.parts import StudentPart
+from ..._proposals.symmetrised import SymmetrisedMixture
 from ..._support.arrays import Array
 from .._needs import missing
 from .chains import SWEEP_NEEDS, Chains

@@ -13,7 +13,7 @@ from scipy.special import betaln
 
 from ..._model.density import LogPosterior
 from ..._model.problem import Problem
-from ..._proposals.symmetrised import log_prior_of_components
+from ..._proposals.parts import log_prior_of_components
 from ..._support.arrays import Array
 from ..._support.sampling import log_beta_draws
 from ..._support.student import student_log_constant, student_log_kernel, student_noise
