@@ -38,6 +38,7 @@ UNRESOLVED = 5e-4  # mass of a cell missed by the trapezium rule that calls for 
 UNSETTLED = 1e-5  # mass of the cells with ends in them that calls for more nodes
 
 _TIGHT: Any = {"xatol": 1e-13, "xrtol": 1e-13}
+_LEVEL: Any = {"xatol": 1e-10, "xrtol": 0.0, "fatol": 1e-9}
 _ROUGH: Any = {"xatol": 0.0, "xrtol": 1e-4}
 _HALF = np.array([0.5, 1.0, 1.6, 2.3, 3.0, 4.0, 5.5, 8.0])
 _OFFSETS = np.concatenate([-_HALF[::-1], [0.0], _HALF])
@@ -299,55 +300,61 @@ class Grid:
 
     def solve(self, coverage: float) -> Array:
         """Log density above which the mass is ``coverage``, (n,); refines the grid."""
-        settled = np.zeros(len(self.y), dtype=bool)
+        level = np.empty(len(self.y))
+        at = np.arange(len(self.y))
         for _ in range(25):
-            level = self._level(coverage)
-            row, j, t = self._crossings(level)
-            mass = np.diff(self.cdf)[row, j]
-            settled |= np.bincount(row, weights=mass, minlength=len(settled)) < UNSETTLED
-            open_ = ~settled[row]
+            level[at] = self._level(coverage, at)
+            row, j, t = self._crossings(level[at], at)
+            mass = np.diff(self.cdf[at])[row, j]
+            open_ = np.bincount(row, weights=mass, minlength=len(at)) >= UNSETTLED
             if not open_.any():
                 break
-            close = np.clip(t[open_, None] + _CLOSE, 0.0, 1.0)
+            unsettled = open_[row]
+            close = np.clip(t[unsettled, None] + _CLOSE, 0.0, 1.0)
             half = np.full((len(close), 1), 0.5)
-            self._insert(row[open_], j[open_], np.concatenate([close, half], axis=1))
+            self._insert(at[row[unsettled]], j[unsettled], np.concatenate([close, half], axis=1))
+            at = at[open_]
         return level
 
-    def _level(self, coverage: float) -> Array:
-        """Log density above which the interpolant has mass ``coverage``, (n,)."""
-        high = self.log_density.max(axis=1)
-        low = np.full(len(high), np.log(np.finfo(float).tiny))
-        for _ in range(45):
-            middle = 0.5 * (low + high)
-            too_much = self._mass_above(middle) > coverage
-            low, high = np.where(too_much, middle, low), np.where(too_much, high, middle)
-        return 0.5 * (low + high)
+    def _level(self, coverage: float, at: NDArray[np.intp]) -> Array:
+        """Log density above which the interpolant has mass ``coverage`` in rows ``at``."""
+        high = self.log_density[at].max(axis=1)
+        low = np.full(len(at), np.log(np.finfo(float).tiny))
 
-    def _mass_above(self, level: Array) -> Array:
-        """Mass above a level: log density linear, distribution function cubic within cells."""
-        inside = self.log_density > level[:, None]
+        def excess(level: Array, at: NDArray[np.intp]) -> Array:
+            return self._mass_above(level, at) - coverage
+
+        result = elementwise.find_root(excess, (low, high), args=(at,), tolerances=_LEVEL)
+        return np.asarray(result.x)
+
+    def _mass_above(self, level: Array, at: NDArray[np.intp]) -> Array:
+        """Mass above levels of rows: log density linear, distribution function cubic in cells."""
+        inside = self.log_density[at] > level[:, None]
         both = inside[:, :-1] & inside[:, 1:]
-        mass = np.where(both, np.diff(self.cdf, axis=1), 0.0).sum(axis=1)
-        row, j, t = self._crossings(level)
-        f0, f1 = self.density[row, j], self.density[row, j + 1]
-        F0, F1 = self.cdf[row, j], self.cdf[row, j + 1]
-        h = self.y[row, j + 1] - self.y[row, j]
+        mass = np.where(both, np.diff(self.cdf[at], axis=1), 0.0).sum(axis=1)
+        row, j, t = self._crossings(level, at)
+        i = at[row]
+        f0, f1 = self.density[i, j], self.density[i, j + 1]
+        F0, F1 = self.cdf[i, j], self.cdf[i, j + 1]
+        h = self.y[i, j + 1] - self.y[i, j]
         u = 1.0 - t
-        at = F0 * u * u * (1 + 2 * t) + F1 * t * t * (1 + 2 * u) + h * t * u * (f0 * u - f1 * t)
-        part = np.where(inside[row, j], at - F0, F1 - at)
+        cut = F0 * u * u * (1 + 2 * t) + F1 * t * t * (1 + 2 * u) + h * t * u * (f0 * u - f1 * t)
+        part = np.where(inside[row, j], cut - F0, F1 - cut)
         return mass + np.bincount(row, weights=part, minlength=len(mass))
 
-    def _crossings(self, level: Array) -> tuple[NDArray[np.intp], NDArray[np.intp], Array]:
-        """Row and cell of every crossing of the level, and how far into the cell it lies."""
-        inside = self.log_density > level[:, None]
+    def _crossings(
+        self, level: Array, at: NDArray[np.intp]
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp], Array]:
+        """Which of the rows ``at`` and which cell the level crosses, and how far into the cell."""
+        inside = self.log_density[at] > level[:, None]
         row, j = np.nonzero(inside[:, :-1] != inside[:, 1:])
-        log_f0 = np.maximum(self.log_density[row, j], _LOG_ZERO)
-        log_f1 = np.maximum(self.log_density[row, j + 1], _LOG_ZERO)
+        log_f0 = np.maximum(self.log_density[at[row], j], _LOG_ZERO)
+        log_f1 = np.maximum(self.log_density[at[row], j + 1], _LOG_ZERO)
         return row, j, (level[row] - log_f0) / (log_f1 - log_f0)
 
     def ends(self, level: Array) -> tuple[Array, NDArray[np.intp]]:
         """Where the density crosses the level, with the rows: starts and ends in turn."""
-        row, j, t = self._crossings(level)
+        row, j, t = self._crossings(level, np.arange(len(level)))
 
         def excess(y: Array, row: NDArray[np.intp]) -> Array:
             return self.mixtures.density(y, row) / np.exp(level[row]) - 1.0
