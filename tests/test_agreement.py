@@ -20,10 +20,10 @@ TWO_MODES = "tonedata-2"
 # Between the smaller sigmas of its two modes, 0.0045 and 0.047.
 NARROW = 0.012
 ONE_MODE = sorted(key for key in RUNS if key not in ("versions", TWO_MODES))
-SOLVERS = [
-    "laplace", "gibbs", "auto",
-    pytest.param("nuts", marks=pytest.mark.slow), pytest.param("smc", marks=pytest.mark.slow),
-]  # fmt: skip
+CASES = [
+    *[(solver, seed) for solver in ("laplace", "gibbs", "auto") for seed in range(3)],
+    *[pytest.param(solver, 0, marks=pytest.mark.slow) for solver in ("nuts", "smc")],
+]
 MAY_FAIL = ("laplace", "nuts", "smc", "cavi")
 
 MEAN_WITHIN_SD = 0.1
@@ -67,8 +67,7 @@ def assert_agreement(
         assert np.abs(ratio - 1.0).max(initial=0.0) < SD_WITHIN, f"{name}: sds by factors {ratio}"
 
 
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize(("solver", "seed"), CASES)
 @pytest.mark.parametrize("key", ONE_MODE)
 def test_means_and_sds_agree_with_long_runs(key, solver, seed):
     assert_agreement(fit(key, solver, seed), RUNS[key]["nuts"]["parameters"])
@@ -84,8 +83,7 @@ def test_means_of_cavi_agree_with_long_runs(key):
         assert off.max(initial=0.0) < APPROXIMATE_MEAN_WITHIN_SD, f"{name}: {off} sds off"
 
 
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize(("solver", "seed"), CASES)
 def test_two_modes_agree_with_long_runs_and_their_masses_with_smc(solver, seed):
     est = fit(TWO_MODES, solver, seed)
     narrow = est.posterior_["sigma"].min(axis=-1).ravel() < NARROW

@@ -361,7 +361,7 @@ def test_a_right_answer_or_a_named_error(recipe):
 def test_solvers_give_a_right_answer_or_a_named_error(solver, choose):
     import pymc  # noqa: F401  (or it is during the first example, which Hypothesis notices)
 
-    number = {"map": 1500, "laplace": 300}.get(solver, 100)
+    number = {"map": 1000, "laplace": 200}.get(solver, 60)
 
     @settings(QUICK, max_examples=number // 3 if choose else number)
     @given(examples(solver=st.just(solver), choose=st.just(choose)))

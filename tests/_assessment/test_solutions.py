@@ -52,7 +52,7 @@ def test_tone_perception_has_two():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [3, 4, 5, 6])
+@pytest.mark.parametrize("seed", [3, 5])
 def test_rows_assigned_otherwise_are_no_second_solution(seed):
     rng = np.random.default_rng(seed)
     X, slopes = rng.normal(size=(300, 45)), rng.normal(size=(2, 45))
