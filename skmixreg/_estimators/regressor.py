@@ -60,7 +60,7 @@ class BayesianMixtureRegressor(LearnedMixture):
     solver : str or Solver, default="auto"
         How to draw from the posterior, by name or as an object such as
         ``NUTS(draws=2000)``.  ``"auto"`` takes the cheapest exact solver whose own diagnostics
-        pass: ``"laplace"``, ``"gibbs"`` where weights are whole numbers, ``"nuts"``.
+        pass: ``"laplace"``, ``"gibbs"``, ``"nuts"``.
     priors : Priors or None, default=None
         Hyperparameters; None means ``Priors()``.
     fit_intercept : bool, default=True

@@ -8,6 +8,9 @@ from .._kernels.compile import compiled
 from .part_kernels import Components, Scratch, place
 from .product_kernels import add_parts
 
+# As good as no density at all.
+LEAST_LOG_DENSITY = -1e6
+
 
 @compiled
 def _room(parts, C, L, E):
@@ -33,7 +36,9 @@ def _fill(parts, components, k, log_weight, line, extra, log_prior):
     components.weights[k] = np.exp(log_weight)
     components.lines[k] = line
     components.extra[k] = extra
-    components.empty[k] = parts.concentration * log_weight + log_prior
+    empty = parts.concentration * log_weight + log_prior
+    # Bounds add it and take it away.
+    components.empty[k] = empty if empty > LEAST_LOG_DENSITY else LEAST_LOG_DENSITY
     place(parts, components, k)
 
 

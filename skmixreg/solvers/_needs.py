@@ -30,6 +30,11 @@ def _with_sweeps(problem: Problem) -> bool:
     return problem.rows.in_memory or problem.family.conjugate
 
 
+def _with_labels_or_without(problem: Problem) -> bool:
+    rows = problem.rows
+    return rows.counts or (rows.in_memory and not problem.layout.shared_extra)
+
+
 NEEDS: dict[str, Need] = {
     "memory": Need(
         "all rows in memory",
@@ -47,13 +52,13 @@ NEEDS: dict[str, Need] = {
             "solver='laplace'."
         ),
     ),
-    "counts": Need(
-        "weights that are counts",
-        lambda problem: problem.rows.counts,
+    "labels": Need(
+        "weights that are counts, where extra parameters are shared or rows are in chunks",
+        _with_labels_or_without,
         lambda problem: (
-            "needs sample weights that are counts (integers): a fractional weight is a power of "
-            "the likelihood, for which rows have no labels to draw; use solver='laplace' or "
-            "solver='nuts'."
+            "needs sample weights that are counts (integers) where components share extra "
+            "parameters or rows are in chunks: a fractional weight is a power of the likelihood, "
+            "for which rows have no labels to draw; use solver='laplace' or solver='nuts'."
         ),
     ),
     "own extras": Need(

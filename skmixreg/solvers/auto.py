@@ -26,11 +26,10 @@ class Auto(Solver):
     """Laplace's approximation with importance weights, then Gibbs sampling, then NUTS.
 
     Each is tried only if the one before did not pass its own diagnostics, and `gibbs` only
-    where the weights are whole numbers. Where a component may stand empty, `laplace` has two
-    rounds. After `gibbs`, `nuts` is left out where a component stands nearly empty, unless it
-    was given: there it needs minutes and ends no better. Of Dask collections, for which there
-    is no `nuts`, the draws of `laplace` are taken where none passed, with a failure that says
-    so.
+    where the problem has sweeps.  Where a component may stand empty, `laplace` has two rounds.
+    After `gibbs`, `nuts` is left out where a component stands nearly empty, unless it was
+    given: there it needs minutes and ends no better.  Of Dask collections, for which there is
+    no `nuts`, the draws of `laplace` are taken where none passed, with a failure that says so.
 
     Parameters
     ----------

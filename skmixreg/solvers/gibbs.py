@@ -49,6 +49,10 @@ class Gibbs(Solver):
     parameters are proposed together, from a t distribution around a step of Fisher scoring, and
     accepted as Metropolis and Hastings have it (Gamerman 1997).
 
+    Weights that are fractions are powers of the likelihood, for which rows have no labels.  There
+    the weights and each component are proposed in the same ways, with responsibilities in place
+    of labels, and accepted on the likelihood itself.
+
     Between sweeps, chains may jump: an independence Metropolis step proposes draws from t
     distributions around all modes, with label permutations averaged.  Sweeps move within a mode
     at any shape of the posterior; jumps carry chains across.  Both leave the posterior invariant.
@@ -77,7 +81,8 @@ class Gibbs(Solver):
 
     Notes
     -----
-    Every draw counts the components that hold at least one row, ``posterior_["n_filled"]``;
+    Every draw counts the components that hold at least one row (or, without labels, whose rows
+    weigh at least one half), ``posterior_["n_filled"]``;
     ``solver_report_["filled_components"]`` gives the posterior probability of every such number.
     With a sparse prior of the weights, ``Priors(weight_concentration=0.01)``, and more components
     than needed, that is the posterior over the number of components (Malsiner-Walli,

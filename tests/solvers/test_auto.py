@@ -35,11 +35,11 @@ def test_gibbs_where_laplace_does_not():
     assert "laplace did not pass: " in draws.report["why"][0]
 
 
-def test_no_gibbs_for_fractional_weights():
+def test_sweeps_serve_fractional_weights_of_a_spare_component():
     case = load_reference("s2_heterosced")
-    problem = problem_of(case.X, case.y, 2, np.full(len(case.y), 0.5))
-    assert not Gibbs.serves(problem)
-    assert solve(problem).solver == "laplace"
+    problem = problem_of(case.X, case.y, 3, np.resize([0.5, 1.0, 1.5], len(case.y)))
+    draws = solve(problem)
+    assert draws.solver == "gibbs" and not draws.failures
 
 
 def test_a_nearly_empty_component_is_not_left_to_nuts():

@@ -330,11 +330,12 @@ def test_chains_go_on_until_they_have_mixed():
     assert fit(problem, draws=4, max_thin=1).failures
 
 
-def test_fractional_weights_are_refused():
+def test_fractional_weights_are_refused_where_extras_are_shared():
     X, y = crossing_lines(20)
-    problem = make_problem(X, y, 2, np.full(20, 0.5))
+    assert Gibbs.serves(make_problem(X, y, 2, np.full(20, 0.5)))
+    problem = make_problem(X, y, 2, np.full(20, 0.5), shared=True)
     assert not Gibbs.serves(problem)
-    assert Gibbs.serves(make_problem(X, y))
+    assert Gibbs.serves(make_problem(X, y, shared=True))
     with pytest.raises(ValueError, match=r"counts.*solver='laplace' or solver='nuts'"):
         Gibbs().check(problem)
 

@@ -11,10 +11,12 @@ from skmixreg import Priors
 from skmixreg._model.density import LogPosterior
 from skmixreg._model.problem import Problem
 from skmixreg._search.scoring_kernels import component_terms
+from skmixreg._search.search import find_modes
 from skmixreg.families import FAMILIES
 from skmixreg.solvers._gibbs.chains import Chains
 from skmixreg.solvers._gibbs.conjugate import ConjugateSweeps
-from skmixreg.solvers._gibbs.metropolis import MetropolisSweeps
+from skmixreg.solvers._gibbs.metropolis import MarginalSweeps, MetropolisSweeps
+from skmixreg.solvers.laplace import Laplace
 
 
 def problem_of(family, n=60, K=2, seed=0, weights=None, **options):
@@ -70,10 +72,12 @@ def test_score_is_the_gradient_of_a_component(family, fit_intercept):
 
 
 @pytest.mark.slow
-def test_agrees_with_closed_forms():
+@pytest.mark.parametrize("sweeps", [MetropolisSweeps, MarginalSweeps])
+def test_agrees_with_closed_forms(sweeps):
     """Normal components by scoring proposals and by their full conditional distributions."""
     problem = problem_of("gaussian")
-    both = [run(problem, kind)[0] for kind in (ConjugateSweeps, MetropolisSweeps)]
+    kinds = (ConjugateSweeps, sweeps)
+    both = [run(problem, kind)[0] for kind in kinds]
     values = []
     for thetas in both:
         raw = problem.layout.expand(thetas.reshape(-1, problem.layout.size))
@@ -88,10 +92,13 @@ def test_agrees_with_closed_forms():
     np.testing.assert_allclose(second.std(axis=0), first.std(axis=0), rtol=0.08)
 
 
-def test_one_component_against_quadrature():
+@pytest.mark.parametrize(
+    ("sweeps", "weights"), [(MetropolisSweeps, [1.0, 2.0]), (MarginalSweeps, [0.3, 1.7])]
+)
+def test_one_component_against_quadrature(sweeps, weights):
     """A Poisson regression without slope: its posterior is one-dimensional."""
     rng = np.random.default_rng(0)
-    y, weights = rng.poisson(3.0, 12).astype(float), np.tile([1.0, 2.0], 6)
+    y, weights = rng.poisson(3.0, 12).astype(float), np.tile(weights, 6)
     problem = Problem.from_arrays(
         np.zeros((12, 0)), y, weights, family=FAMILIES["poisson"](), n_components=1,
         priors=Priors().resolve(),
@@ -104,7 +111,7 @@ def test_one_component_against_quadrature():
     p = np.exp(log_p - logsumexp(log_p))
     expected = p @ grid
     sd = np.sqrt(p @ (grid - expected) ** 2)
-    thetas, filled = run(problem, MetropolisSweeps, n_keep=2000)
+    thetas, filled = run(problem, sweeps, n_keep=2000)
     assert (filled == 1).all()
     assert abs(thetas.mean() - expected) < 0.06 * sd
     assert thetas.std() == pytest.approx(sd, rel=0.05)
@@ -126,7 +133,28 @@ def test_copies_are_as_repeated_rows():
     assert gap.max() < 0.12
 
 
-def test_same_keys_same_draws():
+@pytest.mark.parametrize("family", ["gaussian", "poisson"])
+def test_sweeps_without_labels_against_importance_sampling(family):
+    """Weights that are fractions, against draws that are exact."""
+    rng = np.random.default_rng(5)
+    problem = problem_of(family, n=80, weights=rng.uniform(0.2, 1.8, 80))
+    modes = find_modes(problem, rng, n_init=20)
+    exact = Laplace(draws=20_000).draw(problem, modes, rng)
+    assert not exact.failures
+    thetas, _ = run(problem, MarginalSweeps, n_keep=3000, thin=3)
+    tables = []
+    for draws in (exact.theta, thetas):
+        raw = problem.layout.expand(draws.reshape(-1, problem.layout.size))
+        raw = raw.permuted(np.argsort(raw.coef[..., 0], axis=-1))
+        tables.append(np.concatenate([raw.log_weights, raw.intercept, raw.coef[..., 0]], axis=1))
+    first, second = tables
+    gap = np.abs(first.mean(axis=0) - second.mean(axis=0)) / first.std(axis=0)
+    assert gap.max() < 0.08
+    np.testing.assert_allclose(second.std(axis=0), first.std(axis=0), rtol=0.08)
+
+
+@pytest.mark.parametrize("sweeps", [MetropolisSweeps, MarginalSweeps])
+def test_same_keys_same_draws(sweeps):
     problem = problem_of("poisson")
-    first, second = (run(problem, MetropolisSweeps, n_keep=50)[0] for _ in range(2))
+    first, second = (run(problem, sweeps, n_keep=50)[0] for _ in range(2))
     np.testing.assert_array_equal(first, second)

@@ -12,11 +12,17 @@ from ..._model.raw import Raw
 from ..._support.arrays import Array
 from ..._support.progress import UNWATCHED, Stage
 from .conjugate import ConjugateSweeps
-from .metropolis import MetropolisSweeps
+from .metropolis import MarginalSweeps, MetropolisSweeps
 
-# What a problem must have for rows to be given labels.
-SWEEP_NEEDS = ("counts", "own extras", "sweeps")
+# What a problem must have for there to be sweeps.
+SWEEP_NEEDS = ("labels", "own extras", "sweeps")
 QUIET_ROUNDS = 20  # without jumps, so that it can be said how far chains are
+
+
+def _kind_of_sweeps(problem: Problem) -> type[ConjugateSweeps] | type[MetropolisSweeps]:
+    if not problem.rows.counts:
+        return MarginalSweeps
+    return ConjugateSweeps if problem.family.conjugate else MetropolisSweeps
 
 
 class Movable(Protocol):
@@ -48,8 +54,7 @@ class Chains:
         self.pool = pool
         self.keys = rng.integers(2**64, size=len(starts), dtype=np.uint64)
         self.done = 0
-        kind = ConjugateSweeps if problem.family.conjugate else MetropolisSweeps
-        self._sweeps = kind(problem)
+        self._sweeps = _kind_of_sweeps(problem)(problem)
         self.theta = starts
 
     @property

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..._model.problem import Problem
 from ..._model.raw import Raw
 from ..._support.arrays import Array
+from .marginal_kernels import marginal_sweeps
 from .metropolis_kernels import metropolis_sweeps
 
 
@@ -43,16 +44,10 @@ class MetropolisSweeps:
         pool: ThreadPoolExecutor,
     ) -> tuple[Raw, Array]:
         """Draws (chains, n_keep, ...), and how many components held a row; states change."""
-        problem, layout = self.problem, self.problem.layout
-        observations = problem.rows.observations
+        layout = self.problem.layout
 
         def one(chain: int) -> Array:
-            own = observations.each(np.empty_like)
-            return metropolis_sweeps(
-                observations, own, states[chain], problem.model.family,
-                problem.priors.weight_concentration, problem.component_priors,
-                layout.fit_intercept, keys[chain], done, n_keep, thin,
-            )  # fmt: skip
+            return self._sweep(states[chain], keys[chain], done, n_keep, thin)
 
         flat = np.stack(list(pool.map(one, range(len(keys)))))
         lead, K, E = flat.shape[:-1], layout.n_components, len(layout.extras)
@@ -60,3 +55,29 @@ class MetropolisSweeps:
         logits, line, extra, counted = np.split(flat, ends, axis=-1)
         raw = Raw(logits[..., None], line.reshape(*lead, K, -1), extra.reshape(*lead, K, E))
         return raw, counted[..., 0]
+
+    def _sweep(self, state: Raw, key: np.uint64, done: int, n_keep: int, thin: int) -> Array:
+        """Kept states (n_keep, ...) of one chain."""
+        problem, observations = self.problem, self.problem.rows.observations
+        own = observations.each(np.empty_like)
+        return metropolis_sweeps(
+            observations, own, state, *_settings(problem), key, done, n_keep, thin
+        )
+
+
+class MarginalSweeps(MetropolisSweeps):
+    """Weights and components in turn, without labels: for weights that are fractions."""
+
+    def _sweep(self, state: Raw, key: np.uint64, done: int, n_keep: int, thin: int) -> Array:
+        problem = self.problem
+        return marginal_sweeps(
+            problem.rows.observations, state, *_settings(problem), key, done, n_keep, thin
+        )
+
+
+def _settings(problem: Problem) -> tuple[Any, ...]:
+    """What sweeps need to know beside the rows and the state."""
+    return (
+        problem.model.family, problem.priors.weight_concentration, problem.component_priors,
+        problem.layout.fit_intercept,
+    )  # fmt: skip

@@ -1,0 +1,232 @@
+r"""Sweeps on the likelihood without labels, which serve weights that are powers of it.
+
+Where the weight of a row is a fraction, its likelihood is a power of the mixture density, and no
+label explains it.  Weights, and the line and extras of every component, are proposed in turn as
+if rows had labels in proportion to their responsibilities: from
+
+.. math::
+
+    \mathrm{Dirichlet}\Big(c + \sum_i v_i r_{i1}, \dots, c + \sum_i v_i r_{iK}\Big)
+
+and from a t distribution around a step of Fisher scoring for one component with rows of weights
+v_i r_ik, or now and then from about its prior.  By Fisher's identity the gradient of that step is
+that of the likelihood without labels.  What is accepted, with the responsibilities at both ends
+(Hastings 1970), is exact.
+
+References
+----------
+Hastings, W. K. (1970). Monte Carlo sampling methods using Markov chains and their applications.
+Biometrika 57, 97-109.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..._kernels.cholesky_kernels import solve_upper
+from ..._kernels.compile import compiled
+from ..._kernels.stage_kernels import log_softmax
+from ..._kernels.variate_kernels import _ONE, log_gamma_draw, mix, normal, uniform
+from ..._model.raw import Raw
+from ..._search.scoring_kernels import (
+    all_log_densities,
+    component_terms,
+    scoring_step,
+    squared_distance,
+)
+from .metropolis_kernels import DF, len_units, prior_odds, unit_bounds
+from .sweep_kernels import _sweep_key
+
+# A component whose rows weigh less in all holds none.
+LEAST_WEIGHT = 0.5
+# How often a component is proposed from about its prior, which one that stands empty follows.
+PRIOR_SHARE = 0.3
+# Nats beyond the walls of a scale's prior, where its density is e^-10 and less.
+BEYOND = 1.5
+
+
+@compiled
+def _shares(observations, log_weights, densities, shares):
+    """Log likelihood; ``shares`` (K, n) becomes weights times responsibilities, row by row."""
+    K, n = densities.shape
+    n_units = n if observations.units is None else len_units(observations.units)
+    a = np.empty(K)
+    out = 0.0
+    for u in range(n_units):
+        start, stop = unit_bounds(observations.units, u)
+        top = -np.inf
+        for k in range(K):
+            a[k] = log_weights[k] + prior_odds(observations.allowed, u, k)
+            for i in range(start, stop):
+                a[k] += densities[k, i]
+            top = max(top, a[k])
+        total = 0.0
+        for k in range(K):
+            total += math.exp(a[k] - top)
+        weight = observations.weights[start]
+        out += weight * (top + math.log(total))
+        for k in range(K):
+            share = weight * math.exp(a[k] - top) / total
+            for i in range(start, stop):
+                shares[k, i] = share
+    return out
+
+
+@compiled
+def _counts(observations, shares, concentration, counts):
+    """Dirichlet parameters that shares of rows amount to."""
+    K, n = shares.shape
+    n_units = n if observations.units is None else len_units(observations.units)
+    for k in range(K):
+        counts[k] = concentration
+        for u in range(n_units):
+            start, _ = unit_bounds(observations.units, u)
+            counts[k] += shares[k, start]
+
+
+@compiled
+def _log_dirichlet(counts, log_weights):
+    """Log density of the contrasts of the logs, up to a constant."""
+    out, total = 0.0, 0.0
+    for k in range(counts.shape[0]):
+        out += counts[k] * log_weights[k] - math.lgamma(counts[k])
+        total += counts[k]
+    return out + math.lgamma(total)
+
+
+@compiled
+def _from_prior(priors, fit_intercept, current, proposed, state):
+    """Draw from about the prior; log density at ``current`` over that at ``proposed``."""
+    ratio = 0.0
+    for i in range(priors.shape[0]):
+        if i == 0 and not fit_intercept:
+            proposed[i] = 0.0
+        elif priors[i, 0] == 0.0:
+            proposed[i] = priors[i, 1] * normal(state)
+            ratio += 0.5 * (proposed[i] ** 2 - current[i] ** 2) / priors[i, 1] ** 2
+        else:
+            low = math.log(priors[i, 1]) - BEYOND
+            high = math.log(priors[i, 2]) + BEYOND
+            proposed[i] = low + (high - low) * uniform(state)
+            if not low <= current[i] <= high:
+                ratio = -np.inf
+    return ratio
+
+
+@compiled
+def _log_prior(own, theta, priors, fit_intercept, settings, score, information):
+    return component_terms(
+        own, own.weights, 0, theta, priors, fit_intercept, settings, score, information
+    )
+
+
+@compiled
+def marginal_sweeps(
+    observations, raw, settings, concentration, priors, fit_intercept, chain_key, first_sweep,
+    n_keep, thin,
+):  # fmt: skip
+    """Run ``n_keep * thin`` sweeps in place and keep every ``thin``-th state.
+
+    Parameters and results are those of `metropolis_sweeps`; components that hold a row are those
+    whose rows weigh `LEAST_WEIGHT` at least.
+    """
+    n = observations.target.shape[0]
+    K, P = raw.line.shape
+    E = raw.extra.shape[1]
+    D = P + E
+    densities, proposed_densities = np.empty((K, n)), np.empty((1, n))
+    kept_densities = np.empty(n)
+    shares, proposed_shares = np.empty((K, n)), np.empty((K, n))
+    counts, proposed_counts = np.empty(K), np.empty(K)
+    log_weights, proposed_weights = np.empty(K), np.empty(K)
+    theta, proposed, centre = np.empty(D), np.empty(D), np.empty(D)
+    score, information = np.empty(D), np.empty((D, D))
+    one = Raw(np.zeros((1, 1)), np.empty((1, P)), np.empty((1, E)))
+    state = np.empty(1, dtype=np.uint64)
+    out = np.empty((n_keep, K * (1 + P + E) + 2))
+    half = 0.5 * (DF + D - (0 if fit_intercept else 1))
+    log_softmax(raw.logits[:, 0], log_weights)
+    all_log_densities(observations, raw, settings, densities)
+    value = _shares(observations, log_weights, densities, shares)
+    moved = 0
+    for t in range(n_keep * thin):
+        state[0] = mix(_sweep_key(chain_key, first_sweep + t) + _ONE)
+        _counts(observations, shares, concentration, counts)
+        for k in range(K):
+            proposed_weights[k] = log_gamma_draw(counts[k], state)
+        log_softmax(proposed_weights, proposed_weights)
+        proposed_value = _shares(observations, proposed_weights, densities, proposed_shares)
+        _counts(observations, proposed_shares, concentration, proposed_counts)
+        ratio = proposed_value - value
+        for k in range(K):
+            ratio += concentration * (proposed_weights[k] - log_weights[k])
+        ratio += _log_dirichlet(proposed_counts, log_weights)
+        ratio -= _log_dirichlet(counts, proposed_weights)
+        if math.log(uniform(state)) < ratio:
+            log_weights[:] = proposed_weights
+            shares[:] = proposed_shares
+            value = proposed_value
+        for k in range(K):
+            theta[:P] = raw.line[k]
+            theta[P:] = raw.extra[k]
+            prior = _log_prior(
+                observations, theta, priors, fit_intercept, settings, score, information
+            )
+            by_scoring = uniform(state) >= PRIOR_SHARE
+            if by_scoring:
+                component_terms(
+                    observations, shares[k], n, theta, priors, fit_intercept, settings, score,
+                    information,
+                )  # fmt: skip
+                volume = scoring_step(theta, score, information, fit_intercept, centre)
+                # A chi-square variate is twice a Gamma one.
+                spread = math.sqrt(0.5 * DF) * math.exp(-0.5 * log_gamma_draw(0.5 * DF, state))
+                for i in range(D):
+                    proposed[i] = spread * normal(state)
+                solve_upper(information, proposed)
+                for i in range(D):
+                    proposed[i] += centre[i]
+                if not fit_intercept:
+                    proposed[0] = 0.0
+                ratio = half * math.log1p(squared_distance(proposed, centre, information) / DF)
+                ratio -= volume
+            else:
+                ratio = _from_prior(priors, fit_intercept, theta, proposed, state)
+            one.line[0] = proposed[:P]
+            one.extra[0] = proposed[P:]
+            all_log_densities(observations, one, settings, proposed_densities)
+            kept_densities[:] = densities[k]
+            densities[k] = proposed_densities[0]
+            proposed_value = _shares(observations, log_weights, densities, proposed_shares)
+            proposed_prior = _log_prior(
+                observations, proposed, priors, fit_intercept, settings, score, information
+            )
+            if by_scoring:
+                component_terms(
+                    observations, proposed_shares[k], n, proposed, priors, fit_intercept,
+                    settings, score, information,
+                )  # fmt: skip
+                ratio += scoring_step(proposed, score, information, fit_intercept, centre)
+                ratio -= half * math.log1p(squared_distance(theta, centre, information) / DF)
+            ratio += proposed_value + proposed_prior - value - prior
+            # Not a number where the proposal lies outside the range of numbers: stay.
+            if math.log(uniform(state)) < ratio:
+                raw.line[k] = proposed[:P]
+                raw.extra[k] = proposed[P:]
+                shares[:] = proposed_shares
+                value = proposed_value
+                moved += 1
+            else:
+                densities[k] = kept_densities
+        if (t + 1) % thin == 0:
+            _counts(observations, shares, 0.0, counts)
+            row = out[t // thin]
+            row[:K] = log_weights
+            row[K : K + K * P] = raw.line.reshape(-1)
+            row[K + K * P : K + K * P + K * E] = raw.extra.reshape(-1)
+            row[-2], row[-1] = (counts >= LEAST_WEIGHT).sum(), moved
+            moved = 0
+    raw.logits[:, 0] = log_weights
+    return out
