@@ -42,10 +42,14 @@ class TwoComponents(BayesianMixtureRegressor):
 
 
 def estimators(solvers):
+    """Every solver with two components, and of one component the point and the default."""
     return [
-        make(solver=solver)
-        for solver in solvers
-        for make in (BayesianMixtureRegressor, TwoComponents)
+        *[TwoComponents(solver=solver) for solver in solvers if solver.name != "auto"],
+        *[
+            BayesianMixtureRegressor(solver=solver)
+            for solver in solvers
+            if solver.name in ("auto", "map")
+        ],
     ]
 
 
