@@ -92,9 +92,11 @@ class Laplace(Solver):
             missed = None
             if sample.passes:
                 draws = sample.to_draws(rng, self.draws, self.name)
+                # Its numbers are its own: what is drawn does not depend on whether sweeps can be.
                 missed = probe(
-                    problem, density, proposal, draws.theta[0], sample.largest, rng, n_threads
-                )
+                    problem, density, proposal, draws.theta[0], sample.largest,
+                    rng.spawn(1)[0], n_threads,
+                )  # fmt: skip
                 if missed is None or missed.excess <= (
                     SUSPICIOUS_EXCESS if can_pilot else EXCESS_LIMIT
                 ):

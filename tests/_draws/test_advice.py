@@ -7,6 +7,7 @@ import pytest
 
 from skmixreg import BayesianMixtureRegressor
 from skmixreg._draws.advice import LAST_RESORT, Failure, advise, without
+from skmixreg.families import Gaussian
 from skmixreg.solvers import Auto, Gibbs, Laplace
 
 
@@ -56,9 +57,11 @@ def test_auto_does_not_send_in_a_circle():
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_solver_that_does_not_serve_is_not_advised():
-    """Fractional weights have no labels to draw."""
+    """A shared sigma cannot be drawn where fractional weights leave no labels to draw."""
     X, y = two_lines()
     for weights, advised in ((None, "'auto', 'gibbs' or 'nuts'"), (0.5, "'auto' or 'nuts'")):
-        model = BayesianMixtureRegressor(4, solver=BAD_LAPLACE, n_init=4, random_state=0)
+        model = BayesianMixtureRegressor(
+            4, family=Gaussian(shared_sigma=True), solver=BAD_LAPLACE, n_init=4, random_state=0
+        )
         model.fit(X, y, None if weights is None else np.full(len(y), weights))
         assert any(f"use solver={advised}" in each for each in model.posterior_.failures)
