@@ -20,3 +20,16 @@ def prior_terms(row, value):
     low = (row[1] * math.exp(-value)) ** 2
     high = (math.exp(value) / row[2]) ** 2
     return -0.5 * (low + high), low - high, 2.0 * (low + high)
+
+
+@compiled
+def log_prior_of_component(priors, line, extra, fit_intercept):
+    """Log prior of intercept, slopes and extras of one component, up to a constant."""
+    P = line.shape[0]
+    out = 0.0
+    for j in range(P):
+        if j > 0 or fit_intercept:
+            out += prior_terms(priors[j], line[j])[0]
+    for e in range(extra.shape[0]):
+        out += prior_terms(priors[P + e], extra[e])[0]
+    return out

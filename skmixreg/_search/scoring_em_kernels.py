@@ -12,7 +12,9 @@ import math
 import numpy as np
 
 from .._kernels.compile import compiled
-from .._kernels.prior_kernels import prior_terms
+from .._kernels.prior_kernels import log_prior_of_component
+from .._kernels.stage_kernels import log_softmax
+from .._kernels.unit_kernels import share_units
 from .scoring_kernels import all_log_densities, component_terms, scoring_step
 
 # Steps of scoring per iteration: the second costs less than the iteration that it saves.
@@ -21,44 +23,15 @@ MOST_HALVINGS = 10
 
 
 @compiled
-def _expect(logits, densities, weights, power, responsibilities):
-    """Responsibilities times row weights, at a power of the likelihood, and the log-likelihood."""
-    K, n = densities.shape
-    norm = math.log(np.exp(logits[:, 0] - logits[:, 0].max()).sum()) + logits[:, 0].max()
-    log_likelihood = 0.0
-    for i in range(n):
-        top, hot = -np.inf, -np.inf
-        for k in range(K):
-            a = logits[k, 0] - norm + densities[k, i]
-            top = max(top, a)
-            hot = max(hot, logits[k, 0] - norm + power * densities[k, i])
-        total, heat = 0.0, 0.0
-        for k in range(K):
-            total += math.exp(logits[k, 0] - norm + densities[k, i] - top)
-            r = math.exp(logits[k, 0] - norm + power * densities[k, i] - hot)
-            responsibilities[k, i] = r
-            heat += r
-        for k in range(K):
-            responsibilities[k, i] *= weights[i] / heat
-        log_likelihood += weights[i] * (top + math.log(total))
-    return log_likelihood
-
-
-@compiled
 def scoring_log_prior(raw, concentration, priors, fit_intercept):
     """Log prior up to a constant."""
-    K, P = raw.line.shape
-    E = raw.extra.shape[1]
-    norm = math.log(np.exp(raw.logits[:, 0] - raw.logits[:, 0].max()).sum())
-    norm += raw.logits[:, 0].max()
+    K = raw.line.shape[0]
+    log_weights = np.empty(K)
+    log_softmax(raw.logits[:, 0], log_weights)
     out = 0.0
     for k in range(K):
-        out += concentration * (raw.logits[k, 0] - norm)
-        for j in range(P):
-            if j > 0 or fit_intercept:
-                out += prior_terms(priors[j], raw.line[k, j])[0]
-        for e in range(E):
-            out += prior_terms(priors[P + e], raw.extra[k, e])[0]
+        out += concentration * log_weights[k]
+        out += log_prior_of_component(priors, raw.line[k], raw.extra[k], fit_intercept)
     return out
 
 
@@ -126,7 +99,7 @@ def run_scoring_em(
     K, P = raw.line.shape
     D = P + raw.extra.shape[1]
     densities, responsibilities = np.empty((K, n)), np.empty((K, n))
-    theta = np.empty(D)
+    theta, log_weights = np.empty(D), np.empty(K)
     total = observations.weights.sum() + K * concentration
     previous, objective, done = -np.inf, -np.inf, 0
     for iteration in range(n_iterations):
@@ -135,9 +108,9 @@ def run_scoring_em(
         if annealing:
             power = math.exp((1.0 - iteration / anneal_iterations) * math.log(power_from))
         all_log_densities(observations, raw, settings, densities)
-        objective = _expect(
-            raw.logits, densities, observations.weights, power, responsibilities
-        ) + scoring_log_prior(raw, concentration, priors, fit_intercept)
+        log_softmax(raw.logits[:, 0], log_weights)
+        objective = share_units(observations, log_weights, densities, power, responsibilities)
+        objective += scoring_log_prior(raw, concentration, priors, fit_intercept)
         done = iteration + 1
         if not annealing and objective - previous < tolerance:
             break

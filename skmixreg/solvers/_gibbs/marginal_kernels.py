@@ -25,18 +25,14 @@ import math
 
 import numpy as np
 
-from ..._kernels.cholesky_kernels import solve_upper
 from ..._kernels.compile import compiled
+from ..._kernels.prior_kernels import log_prior_of_component, prior_terms
 from ..._kernels.stage_kernels import log_softmax
+from ..._kernels.unit_kernels import number_of_units, share_units, unit_bounds
 from ..._kernels.variate_kernels import _ONE, log_gamma_draw, mix, normal, uniform
 from ..._model.raw import Raw
-from ..._search.scoring_kernels import (
-    all_log_densities,
-    component_terms,
-    scoring_step,
-    squared_distance,
-)
-from .metropolis_kernels import DF, len_units, prior_odds, unit_bounds
+from ..._search.scoring_kernels import all_log_densities, component_terms
+from .metropolis_kernels import log_density_by_scoring, propose_by_scoring
 from .sweep_kernels import _sweep_key
 
 # A component whose rows weigh less in all holds none.
@@ -48,40 +44,11 @@ BEYOND = 1.5
 
 
 @compiled
-def _shares(observations, log_weights, densities, shares):
-    """Log likelihood; ``shares`` (K, n) becomes weights times responsibilities, row by row."""
-    K, n = densities.shape
-    n_units = n if observations.units is None else len_units(observations.units)
-    a = np.empty(K)
-    out = 0.0
-    for u in range(n_units):
-        start, stop = unit_bounds(observations.units, u)
-        top = -np.inf
-        for k in range(K):
-            a[k] = log_weights[k] + prior_odds(observations.allowed, u, k)
-            for i in range(start, stop):
-                a[k] += densities[k, i]
-            top = max(top, a[k])
-        total = 0.0
-        for k in range(K):
-            total += math.exp(a[k] - top)
-        weight = observations.weights[start]
-        out += weight * (top + math.log(total))
-        for k in range(K):
-            share = weight * math.exp(a[k] - top) / total
-            for i in range(start, stop):
-                shares[k, i] = share
-    return out
-
-
-@compiled
 def _counts(observations, shares, concentration, counts):
     """Dirichlet parameters that shares of rows amount to."""
-    K, n = shares.shape
-    n_units = n if observations.units is None else len_units(observations.units)
-    for k in range(K):
+    for k in range(shares.shape[0]):
         counts[k] = concentration
-        for u in range(n_units):
+        for u in range(number_of_units(observations.units, shares.shape[1])):
             start, _ = unit_bounds(observations.units, u)
             counts[k] += shares[k, start]
 
@@ -105,7 +72,8 @@ def _from_prior(priors, fit_intercept, current, proposed, state):
             proposed[i] = 0.0
         elif priors[i, 0] == 0.0:
             proposed[i] = priors[i, 1] * normal(state)
-            ratio += 0.5 * (proposed[i] ** 2 - current[i] ** 2) / priors[i, 1] ** 2
+            ratio += prior_terms(priors[i], current[i])[0]
+            ratio -= prior_terms(priors[i], proposed[i])[0]
         else:
             low = math.log(priors[i, 1]) - BEYOND
             high = math.log(priors[i, 2]) + BEYOND
@@ -113,13 +81,6 @@ def _from_prior(priors, fit_intercept, current, proposed, state):
             if not low <= current[i] <= high:
                 ratio = -np.inf
     return ratio
-
-
-@compiled
-def _log_prior(own, theta, priors, fit_intercept, settings, score, information):
-    return component_terms(
-        own, own.weights, 0, theta, priors, fit_intercept, settings, score, information
-    )
 
 
 @compiled
@@ -146,10 +107,9 @@ def marginal_sweeps(
     one = Raw(np.zeros((1, 1)), np.empty((1, P)), np.empty((1, E)))
     state = np.empty(1, dtype=np.uint64)
     out = np.empty((n_keep, K * (1 + P + E) + 2))
-    half = 0.5 * (DF + D - (0 if fit_intercept else 1))
     log_softmax(raw.logits[:, 0], log_weights)
     all_log_densities(observations, raw, settings, densities)
-    value = _shares(observations, log_weights, densities, shares)
+    value = share_units(observations, log_weights, densities, 1.0, shares)
     moved = 0
     for t in range(n_keep * thin):
         state[0] = mix(_sweep_key(chain_key, first_sweep + t) + _ONE)
@@ -157,7 +117,9 @@ def marginal_sweeps(
         for k in range(K):
             proposed_weights[k] = log_gamma_draw(counts[k], state)
         log_softmax(proposed_weights, proposed_weights)
-        proposed_value = _shares(observations, proposed_weights, densities, proposed_shares)
+        proposed_value = share_units(
+            observations, proposed_weights, densities, 1.0, proposed_shares
+        )
         _counts(observations, proposed_shares, concentration, proposed_counts)
         ratio = proposed_value - value
         for k in range(K):
@@ -171,27 +133,16 @@ def marginal_sweeps(
         for k in range(K):
             theta[:P] = raw.line[k]
             theta[P:] = raw.extra[k]
-            prior = _log_prior(
-                observations, theta, priors, fit_intercept, settings, score, information
-            )
+            prior = log_prior_of_component(priors, raw.line[k], raw.extra[k], fit_intercept)
             by_scoring = uniform(state) >= PRIOR_SHARE
             if by_scoring:
                 component_terms(
                     observations, shares[k], n, theta, priors, fit_intercept, settings, score,
                     information,
                 )  # fmt: skip
-                volume = scoring_step(theta, score, information, fit_intercept, centre)
-                # A chi-square variate is twice a Gamma one.
-                spread = math.sqrt(0.5 * DF) * math.exp(-0.5 * log_gamma_draw(0.5 * DF, state))
-                for i in range(D):
-                    proposed[i] = spread * normal(state)
-                solve_upper(information, proposed)
-                for i in range(D):
-                    proposed[i] += centre[i]
-                if not fit_intercept:
-                    proposed[0] = 0.0
-                ratio = half * math.log1p(squared_distance(proposed, centre, information) / DF)
-                ratio -= volume
+                ratio = -propose_by_scoring(
+                    theta, score, information, fit_intercept, centre, proposed, state
+                )
             else:
                 ratio = _from_prior(priors, fit_intercept, theta, proposed, state)
             one.line[0] = proposed[:P]
@@ -199,17 +150,18 @@ def marginal_sweeps(
             all_log_densities(observations, one, settings, proposed_densities)
             kept_densities[:] = densities[k]
             densities[k] = proposed_densities[0]
-            proposed_value = _shares(observations, log_weights, densities, proposed_shares)
-            proposed_prior = _log_prior(
-                observations, proposed, priors, fit_intercept, settings, score, information
+            proposed_value = share_units(observations, log_weights, densities, 1.0, proposed_shares)
+            proposed_prior = log_prior_of_component(
+                priors, one.line[0], one.extra[0], fit_intercept
             )
             if by_scoring:
                 component_terms(
                     observations, proposed_shares[k], n, proposed, priors, fit_intercept,
                     settings, score, information,
                 )  # fmt: skip
-                ratio += scoring_step(proposed, score, information, fit_intercept, centre)
-                ratio -= half * math.log1p(squared_distance(theta, centre, information) / DF)
+                ratio += log_density_by_scoring(
+                    proposed, theta, score, information, fit_intercept, centre
+                )
             ratio += proposed_value + proposed_prior - value - prior
             # Not a number where the proposal lies outside the range of numbers: stay.
             if math.log(uniform(state)) < ratio:

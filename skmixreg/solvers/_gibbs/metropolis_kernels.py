@@ -22,6 +22,7 @@ import numpy as np
 from ..._kernels.cholesky_kernels import solve_upper
 from ..._kernels.compile import compiled
 from ..._kernels.stage_kernels import log_softmax
+from ..._kernels.unit_kernels import number_of_units, unit_bounds, unit_odds
 from ..._kernels.variate_kernels import (
     _GOLDEN,
     _ONE,
@@ -52,19 +53,9 @@ def _draw_labels(observations, log_weights, densities, key, counts):
     state = np.empty(1, dtype=np.uint64)
     share = np.empty(K)
     for u in range(counts.shape[1]):
-        start, stop = unit_bounds(observations.units, u)
-        top = -np.inf
-        for k in range(K):
-            a = log_weights[k] + prior_odds(observations.allowed, u, k)
-            for i in range(start, stop):
-                a += densities[k, i]
-            share[k] = a
-            top = max(top, a)
-        total = 0.0
-        for k in range(K):
-            share[k] = math.exp(share[k] - top)
-            total += share[k]
-            counts[k, u] = 0.0
+        start, _ = unit_bounds(observations.units, u)
+        _, total = unit_odds(observations, log_weights, densities, u, 1.0, share)
+        counts[:, u] = 0.0
         state[0] = mix(key ^ mix(np.uint64(start + 1)))
         copies = int(observations.weights[start])
         if copies > COUNTED_TRIALS:
@@ -85,22 +76,6 @@ def _draw_labels(observations, log_weights, densities, key, counts):
                 k += 1
                 reached += share[k]
             counts[k, u] += 1.0
-
-
-@compiled
-def unit_bounds(units, u):
-    """First row of a unit, and the row after its last."""
-    if units is None:
-        return u, u + 1
-    return units[u], units[u + 1]
-
-
-@compiled
-def prior_odds(allowed, u, k):
-    """Log prior odds of a label for a unit."""
-    if allowed is None:
-        return 0.0
-    return allowed[u, k]
 
 
 @compiled
@@ -142,6 +117,44 @@ def _draw_weights(counts, concentration, logits, state):
 
 
 @compiled
+def propose_by_scoring(theta, score, information, fit_intercept, centre, proposed, state):
+    """Draw from the t distribution around a step of scoring from ``theta``.
+
+    ``score`` and ``information``, those at ``theta``, are overwritten.
+
+    Returns
+    -------
+    float
+        Log density of what is proposed, up to a constant.
+    """
+    volume = scoring_step(theta, score, information, fit_intercept, centre)
+    # A chi-square variate is twice a Gamma one.
+    spread = math.sqrt(0.5 * DF) * math.exp(-0.5 * log_gamma_draw(0.5 * DF, state))
+    D = theta.shape[0]
+    for i in range(D):
+        proposed[i] = spread * normal(state)
+    solve_upper(information, proposed)
+    for i in range(D):
+        proposed[i] += centre[i]
+    if not fit_intercept:
+        proposed[0] = 0.0
+    return volume + _log_kernel(proposed, centre, information, fit_intercept)
+
+
+@compiled
+def log_density_by_scoring(origin, theta, score, information, fit_intercept, centre):
+    """Log density of ``theta`` around a step of scoring from ``origin``, up to a constant."""
+    volume = scoring_step(origin, score, information, fit_intercept, centre)
+    return volume + _log_kernel(theta, centre, information, fit_intercept)
+
+
+@compiled
+def _log_kernel(theta, centre, factor, fit_intercept):
+    D = theta.shape[0] - (0 if fit_intercept else 1)
+    return -0.5 * (DF + D) * math.log1p(squared_distance(theta, centre, factor) / DF)
+
+
+@compiled
 def _move_component(own, copies, n, theta, priors, fit_intercept, settings, state):
     """One Metropolis-Hastings step of a component's coordinates, in place; whether it moved."""
     D = theta.shape[0]
@@ -150,26 +163,13 @@ def _move_component(own, copies, n, theta, priors, fit_intercept, settings, stat
     here = component_terms(
         own, copies, n, theta, priors, fit_intercept, settings, score, information
     )
-    volume = scoring_step(theta, score, information, fit_intercept, centre)
-    # A chi-square variate is twice a Gamma one.
-    spread = math.sqrt(0.5 * DF) * math.exp(-0.5 * log_gamma_draw(0.5 * DF, state))
-    for i in range(D):
-        proposed[i] = spread * normal(state)
-    solve_upper(information, proposed)
-    for i in range(D):
-        proposed[i] += centre[i]
-    if not fit_intercept:
-        proposed[0] = 0.0
-    half = 0.5 * (DF + D - (0 if fit_intercept else 1))
-    forward = volume - half * math.log1p(squared_distance(proposed, centre, information) / DF)
+    forward = propose_by_scoring(theta, score, information, fit_intercept, centre, proposed, state)
     there = component_terms(
         own, copies, n, proposed, priors, fit_intercept, settings, score, information
     )
-    volume = scoring_step(proposed, score, information, fit_intercept, centre)
-    backward = volume - half * math.log1p(squared_distance(theta, centre, information) / DF)
-    ratio = there + backward - here - forward
+    backward = log_density_by_scoring(proposed, theta, score, information, fit_intercept, centre)
     # Not a number where the proposal lies outside the range of numbers: stay.
-    if math.log(uniform(state)) < ratio:
+    if math.log(uniform(state)) < there + backward - here - forward:
         theta[:] = proposed
         return True
     return False
@@ -208,7 +208,7 @@ def metropolis_sweeps(
     n = observations.target.shape[0]
     K, P = raw.line.shape
     E = raw.extra.shape[1]
-    n_units = n if observations.units is None else len_units(observations.units)
+    n_units = number_of_units(observations.units, n)
     densities, counts = np.empty((K, n)), np.empty((K, n_units))
     rows, copies = np.empty(n, dtype=np.int64), np.empty(n)
     theta = np.empty(P + E)
@@ -242,11 +242,3 @@ def metropolis_sweeps(
             row[-2], row[-1] = filled, moved
             moved = 0
     return out
-
-
-@compiled
-def len_units(units):
-    """Number of units, of their starts that may be absent."""
-    if units is None:
-        return 0
-    return units.shape[0] - 1
