@@ -108,7 +108,7 @@ def _clusters(thetas: Array, rng: np.random.Generator) -> list[Array]:
     return large
 
 
-def _student(problem: Problem, thetas: Array) -> Part:
+def _student(problem: Problem, thetas: Array) -> StudentPart:
     n, d = thetas.shape
     gap = thetas - thetas.mean(axis=0)
     covariance = gap.T @ gap / n

@@ -127,16 +127,16 @@ def with_missing_modes(
     return proposal.with_parts(parts, np.array(shares))
 
 
-def _student(problem: Problem, mode: Array, scale: Array, counts: Array) -> Part:
+def _student(problem: Problem, mode: Array, scale: Array, counts: Array) -> StudentPart:
     centre, scale = mode.copy(), scale.copy()
     _spread_sigma(problem, centre, scale, counts)
     funnel = problem.family.bend is not None
     return StudentPart(problem, centre, scale, START_DF, funnel, mode)
 
 
-def _full_parts(problem: Problem, modes: ModeTable) -> tuple[list[Part], list[float]]:
+def _full_parts(problem: Problem, modes: ModeTable) -> tuple[list[StudentPart], list[float]]:
     top = modes.log_masses.max()
-    parts: list[Part] = []
+    parts: list[StudentPart] = []
     masses: list[float] = []
     for mode, mass in zip(modes.modes, modes.log_masses, strict=True):
         if mass > top - RELEVANT_NATS:

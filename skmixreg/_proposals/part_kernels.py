@@ -157,12 +157,10 @@ def _bound(parts, m, components, members, scratch):
     What every member would gain by a role goes to ``scratch``, with their order by it.
     """
     size = members.shape[0]
-    R, L = parts.roles[m], components.lines.shape[1]
+    R = parts.roles[m]
     base = parts.constants[m]
     worst = 0.0
     for role in range(R):
-        if parts.funnel[m]:
-            base += L * parts.centre_sigma[m, role]
         closest = np.inf
         for i in range(size):
             closest = min(closest, components.distance[m, role, members[i]])
@@ -283,9 +281,6 @@ def add_joint_part(parts, m, components, members, offset, total, scratch):
         return total
     base += offset
     constant = parts.constants[m] + offset
-    if parts.funnel[m]:
-        for role in range(R):
-            constant += components.lines.shape[1] * parts.centre_sigma[m, role]
     half = 0.5 * (df + parts.sizes[m])
     distance, nearest = components.distance[m], scratch.nearest
     for role in range(R):

@@ -109,25 +109,28 @@ class StudentPart:
 
     def _squares(self, bent: Array) -> Array:
         """Squared distances from the centre in units of the scale: (S, d) -> (S,)."""
-        z = (bent - self.centre) @ self.whitener.T
+        z = (bent - self.centre)[:, self.by_role] @ self.whitener.T
         return np.einsum("ij,ij->i", z, z)
 
     @cached_property
-    def whitener(self) -> Array:
-        """Inverse of the scale, lower triangular."""
-        return np.asarray(np.linalg.inv(self.scale))
+    def common(self) -> NDArray[np.intp]:
+        """Coordinates that no role has for itself, beside those of the weights."""
+        layout = self.problem.layout
+        rest = np.ones(layout.size, dtype=bool)
+        rest[layout.own] = False
+        rest[layout.table["gating"].where] = False
+        return np.flatnonzero(rest)
 
     @cached_property
     def by_role(self) -> NDArray[np.intp]:
         """Coordinates of each role in turn, then what roles share, then contrasts of weights."""
         layout = self.problem.layout
         gating = np.arange(layout.size)[layout.table["gating"].where]
-        common = np.setdiff1d(np.arange(layout.size), np.concatenate([layout.own.ravel(), gating]))
-        return np.concatenate([layout.own.ravel(), common, gating])
+        return np.concatenate([layout.own.ravel(), self.common, gating])
 
     @cached_property
-    def whitener_by_role(self) -> Array:
-        """Inverse of the scale of the coordinates in that order, lower triangular."""
+    def whitener(self) -> Array:
+        """Inverse of the scale of the coordinates by role, lower triangular."""
         factor = np.linalg.qr(self.scale[self.by_role].T, mode="r").T
         return np.asarray(np.linalg.inv(factor))
 

@@ -58,18 +58,9 @@ class ProductPart:
         return self.joint.mode
 
     @cached_property
-    def common(self) -> NDArray[np.intp]:
-        """Positions of coordinates that no role has for itself, beside those of the weights."""
-        layout = self.problem.layout
-        rest = np.ones(layout.size, dtype=bool)
-        rest[layout.own] = False
-        rest[layout.table["gating"].where] = False
-        return np.flatnonzero(rest)
-
-    @cached_property
     def common_scale(self) -> Array:
-        """Their scales, one by one."""
-        return np.sqrt((self.joint.scale[self.common] ** 2).sum(axis=1))
+        """Scales of what the roles share, one by one."""
+        return np.sqrt((self.joint.scale[self.joint.common] ** 2).sum(axis=1))
 
     @cached_property
     def counts(self) -> Array:
@@ -109,7 +100,9 @@ class ProductPart:
         value = 0.5 * np.log(len(counts)) + gammaln(counts.sum()) - gammaln(counts).sum()
         value += len(counts) * student_log_constant(q, df)
         value -= np.log(np.abs(np.diagonal(self.joint.role_scales, axis1=1, axis2=2))).sum()
-        value += len(self.common) * student_log_constant(1, df) - np.log(self.common_scale).sum()
+        value += (
+            len(self.joint.common) * student_log_constant(1, df) - np.log(self.common_scale).sum()
+        )
         return float(value)
 
     def sample(self, rng: np.random.Generator, n: int) -> Array:
@@ -120,9 +113,9 @@ class ProductPart:
         thetas[:, layout.table["gating"].where] = log_weights @ layout.gating_basis
         for own, scale in zip(layout.own, self.joint.role_scales, strict=True):
             thetas[:, own] = student_noise(rng, n, len(own), joint.df) @ scale.T
-        for i, scale in zip(self.common, self.common_scale, strict=True):
+        for i, scale in zip(joint.common, self.common_scale, strict=True):
             thetas[:, i] = scale * student_noise(rng, n, 1, joint.df)[:, 0]
-        rest = np.concatenate([layout.own.ravel(), self.common])
+        rest = np.concatenate([layout.own.ravel(), joint.common])
         thetas[:, rest] += joint.centre[rest]
         return joint.stretched(thetas)
 
@@ -133,7 +126,7 @@ class ProductPart:
         for own, scale in zip(layout.own, self.joint.role_scales, strict=True):
             z = np.linalg.solve(scale, (bent[:, own] - joint.centre[own]).T)
             total += student_log_kernel((z**2).sum(axis=0), len(own), joint.df)
-        z = (bent[:, self.common] - joint.centre[self.common]) / self.common_scale
+        z = (bent[:, joint.common] - joint.centre[joint.common]) / self.common_scale
         total += student_log_kernel(z**2, 1, joint.df).sum(axis=1)
         return np.asarray(
             total + self.log_constant + layout.expand(thetas).log_weights @ self.counts

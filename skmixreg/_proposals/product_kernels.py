@@ -17,7 +17,7 @@ def add_product_part(parts, m, components, members, offset, total, scratch):
     The sum over assignments of roles is a permanent, by subsets of the components that are taken.
     """
     size = members.shape[0]
-    R, L = parts.roles[m], components.lines.shape[1]
+    R = parts.roles[m]
     q = parts.locations.shape[2]
     half = 0.5 * (parts.df[m] + q)
     relative, ways = scratch.relative, scratch.ways
@@ -32,8 +32,6 @@ def add_product_part(parts, m, components, members, offset, total, scratch):
             value = parts.counts[m, role] * components.log_weights[k] - components.empty[k]
             value -= half * math.log1p(components.distance[m, role, k] / parts.df[m])
             value += shrinkage(parts, m, components, k)
-            if parts.funnel[m]:
-                value += L * parts.centre_sigma[m, role]
             relative[role, i] = value
             highest = max(highest, value)
         room = 0.0

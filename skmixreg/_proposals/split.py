@@ -151,16 +151,27 @@ class SplitProposal:
 
     def log_density(self, thetas: Array) -> Array:
         """Density, averaged over labels: (S, d) -> (S,)."""
-        return self.added(thetas, 0.0, np.full(len(thetas), -np.inf))
+        components = self.problem.layout.expand(thetas)
+        nothing = np.full(len(thetas), -np.inf)
+        return self.added(components, self.inner.arguments(components), 0.0, nothing)
 
-    def added(self, thetas: Array, log_share: float, total: Array) -> Array:
-        """Logs of a sum with exp(log_share) times this density added: (S, d), (S,) -> (S,).
+    def added(
+        self, components: Raw, arguments: tuple[Array, ...], log_share: float, total: Array
+    ) -> Array:
+        """Logs of a sum with exp(log_share) times this density added: (S,) -> (S,).
 
         Pairs that do not matter beside what is there already are left out.
+
+        Parameters
+        ----------
+        components : Raw
+            Of the draws.
+        arguments : tuple of ndarray
+            The same as kernels take them: `SymmetrisedMixture.arguments`.
+        log_share : float
+        total : ndarray of shape (S,)
         """
         layout, inner = self.problem.layout, self.inner
-        components = layout.expand(thetas)
-        arguments = inner.arguments(components)
         merged = self.merged(components)
         line, extra = merged.line, merged.log_sigma[..., None]
         prior = log_prior_of_components(

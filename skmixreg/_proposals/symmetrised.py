@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,15 @@ def _simplified(part: Part, n_components: int) -> Part:
     if isinstance(part, EmptyPart):
         return replace(part, active=_simplified(part.active, n_components))
     return with_few_terms(part, n_components) if isinstance(part, StudentPart) else part
+
+
+def _without_empty(part: Part) -> tuple[StudentPart | ProductPart, int]:
+    """The part in which every component plays a role, and the number of the others."""
+    empty = 0
+    while isinstance(part, EmptyPart):
+        part, empty = part.active, empty + 1
+    assert isinstance(part, StudentPart | ProductPart)
+    return part, empty
 
 
 class SymmetrisedMixture:
@@ -92,12 +101,13 @@ class SymmetrisedMixture:
         Relabelled terms are summed unless an upper bound of theirs lies `NEGLIGIBLE_NATS` below
         the sum of the others: the relative error is at most n_parts K! exp(-18).
         """
-        arguments = self.arguments(self.layout.expand(thetas))
+        components = self.layout.expand(thetas)
+        arguments = self.arguments(components)
         total = symmetrised_log_density(self.arrays, *arguments) - self.layout.log_labellings
         if self.split is None:
             return np.asarray(total)
         total += np.log1p(-self.split_share)
-        return self.split.added(thetas, np.log(self.split_share), total)
+        return self.split.added(components, arguments, np.log(self.split_share), total)
 
     def arguments(self, components: Raw) -> tuple[Array, ...]:
         """Log weights, lines, extras and log priors of components, as kernels take them."""
@@ -119,36 +129,34 @@ class SymmetrisedMixture:
         q = layout.own.shape[1]
         roles, sizes = np.empty((2, M), dtype=np.int64)
         df, constants = np.empty((2, M))
-        funnel, product = np.empty((2, M), dtype=bool)
+        funnel, product = np.zeros((2, M), dtype=bool)
         centres, whiteners = np.zeros((M, d)), np.zeros((M, d, d))
         sigmas, counts = np.zeros((2, M, K))
         locations, role_whiteners = np.zeros((M, K, q)), np.zeros((M, K, q, q))
         shared_extra = np.ones((M, len(layout.extras), 2))
         with np.errstate(divide="ignore"):
             constants[:] = np.log(self.probabilities)
-        for m, part in enumerate(self.parts):
-            empty = 0
-            while isinstance(part, EmptyPart):
-                part, empty = part.active, empty + 1
-            full = cast(StudentPart | ProductPart, part)
-            constants[m] += full.log_constant + gammaln(empty + 1.0)
-            joint = full.joint if isinstance(full, ProductPart) else full
-            product[m] = isinstance(full, ProductPart)
+        for m, outer in enumerate(self.parts):
+            part, empty = _without_empty(outer)
+            joint = part.joint if isinstance(part, ProductPart) else part
             if isinstance(part, ProductPart):
-                common = part.common
+                product[m] = True
                 counts[m, : len(part.counts)] = part.counts
-                shared_extra[m, : len(common), 0] = joint.centre[common]
-                shared_extra[m, : len(common), 1] = part.common_scale
+                shared_extra[m, : len(joint.common), 0] = joint.centre[joint.common]
+                shared_extra[m, : len(joint.common), 1] = part.common_scale
             R, size = joint.problem.layout.n_components, len(joint.centre)
             roles[m], sizes[m], df[m], funnel[m] = R, size, joint.df, joint.funnel
+            constants[m] += part.log_constant + gammaln(empty + 1.0)
             more = np.arange(R + 1, K + 1)
             splits = 0.5 * np.log(more / (more - 1.0)) - betaln(c, n + (more - 1) * c)
             constants[m] += splits.sum()
             centres[m, :size] = joint.centre[joint.by_role]
-            whiteners[m, :size, :size] = joint.whitener_by_role
+            whiteners[m, :size, :size] = joint.whitener
             if joint.funnel:
                 sigma = layout.extras[problem.family.bend or 0]
                 sigmas[m, :R] = joint.centre[joint.problem.layout.table[sigma].where]
+                # Of the Jacobian of the funnel, which falls with sigma relative to that of a role.
+                constants[m] += layout.own_lines.shape[1] * sigmas[m, :R].sum()
             locations[m, :R] = joint.centre[joint.problem.layout.own]
             role_whiteners[m, :R] = np.linalg.inv(joint.role_scales)
         bases = np.zeros((K + 1, K, K))

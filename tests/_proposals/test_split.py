@@ -172,7 +172,8 @@ def test_density_is_the_sum_over_all_pairs(K):
     np.testing.assert_allclose(proposal.log_density(thetas), expected, atol=1e-6)
     beside = np.random.default_rng(1).normal(size=60) + expected
     both = np.logaddexp(beside, np.log(0.3) + expected)
-    np.testing.assert_allclose(proposal.added(thetas, np.log(0.3), beside), both, atol=1e-6)
+    added = proposal.added(draws, proposal.inner.arguments(draws), np.log(0.3), beside)
+    np.testing.assert_allclose(added, both, atol=1e-6)
 
 
 def test_density_does_not_depend_on_labels():
