@@ -80,7 +80,11 @@ def two_lines(n: int, seed: int = 0, noise: float = 0.1) -> tuple[np.ndarray, np
     return x[:, None], slope * x + rng.normal(0, noise, n)
 
 
-@pytest.fixture(params=sorted(SOLVERS))
+# It takes seconds where others take milliseconds.
+DEAR = {"smc": pytest.mark.slow}
+
+
+@pytest.fixture(params=[pytest.param(name, marks=DEAR.get(name, ())) for name in sorted(SOLVERS)])
 def solver_name(request: pytest.FixtureRequest) -> str:
     """Every row of the table of solvers."""
     return str(request.param)

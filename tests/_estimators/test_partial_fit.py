@@ -71,7 +71,9 @@ def test_only_where_the_solver_streams(solver):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))]
+)
 @pytest.mark.parametrize(
     ("data", "K"), [(two_lines, 2), (crossing, 2), (overlapping, 3)],
     ids=["two lines", "crossing", "three planes"],

@@ -103,6 +103,7 @@ def test_tables_are_new_frames(rows):
     assert not hasattr(unfitted, "modes_") and not hasattr(unfitted, "criterion_table_")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # mlflow's own, of type hints and of its environment
 def test_mlflow(rows, tmp_path):
     mlflow = pytest.importorskip("mlflow")

@@ -110,7 +110,7 @@ def test_streams(y):
     np.testing.assert_allclose(model.intercept_, [-2.0, 3.0], atol=0.15)
 
 
-@pytest.mark.parametrize("n", [N, 30_000])
+@pytest.mark.parametrize("n", [N, pytest.param(30_000, marks=pytest.mark.slow)])
 def test_dask(n):
     da, dd = pytest.importorskip("dask.array"), pytest.importorskip("dask.dataframe")
     y = np.random.default_rng(0).normal([-2.0, 3.0], 0.5, size=(n // 2, 2)).ravel()

@@ -60,6 +60,7 @@ def finish(process: subprocess.Popen[str]) -> dict[str, float]:
     return json.loads(out)
 
 
+@pytest.mark.slow
 def test_processes(tmp_path: Path) -> None:
     """Two at once fill an empty cache, a third finds it warm, a fourth sees an edited source."""
     cache = tmp_path / "cache"
@@ -191,6 +192,7 @@ print(value[0], sum(log_likelihood_rows.stats.cache_hits.values()))
 """
 
 
+@pytest.mark.slow
 def test_the_file_of_a_family_of_a_users_own_counts(tmp_path: Path) -> None:
     """An edit of the family is seen, the same file finds the kernel."""
     path = os.pathsep.join([str(tmp_path), str(PACKAGE.parent)])

@@ -110,6 +110,7 @@ def test_nothing_is_found(name):
     assert resolution(NOT_ROUNDED[name](np.random.default_rng(0))) is None
 
 
+@pytest.mark.slow
 def test_chance_is_as_stated():
     """Continuous values that are tied: few sets of five fall on a lattice of some steps."""
     rng = np.random.default_rng(0)

@@ -141,7 +141,16 @@ def assert_close(actual: Any, desired: Any, tolerance: float = 1e-12) -> None:
 
 # Each is compiled.
 every_seam = pytest.mark.parametrize(
-    ("seam", "family"), [*((seam, "gaussian") for seam in SEAMS), ("all", "poisson")]
+    ("seam", "family"),
+    [
+        *(
+            pytest.param(
+                seam, "gaussian", marks=() if seam in ("plain", "all") else pytest.mark.slow
+            )
+            for seam in SEAMS
+        ),
+        ("all", "poisson"),
+    ],
 )
 extreme_seams = pytest.mark.parametrize(
     ("seam", "family"), [("plain", "gaussian"), ("all", "gaussian"), ("all", "poisson")]

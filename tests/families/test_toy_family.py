@@ -341,6 +341,7 @@ print(json.dumps([out[0, 0], sum(density.stats.cache_hits.values())]))
 """
 
 
+@pytest.mark.slow
 def test_an_edit_of_its_file_is_seen_by_the_cache_of_compiled_kernels(tmp_path):
     path = tmp_path / "inverse_gaussian.py"
     environment = {

@@ -1,6 +1,7 @@
 """The default takes the cheapest solver that passes, and says why."""
 
 import numpy as np
+import pytest
 from conftest import load_reference, two_lines
 
 from skmixreg import Priors
@@ -35,6 +36,7 @@ def test_gibbs_where_laplace_does_not():
     assert "laplace did not pass: " in draws.report["why"][0]
 
 
+@pytest.mark.slow
 def test_sweeps_serve_fractional_weights_of_a_spare_component():
     case = load_reference("s2_heterosced")
     problem = problem_of(case.X, case.y, 3, np.resize([0.5, 1.0, 1.5], len(case.y)))

@@ -45,6 +45,7 @@ def shares_by_enumeration(x, y, K, priors):
     return {k: probability[np.array(filled) == k].sum() for k in range(1, K + 1)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("concentration", [0.1, 1.0])
 @pytest.mark.filterwarnings("ignore::UserWarning")  # few rows: more solutions than one
 def test_number_of_filled_components_is_exact(concentration):

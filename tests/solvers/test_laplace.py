@@ -53,6 +53,7 @@ def test_evidence_with_one_component_is_exact():
     assert draws.log_evidence == pytest.approx(exact, abs=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gap", [0.5, 3.0])
 def test_evidence_of_overlapping_components_is_exact(gap):
     """Two weights and slopes and one sigma: four parameters, by quadrature over both labellings."""

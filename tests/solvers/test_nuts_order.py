@@ -158,6 +158,7 @@ def test_overlapping_components_have_the_posterior_that_relabelling_has(
     assert_same(problem, ordered, free)
 
 
+@pytest.mark.slow
 def test_components_apart_have_the_posterior_that_relabelling_has():
     problem = crossing_lines()
     modes = find(problem)
@@ -168,6 +169,7 @@ def test_components_apart_have_the_posterior_that_relabelling_has():
     assert_same(problem, ordered, free)
 
 
+@pytest.mark.slow
 def test_what_ordering_cuts_off_is_said():
     problem = parallel_lines()
     modes = find(problem)
@@ -201,6 +203,7 @@ def test_chains_that_know_both_sides_missed_nothing():
     assert missed_share(SamplingDensity(target.density), free.theta) == 0.0
 
 
+@pytest.mark.slow
 def test_chains_on_both_sides_of_the_border_disagree():
     problem = parallel_lines()
     solver = NUTS(identify="order", draws=200, tune=150, chains=8)

@@ -16,7 +16,7 @@ def fit(solver, X, y, K=2, **options):
     return BayesianMixtureRegressor(K, solver=solver, random_state=0, **options).fit(X, y)
 
 
-@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("shared", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_evidence_is_that_of_importance_sampling(shared):
     """One component: importance sampling has it to a thousandth of a nat."""
     rng = np.random.default_rng(0)
@@ -42,6 +42,7 @@ def test_evidence_on_real_data(name):
     assert smc.log_evidence_ == pytest.approx(exact.log_evidence_, abs=0.3)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::skmixreg.MultimodalPosteriorWarning")
 def test_a_chain_that_lost_a_mode_shows(tone):
     """Few particles: chains disagree on the shares of the two modes, and the fit says so."""
@@ -52,6 +53,7 @@ def test_a_chain_that_lost_a_mode_shows(tone):
     assert not model.converged_
 
 
+@pytest.mark.slow
 def test_one_chain_has_no_error_of_its_path():
     model = BayesianMixtureRegressor(solver=SMC(draws=1000, chains=1), random_state=0)
     model.fit(*two_lines(200))
