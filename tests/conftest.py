@@ -80,8 +80,8 @@ def two_lines(n: int, seed: int = 0, noise: float = 0.1) -> tuple[np.ndarray, np
     return x[:, None], slope * x + rng.normal(0, noise, n)
 
 
-# It takes seconds where others take milliseconds.
-DEAR = {"smc": pytest.mark.slow}
+# These take seconds where others take milliseconds.
+DEAR = dict.fromkeys(("advi", "fullrank_advi", "smc"), pytest.mark.slow)
 
 
 @pytest.fixture(params=[pytest.param(name, marks=DEAR.get(name, ())) for name in sorted(SOLVERS)])

@@ -122,7 +122,14 @@ def test_names_of_columns_may_be_those_of_parameters(rows):
     assert tree.posterior["coef"].shape == (1, 1, 2, 4)
 
 
-@pytest.mark.parametrize("sampler", ["pymc", "nutpie", "numpyro", "blackjax"])
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        "pymc",
+        "nutpie",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("numpyro", "blackjax")),
+    ],
+)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_statistics_of_nuts(sampler, rows):
     pytest.importorskip(sampler)
@@ -172,7 +179,9 @@ def test_the_prior_is_drawn_without_leaving_compiled_code(model, in_pymc):
     assert float(drawn["coef_std"].std()) == pytest.approx(2.5, rel=0.05)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))]
+)
 def test_the_initial_point_separates_the_components(seed):
     X, y = two_lines(1000, seed=seed)
     model = BayesianMixtureRegressor(random_state=0).fit(X, y)

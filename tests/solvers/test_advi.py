@@ -85,7 +85,7 @@ def assert_optimal(solver, problem, modes):
     np.testing.assert_allclose(root.T @ precision @ root, np.eye(len(root)), atol=0.15)
 
 
-@pytest.mark.parametrize("batch_size", [None, 64])
+@pytest.mark.parametrize("batch_size", [None, pytest.param(64, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_ends_at_the_optimum_of_the_bound(solver, batch_size, problem, modes):
     assert_optimal(solver(batch_size=batch_size), problem, modes)

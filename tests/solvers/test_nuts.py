@@ -44,7 +44,11 @@ def modes(problem):
     return find_modes(problem, np.random.default_rng(0), n_init=8)
 
 
-@pytest.fixture(params=SAMPLERS)
+# As numpyro, it compiles for every shape of the rows and every tune, for seconds.
+SLOW = {"blackjax": pytest.mark.slow}
+
+
+@pytest.fixture(params=[pytest.param(name, marks=SLOW.get(name, ())) for name in SAMPLERS])
 def sampler(request):
     """Every row of the table whose package is installed."""
     package = SAMPLERS[request.param].package

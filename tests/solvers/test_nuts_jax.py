@@ -21,7 +21,7 @@ from skmixreg.solvers._nuts.sampling_density import OrderedDensity
 
 jax = pytest.importorskip("jax")
 
-JAX_SAMPLERS = ["numpyro", "blackjax"]
+JAX_SAMPLERS = ["numpyro", pytest.param("blackjax", marks=pytest.mark.slow)]
 
 
 def make_problem(n=60, K=2, p=1, seed=0, weights=None, centre=0.0, **options):

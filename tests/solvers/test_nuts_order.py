@@ -89,7 +89,7 @@ def test_the_metric_where_components_are_apart_is_that_of_theta():
 
 
 @pytest.mark.parametrize(
-    ("sampler", "order_by"), [*((name, 0) for name in SAMPLERS), ("pymc", "intercept")],
+    ("sampler", "order_by"), [("pymc", 0), ("nutpie", 0), ("numpyro", 0), ("pymc", "intercept")],
     indirect=["sampler"],
 )  # fmt: skip
 def test_draws_are_in_order_and_densities_are_those_of_theta(sampler, order_by):

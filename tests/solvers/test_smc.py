@@ -62,6 +62,7 @@ def test_one_chain_has_no_error_of_its_path():
     assert 0.0 < model.log_evidence_error_ < 0.02
 
 
+@pytest.mark.slow
 def test_messages_of_pymc_do_not_reach_the_user(caplog, capfd):
     with caplog.at_level(logging.INFO):
         fit(SMC(draws=500, chains=2), *two_lines(200))
