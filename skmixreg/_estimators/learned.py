@@ -103,8 +103,10 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
     def _resolve(self) -> tuple[Family, Any, NumericPriors, int]:
         """What the parameters stand for, checked: family, solver, priors and threads."""
         validation.check_parameters(self)
+        family = parameters.resolve_named("family", self.family, FAMILIES, Family)
+        family.check_options()
         return (
-            parameters.resolve_named("family", self.family, FAMILIES, Family),
+            family,
             parameters.resolve_named("solver", self.solver, SOLVERS, Solver),
             parameters.resolve_priors(self.priors),
             parameters.resolve_threads(self.n_jobs),

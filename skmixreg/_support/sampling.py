@@ -46,8 +46,8 @@ def log_gamma_draws(rng: np.random.Generator, shape: Array | float, size: tuple[
 def log_beta_draws(rng: np.random.Generator, a: Array, b: Array) -> tuple[Array, Array]:
     """Logs of v and of 1 - v, v from Beta(a, b); a and b may be tiny."""
     shapes = np.stack(np.broadcast_arrays(a, b), axis=-1)
-    gamma = log_gamma_draws(rng, shapes, shapes.shape)
-    logs = gamma - log_sum_exp(gamma)
+    logs = log_gamma_draws(rng, shapes, shapes.shape)
+    logs -= log_sum_exp(logs)
     return logs[..., 0], logs[..., 1]
 
 

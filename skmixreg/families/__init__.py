@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from ._base import Family
+from .exponential import Exponential
+from .gamma import Gamma
 from .gaussian import Gaussian
 from .poisson import Poisson
+from .student_t import StudentT
 
-FAMILIES: dict[str, type[Family]] = {family.name: family for family in (Gaussian, Poisson)}
+FAMILIES: dict[str, type[Family]] = {
+    family.name: family for family in (Gaussian, StudentT, Poisson, Gamma, Exponential)
+}
 
-__all__ = ["FAMILIES", "Family", "Gaussian", "Poisson"]
+__all__ = ["FAMILIES", "Exponential", "Family", "Gamma", "Gaussian", "Poisson", "StudentT"]

@@ -30,7 +30,7 @@ class Support(NamedTuple):
 
 
 class Extra(NamedTuple):
-    """A parameter of every component beside its line; its coordinate is its logarithm.
+    """A parameter of every component beside its line; its coordinate is a logarithm.
 
     Attributes
     ----------
@@ -38,10 +38,14 @@ class Extra(NamedTuple):
         ``sigma`` becomes the attribute ``sigma_`` and the variable ``sigma`` of the posterior.
     in_units_of_y : bool
         Whether it grows with the response, as a standard deviation does.
+    power : float, default=1.0
+        The parameter is exp(power * coordinate).  With -2 the coordinate of a shape is the
+        logarithm of the coefficient of variation, which scales errors as a sigma does.
     """
 
     name: str
     in_units_of_y: bool
+    power: float = 1.0
 
 
 class Family(BaseEstimator, ABC):
@@ -98,9 +102,12 @@ class Family(BaseEstimator, ABC):
         """Names of the extra parameters."""
         return tuple(extra.name for extra in self.extras)
 
+    def check_options(self) -> None:
+        """Reject constructor parameters that make no sense; called before a fit."""
+
     def natural(self, coordinates: Array) -> list[Array]:
         """The extra parameters from their coordinates: (..., E) -> E arrays (...)."""
-        return [np.exp(coordinates[..., e]) for e in range(len(self.extras))]
+        return [np.exp(extra.power * coordinates[..., e]) for e, extra in enumerate(self.extras)]
 
     def location(self, mean: float, total: float) -> float:
         """Linear predictor of all rows together, from their mean response and total weight."""

@@ -12,6 +12,7 @@ import pytest
 from conftest import quick_solver, two_lines
 
 from skmixreg import BayesianMixtureRegressor, BayesianMixtureRegressorCV, Gaussian, Priors
+from skmixreg.families import FAMILIES
 
 PAGE = Path(__file__).parents[2] / "docs" / "saving.md"
 pytestmark = [
@@ -60,7 +61,8 @@ def test_skops_of_every_solver(solver_name, rows):
 
 
 def test_skops_of_every_family(family_name, rows):
-    X, y = rows[0], np.rint(np.exp(rows[1]))
+    X, y = rows[0], np.exp(rows[1])
+    y = np.rint(y) if FAMILIES[family_name].discrete else y
     priors, state = Priors(coef_scale=2.0), np.random.default_rng(0)
     model = BayesianMixtureRegressor(
         family=family_name, priors=priors, solver="laplace", random_state=state

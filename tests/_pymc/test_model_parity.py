@@ -29,6 +29,7 @@ def make_problem(family, K, p, intercept, weighted, seed=0):
     n = 40
     X = rng.normal(3.0, 2.0, size=(n, p))
     y = rng.poisson(5.0, n).astype(float) if family.discrete else rng.normal(5.0, 4.0, size=n)
+    y = np.abs(y) if family.support.low == 0.0 else y
     weights = rng.uniform(0.2, 3.0, size=n) if weighted else None
     priors = Priors(weight_concentration=1.7, coef_scale=2.0, intercept_scale=1.5).resolve()
     return Problem.from_arrays(

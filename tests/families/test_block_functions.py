@@ -2,62 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from scipy import stats
-from scipy.special import gammaln
+from log_densities import LOG_DENSITIES
 
 from skmixreg._kernels.compile import compiled
 from skmixreg._kernels.vector_kernels import BLOCK
+from skmixreg.families import FAMILIES, Family
 from skmixreg.families._kernels.base_kernels import (
     density_block,
     gradient_block,
     hessian_block,
     information_block,
 )
-from skmixreg.families._kernels.gaussian_kernels import GaussianSettings
-from skmixreg.families._kernels.poisson_kernels import PoissonSettings
 
 K = 3
 
 
+LOCATION = 0.7
+
+
 class Case(NamedTuple):
-    settings: Any
+    """Predictors and coordinates at which blocks of rows are looked at; extras (K, E)."""
+
+    family: Family
     y: np.ndarray
-    aux: np.ndarray
     eta: np.ndarray
     extra: np.ndarray
-    log_density: Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+    @property
+    def location(self) -> float:
+        return 0.0 if self.family.response_scale == "affine" else LOCATION
+
+    @property
+    def aux(self) -> np.ndarray:
+        aux = self.family.auxiliary(self.y)
+        return np.empty((0, BLOCK)) if aux is None else aux
+
+    @property
+    def natural(self) -> list[np.ndarray]:
+        return [value[:, None] for value in self.family.natural(self.extra)]
+
+    def log_density(self, eta: np.ndarray, extra: np.ndarray) -> np.ndarray:
+        natural = self._replace(extra=extra).natural
+        return LOG_DENSITIES[self.family.name](self.y, eta + self.location, *natural)
 
 
-def gaussian() -> Case:
+def case_of(name: str) -> Case:
     rng = np.random.default_rng(0)
-    eta, extra = rng.normal(size=(K, BLOCK)), 0.5 * rng.normal(size=(K, 1))
-    y = rng.normal(size=BLOCK)
-
-    def log_density(eta: np.ndarray, extra: np.ndarray) -> np.ndarray:
-        return stats.norm.logpdf(y, eta, np.exp(extra))
-
-    return Case(GaussianSettings(), y, np.empty((0, BLOCK)), eta, extra, log_density)
-
-
-def poisson() -> Case:
-    rng = np.random.default_rng(0)
-    location = 0.7
-    eta = rng.normal(size=(K, BLOCK))
-    y = rng.poisson(2.0, size=BLOCK).astype(float)
-
-    def log_density(eta: np.ndarray, extra: np.ndarray) -> np.ndarray:
-        return stats.poisson.logpmf(y, np.exp(eta + location))
-
-    aux = -gammaln(y + 1.0)[None]
-    return Case(PoissonSettings(location), y, aux, eta, np.empty((K, 0)), log_density)
+    family = FAMILIES[name]()
+    eta, extra = rng.normal(size=(K, BLOCK)), 0.5 * rng.normal(size=(K, len(family.extras)))
+    case = Case(family, np.ones(BLOCK), eta, extra)
+    at = rng.integers(K, size=BLOCK)
+    natural = [value[at, 0] for value in case.natural]
+    return case._replace(y=family.sample(rng, eta[0] + case.location, *natural))
 
 
-CASES = [gaussian(), poisson()]
+CASES = [case_of(name) for name in FAMILIES]
 
 
 @compiled
@@ -86,11 +89,13 @@ def evaluate(function: Any, case: Case, n_outputs: int, y: np.ndarray | None = N
     shapes.append((E * (E + 1) // 2, K, BLOCK))
     outputs = [np.full(shape, np.nan) for shape in shapes[:n_outputs]]
     y = case.y if y is None else y
-    function(y, case.aux, case.eta.copy(), case.extra, case.settings, *outputs)
+    case = case._replace(y=y)
+    settings = case.family.kernel_settings(case.location)
+    function(y, case.aux, case.eta.copy(), case.extra, settings, *outputs)
     return outputs
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: type(case.settings).__name__)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.family.name)
 def test_values_and_derivatives(case: Case) -> None:
     eta, extra, f = case.eta, case.extra, case.log_density
     value = f(eta, extra)
@@ -108,7 +113,7 @@ def test_values_and_derivatives(case: Case) -> None:
         np.testing.assert_allclose(d_extra[e], slope, rtol=1e-7, atol=1e-7)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: type(case.settings).__name__)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.family.name)
 def test_second_derivatives_are_those_of_the_first(case: Case) -> None:
     step = 1e-5
     _, d_eta, _, d_eta2, d_eta_extra, d_extra2 = evaluate(_hessian, case, 6)
@@ -131,23 +136,18 @@ def test_second_derivatives_are_those_of_the_first(case: Case) -> None:
             at += 1
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: type(case.settings).__name__)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.family.name)
 def test_information_is_the_expected_curvature(case: Case) -> None:
     """Minus the mean Hessian over draws of the response from every component, to 5 errors."""
     rng = np.random.default_rng(1)
-    case = case._replace(
-        eta=np.repeat(case.eta[:, :1], BLOCK, axis=1), aux=np.repeat(case.aux[:, :1], BLOCK, axis=1)
-    )
+    case = case._replace(eta=np.repeat(case.eta[:, :1], BLOCK, axis=1))
     information = evaluate(_information, case, 6)
     np.testing.assert_array_equal(information[1], evaluate(_gradient, case, 3)[1])
     for k in range(K):
-        eta, sigma = case.eta[k, 0], case.extra[k]
+        eta = np.full(BLOCK, case.eta[k, 0] + case.location)
         curvatures = []
         for _ in range(20):
-            if isinstance(case.settings, PoissonSettings):
-                y = rng.poisson(np.exp(eta + case.settings.location), size=BLOCK).astype(float)
-            else:
-                y = rng.normal(eta, np.exp(sigma[0]), size=BLOCK)
+            y = case.family.sample(rng, eta, *(value[k] for value in case.natural))
             curvatures.append(
                 [
                     -part[:, k] if part.ndim == 3 else -part[None, k]

@@ -246,7 +246,12 @@ class Grid:
         around = mixtures.centre[:, :, None] + mixtures.spread[:, :, None] * _OFFSETS
         low, high = mixtures.family.outer(mixtures.eta, *mixtures.extra)
         low, high = low.min(axis=1, keepdims=True), high.max(axis=1, keepdims=True)
-        nodes = np.sort(np.concatenate([low, around.reshape(n, -1), high], axis=1), axis=1)
+        # A density may jump where its support ends.
+        edges = [edge for edge in mixtures.family.support[:2] if np.isfinite(edge)]
+        nodes = np.concatenate(
+            [low, around.reshape(n, -1), high, *(np.full((n, 1), edge) for edge in edges)], axis=1
+        )
+        nodes = np.sort(nodes, axis=1)
         values = self._evaluate(nodes.ravel(), np.repeat(np.arange(n), nodes.shape[1]))
         self._set(nodes, *(a.reshape(nodes.shape) for a in values))
         for _ in range(8):
@@ -363,4 +368,5 @@ class Grid:
         root = elementwise.find_root(excess, cell, args=(row,), tolerances=_TIGHT)
         # To rounding, the level may be that of a node: then there is no change of sign in the cell.
         between = cell[0] + t * (cell[1] - cell[0])
-        return np.where(np.isfinite(root.x), root.x, between), row
+        found = np.where(np.isfinite(root.x), root.x, between)
+        return np.clip(found, *self.mixtures.family.support[:2]), row

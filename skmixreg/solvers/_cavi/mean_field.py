@@ -166,7 +166,7 @@ class MeanField:
         """Draws of theta: (n, d)."""
         K, P = self.lines.shape
         alpha = self.priors.weight_concentration + self.counts
-        gamma = log_gamma_draws(rng, alpha, (n, K))
+        log_weights = log_gamma_draws(rng, alpha, (n, K))
         noise = rng.standard_normal((n, K, P))
         lines = self.lines + np.einsum("nkr,krj->nkj", noise, self.factors)
         log_sigma = np.empty((n, len(self.spreads)))
@@ -174,7 +174,7 @@ class MeanField:
             -2.0 * self.spreads[:, kernels.ORDER], self.spreads[:, kernels.CHI].copy(),
             self.priors.sigma_ceiling**-2.0, rng.integers(2**64, dtype=np.uint64), log_sigma,
         )  # fmt: skip
-        return self._pack(gamma - log_sum_exp(gamma), lines, log_sigma)
+        return self._pack(log_weights - log_sum_exp(log_weights), lines, log_sigma)
 
     def log_density(self, thetas: Array) -> Array:
         """Log density with respect to Lebesgue measure: (S, d) -> (S,)."""

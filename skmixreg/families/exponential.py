@@ -1,0 +1,75 @@
+"""Waiting times without a memory."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._support.arrays import Array
+from ._base import Family, Support
+
+
+class Exponential(Family):
+    r"""Waiting times: :math:`y_i \mid z_i = k` is exponential of mean
+    :math:`\exp(b_{0k} + x_i^\top b_k)`.
+
+    Slopes are logarithms of ratios of mean times per unit of a column (accelerated failure times);
+    with the opposite sign they are those of hazards.
+    """
+
+    name = "exponential"
+    link = "log"
+    support = Support(0.0, np.inf, low_inclusive=True)
+    largest_predictor = 300.0  # whose variance is a number
+    response_words = "numbers that are not negative"
+    response_advice = "Use family='gaussian' for measurements of any sign."
+
+    def __init__(self) -> None:
+        pass
+
+    def kernel_settings(self, location: float = 0.0) -> NamedTuple:
+        from ._kernels.exponential_kernels import ExponentialSettings
+
+        return ExponentialSettings(float(location))
+
+    def location(self, mean: float, total: float) -> float:
+        return float(np.log(mean)) if mean > 0.0 else 0.0
+
+    def log_density(self, y: Array, eta: Array, *extra: Array) -> Array:
+        with np.errstate(over="ignore", invalid="ignore"):
+            out = -eta - y * np.exp(-eta)
+        return np.where(y >= 0.0, out, -np.inf)
+
+    def mean(self, eta: Array, *extra: Array) -> Array:
+        return np.exp(eta)
+
+    def variance(self, eta: Array, *extra: Array) -> Array:
+        return np.exp(2.0 * eta)
+
+    def cdf(self, y: Array, eta: Array, *extra: Array) -> Array:
+        return -np.expm1(-np.maximum(y, 0.0) * np.exp(-eta))
+
+    def quantile(self, level: Array, eta: Array, *extra: Array) -> Array:
+        return -np.log1p(-np.asarray(level)) * np.exp(eta)
+
+    def sample(self, rng: np.random.Generator, eta: Array, *extra: Array) -> Array:
+        return rng.exponential(np.exp(eta))
+
+    def extra_priors(self, priors: Any) -> tuple[()]:
+        return ()
+
+    def pymc_distribution(self, eta: Any, *extra: Any) -> Any:
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        return pm.Exponential.dist(lam=pt.exp(-eta))
+
+    def working_response(self, y: Array) -> Array:
+        positive = y[y > 0.0]
+        least = 0.5 * float(positive.min()) if len(positive) else 1.0
+        # The logarithm of a time is below that of its mean, by Euler's constant.
+        return np.log(np.maximum(y, least)) + np.euler_gamma
+
+    def start_extras(self, spread: Array, priors: Any) -> Array:
+        return np.empty((len(spread), 0))

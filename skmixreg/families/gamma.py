@@ -1,0 +1,98 @@
+"""Positive responses of a constant coefficient of variation."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import special
+
+from .._support.arrays import Array
+from ._base import Extra, Family, Support
+from ._priors import WallPrior
+
+# The prior of the coefficient of variation is flat in its logarithm between these.
+FLOOR, CEILING = 0.003, 1.5
+# What is not positive is taken for this, where the density is zero.
+SMALLEST = 1e-300
+
+
+class Gamma(Family):
+    r"""Positive responses: :math:`y_i \mid z_i = k \sim \mathrm{Gamma}(a_k, a_k / \mu_{ik})`,
+    :math:`\mu_{ik} = \exp(b_{0k} + x_i^\top b_k)`.
+
+    The mean is :math:`\mu_{ik}` and the variance :math:`\mu_{ik}^2 / a_k`: a component has a
+    coefficient of variation :math:`a_k^{-1/2}` of its own, whose logarithm has a flat prior
+    between 0.003 and 1.5 with walls outside.  Slopes are logarithms of ratios of means per unit of
+    a column.
+    """
+
+    name = "gamma"
+    link = "log"
+    support = Support(0.0, np.inf)
+    extras = (Extra("shape", in_units_of_y=False, power=-2.0),)
+    bend = 0
+    largest_predictor = 300.0  # whose variance is a number
+    response_words = "positive numbers"
+    response_advice = "Use family='gaussian' for measurements of any sign."
+
+    def __init__(self) -> None:
+        pass
+
+    def kernel_settings(self, location: float = 0.0) -> NamedTuple:
+        from ._kernels.gamma_kernels import GammaSettings
+
+        return GammaSettings(float(location))
+
+    def location(self, mean: float, total: float) -> float:
+        return float(np.log(mean))
+
+    def auxiliary(self, y: Array) -> Array:
+        return np.log(y)[None]
+
+    def log_density(self, y: Array, eta: Array, *extra: Array) -> Array:
+        (shape,) = extra
+        positive = np.maximum(y, SMALLEST)
+        z = np.log(positive) - eta
+        with np.errstate(over="ignore"):
+            out = shape * (z - np.exp(z)) + _log_normaliser(shape) - np.log(positive)
+        return np.where(y > 0.0, out, -np.inf)
+
+    def mean(self, eta: Array, *extra: Array) -> Array:
+        return np.exp(eta + np.zeros_like(extra[0]))
+
+    def variance(self, eta: Array, *extra: Array) -> Array:
+        return np.exp(2.0 * eta) / extra[0]
+
+    def cdf(self, y: Array, eta: Array, *extra: Array) -> Array:
+        (shape,) = extra
+        return np.asarray(special.gammainc(shape, shape * np.maximum(y, 0.0) * np.exp(-eta)))
+
+    def quantile(self, level: Array, eta: Array, *extra: Array) -> Array:
+        (shape,) = extra
+        return np.asarray(special.gammaincinv(shape, level) * (np.exp(eta) / shape))
+
+    def sample(self, rng: np.random.Generator, eta: Array, *extra: Array) -> Array:
+        (shape,) = extra
+        return rng.gamma(shape, np.exp(eta) / shape)
+
+    def extra_priors(self, priors: Any) -> tuple[WallPrior]:
+        return (WallPrior(FLOOR, CEILING),)
+
+    def pymc_distribution(self, eta: Any, *extra: Any) -> Any:
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        (shape,) = extra
+        return pm.Gamma.dist(alpha=shape, beta=shape * pt.exp(-eta))
+
+    def working_response(self, y: Array) -> Array:
+        return np.log(y)
+
+    def start_extras(self, spread: Array, priors: Any) -> Array:
+        return np.log(np.clip(spread, FLOOR, CEILING))[:, None]
+
+
+def _log_normaliser(shape: Array) -> Array:
+    """a log(a) - log Gamma(a)."""
+    return np.asarray(special.xlogy(shape, shape) - special.gammaln(shape))
