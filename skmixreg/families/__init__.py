@@ -6,11 +6,22 @@ from ._base import Family
 from .exponential import Exponential
 from .gamma import Gamma
 from .gaussian import Gaussian
+from .negative_binomial import NegativeBinomial
 from .poisson import Poisson
 from .student_t import StudentT
 
 FAMILIES: dict[str, type[Family]] = {
-    family.name: family for family in (Gaussian, StudentT, Poisson, Gamma, Exponential)
+    family.name: family
+    for family in (Gaussian, StudentT, Poisson, NegativeBinomial, Gamma, Exponential)
 }
 
-__all__ = ["FAMILIES", "Exponential", "Family", "Gamma", "Gaussian", "Poisson", "StudentT"]
+__all__ = [
+    "FAMILIES",
+    "Exponential",
+    "Family",
+    "Gamma",
+    "Gaussian",
+    "NegativeBinomial",
+    "Poisson",
+    "StudentT",
+]

@@ -60,6 +60,7 @@ def test_skops_of_every_solver(solver_name, rows):
     np.testing.assert_allclose(other.coef_, model.coef_, atol=0.2)
 
 
+@pytest.mark.slow
 def test_skops_of_every_family(family_name, rows):
     X, y = rows[0], np.exp(rows[1])
     y = np.rint(y) if FAMILIES[family_name].discrete else y

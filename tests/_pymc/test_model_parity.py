@@ -84,7 +84,10 @@ def test_parity_of_the_other_options(family, K, p, shared, intercept, weighted, 
     check_parity(problem, likelihood, {"mode": INTERPRETED})
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "family",
+    ["gaussian", *(pytest.param(f, marks=pytest.mark.slow) for f in FAMILIES if f != "gaussian")],
+)
 def test_parity_of_the_compiled_operation(family):
     problem = make_problem(build_family(family, False), 2, 1, True, True)
     check_parity(problem, "kernel", {})

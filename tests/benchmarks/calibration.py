@@ -58,8 +58,8 @@ QUANTITIES = [
 COVERAGE = 0.99
 POINT = 0.7
 # Of counts, priors under which these are not astronomical, and the log of their usual size.
-PRIORS = {"gaussian": Priors(), "poisson": Priors(coef_scale=0.8, intercept_scale=1.2)}
-LOCATION = {"gaussian": 0.0, "poisson": float(np.log(5.0))}
+COUNTS = Priors(coef_scale=0.8, intercept_scale=1.2)
+LOCATION = float(np.log(5.0))
 
 # The first attempt, and the longer one.  NUTS runs on JAX, whose compiled trees are what makes
 # hundreds of posteriors affordable; the samplers are held against each other elsewhere.
@@ -76,7 +76,9 @@ def simulate(n: int, K: int, replicate: int, name: str) -> tuple[Problem, np.nda
     """Parameters from the prior, rows from the model: a problem and the true theta."""
     rng = np.random.default_rng([n, K, replicate])
     p = 1 + replicate % 2
-    priors, family = PRIORS[name].resolve(), FAMILIES[name]()
+    family = FAMILIES[name]()
+    priors = (COUNTS if family.discrete else Priors()).resolve()
+    location = LOCATION if family.discrete else 0.0
     layout = Layout(K, p, extras=family.extra_names)
     extra = [prior.sample(rng, (K, 1)) for prior in family.extra_priors(priors)]
     raw = Raw.of(
@@ -87,13 +89,13 @@ def simulate(n: int, K: int, replicate: int, name: str) -> tuple[Problem, np.nda
     )
     X = rng.normal(size=(n, p))
     z = rng.choice(K, size=n, p=np.exp(raw.log_weights))
-    eta = raw.intercept[z] + (X * raw.coef[z]).sum(axis=1) + LOCATION[name]
+    eta = raw.intercept[z] + (X * raw.coef[z]).sum(axis=1) + location
     y = family.sample(rng, eta, *(value[z] for value in family.natural(raw.extra)))
     rows = HeldRows(
         Observations(np.ascontiguousarray(X.T), y, np.ones(n), auxiliary=family.auxiliary(y))
     )
     affine = family.response_scale == "affine"
-    design = Design(np.zeros(p), np.ones(p), LOCATION[name], 1.0, True, affine)
+    design = Design(np.zeros(p), np.ones(p), location, 1.0, True, affine)
     return Problem(rows, family, layout, priors, design), layout.collapse(raw)
 
 
@@ -214,7 +216,7 @@ def collect(paths: list[Path]) -> dict[str, Any]:
 
 def ordered(results: dict[str, Any]) -> list[str]:
     """Rows family by family, solvers in the order of the table."""
-    names = [f"{s}, {f}" if f != "gaussian" else s for f in PRIORS for s in SOLVERS]
+    names = [f"{s}, {f}" if f != "gaussian" else s for f in FAMILIES for s in SOLVERS]
     return [name for name in names if name in results]
 
 
@@ -274,7 +276,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     one = commands.add_parser("run")
     one.add_argument("solver", choices=sorted(ATTEMPTS))
-    one.add_argument("--family", choices=sorted(PRIORS), default="gaussian")
+    one.add_argument("--family", choices=sorted(FAMILIES), default="gaussian")
     one.add_argument("--replicates", type=int, default=300)
     one.add_argument("--lines", type=Path, required=True, help="file of one result per line")
     all_ = commands.add_parser("report")

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
+
+
+def negative_binomial(y, eta, shape):
+    """With both probabilities to full precision, which SciPy's own function lacks."""
+    log_m = -np.logaddexp(0.0, np.log(shape) - eta)
+    log_r = -np.logaddexp(0.0, eta - np.log(shape))
+    return -np.log(y + shape) - special.betaln(shape, y + 1.0) + shape * log_r + y * log_m
+
 
 LOG_DENSITIES = {
     "gaussian": lambda y, eta, sigma: stats.norm.logpdf(y, eta, sigma),
     "student_t": lambda y, eta, sigma: stats.t.logpdf(y, 4.0, eta, sigma),
     "poisson": lambda y, eta: stats.poisson.logpmf(y, np.exp(eta)),
+    "negative_binomial": negative_binomial,
     "gamma": lambda y, eta, shape: stats.gamma.logpdf(y, shape, scale=np.exp(eta) / shape),
     "exponential": lambda y, eta: stats.expon.logpdf(y, scale=np.exp(eta)),
 }

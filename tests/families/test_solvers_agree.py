@@ -1,0 +1,59 @@
+"""Exact solvers against each other, for every family: two components that half overlap."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from skmixreg import BayesianMixtureRegressor
+from skmixreg.families import FAMILIES
+from skmixreg.solvers import NUTS, Gibbs, Laplace
+
+pytestmark = pytest.mark.slow
+N = 150
+EXTRAS = {
+    "gaussian": (0.5, 0.3),
+    "student_t": (0.4, 0.3),
+    "negative_binomial": (6.0, 12.0),
+    "gamma": (6.0, 12.0),
+}
+SOLVERS = {
+    "laplace": Laplace(draws=20_000),
+    "gibbs": Gibbs(draws=4000),
+    "nuts": NUTS(draws=2000, target_accept=0.9),
+}
+
+
+def rows(family):
+    rng = np.random.default_rng(3)
+    x = rng.uniform(-1, 1, N)
+    first = rng.random(N) < 0.55
+    eta = np.where(first, 1.0 + 0.8 * x, 2.6 - 0.6 * x)
+    if family.name not in EXTRAS:  # told apart by means alone
+        eta = np.where(first, 0.5 + 0.8 * x, 3.4 - 0.6 * x)
+        return x[:, None], family.sample(rng, eta)
+    return x[:, None], family.sample(rng, eta, np.where(first, *EXTRAS[family.name]))
+
+
+def moments(model):
+    draws = [model.posterior_[name] for name in ("weights", "intercept", "coef")]
+    draws += [np.log(model.posterior_[name]) for name in model.family_.extra_names]
+    flat = np.concatenate([d.reshape(*d.shape[:2], -1) for d in draws], axis=-1)
+    flat = flat.reshape(-1, flat.shape[-1])
+    return flat.mean(axis=0), flat.std(axis=0)
+
+
+def test_means_sds_and_evidence(family_name):
+    X, y = rows(FAMILIES[family_name]())
+    fits = {
+        name: BayesianMixtureRegressor(2, family=family_name, solver=solver, random_state=0)
+        for name, solver in SOLVERS.items()
+    }
+    for name, model in fits.items():
+        assert model.fit(X, y).converged_, name
+    mean, sd = moments(fits["nuts"])
+    for name in ("laplace", "gibbs"):
+        other_mean, other_sd = moments(fits[name])
+        np.testing.assert_array_less(np.abs(other_mean - mean) / sd, 0.1, err_msg=name)
+        np.testing.assert_array_less(np.abs(other_sd / sd - 1.0), 0.1, err_msg=name)
+    assert fits["gibbs"].log_evidence_ == pytest.approx(fits["laplace"].log_evidence_, abs=0.1)
