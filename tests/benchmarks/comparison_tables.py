@@ -22,12 +22,12 @@ EM = {
 }
 # What the calls of comparison.R show, and whether this package has it.
 HERE = {
-    "flexmix: Poisson": "no: normal errors only",
+    "flexmix: Poisson": '`family="poisson"`',
     "flexmix: binomial, repeated measurements": "no",
     "flexmix: gating by covariates": "no",
     "flexmix: coefficients shared by components": "no; sigma only, `Gaussian(shared_sigma=True)`",
     "flexmix: frequencies of rows": "`sample_weight`, also fractional",
-    "mixtools: Poisson": "no",
+    "mixtools: Poisson": '`family="poisson"`',
     "mixtools: gating by covariates": "no",
     "mixtools: bootstrap of standard errors": "posterior sds, no bootstrap",
     "mixtools: Metropolis-Hastings": "`solver=`",
