@@ -316,7 +316,7 @@ print(*(round(size / 2**20) for size in (sizes[most // 4], sizes[-1])))
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads the size of the process")
 @pytest.mark.parametrize(
-    "solver", ["map", "laplace", "cavi", "skmixreg.solvers.Gibbs(draws=100, tune=50, max_thin=1)"]
+    "solver", ["laplace", "skmixreg.solvers.Gibbs(draws=100, tune=50, max_thin=1)"]
 )
 def test_fits_do_not_pile_up(solver):
     """200 fits, each of other rows: the last 150 add less than a fiftieth of a megabyte each."""

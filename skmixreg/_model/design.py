@@ -171,6 +171,9 @@ class Design:
         y_scale = float(scale[-1]) if given.y_scale is None else given.y_scale
         if not scales_response:
             y_scale = 1.0
+        # Squares of means have to be numbers above 0.
+        if family.link == "log" and fit_intercept and location[-1] < -np.log(LARGEST):
+            raise ValueError(f"y has values of size {np.exp(location[-1]):.3g}. {_RESCALE}")
         _check_range(location[:-1], x_scale, y_scale)
         units = tuple(extra.in_units_of_y for extra in family.extras)
         known = given.x_whitening if isinstance(given.x_whitening, np.ndarray) else None

@@ -20,9 +20,9 @@ class Exponential(Family):
 
     name = "exponential"
     link = "log"
-    support = Support(0.0, np.inf, low_inclusive=True)
+    support = Support(0.0, np.inf)
     largest_predictor = 300.0  # whose variance is a number
-    response_words = "numbers that are not negative"
+    response_words = "positive numbers"
     response_advice = "Use family='gaussian' for measurements of any sign."
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Exponential(Family):
         return ExponentialSettings(float(location))
 
     def location(self, mean: float, total: float) -> float:
-        return float(np.log(mean)) if mean > 0.0 else 0.0
+        return float(np.log(mean))
 
     def log_density(self, y: Array, eta: Array, *extra: Array) -> Array:
         with np.errstate(over="ignore", invalid="ignore"):
@@ -66,10 +66,8 @@ class Exponential(Family):
         return pm.Exponential.dist(lam=pt.exp(-eta))
 
     def working_response(self, y: Array) -> Array:
-        positive = y[y > 0.0]
-        least = 0.5 * float(positive.min()) if len(positive) else 1.0
         # The logarithm of a time is below that of its mean, by Euler's constant.
-        return np.log(np.maximum(y, least)) + np.euler_gamma
+        return np.log(y) + np.euler_gamma
 
     def start_extras(self, spread: Array, priors: Any) -> Array:
         return np.empty((len(spread), 0))

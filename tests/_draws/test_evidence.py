@@ -262,7 +262,7 @@ def test_smc_holds_its_two_estimates_against_each_other():
 @pytest.mark.filterwarnings("ignore::skmixreg.MultimodalPosteriorWarning")
 @pytest.mark.parametrize(
     ("name", "K"),
-    [("tonedata", 2), ("tonedata", 3), ("npreg_yn", 2), ("nodata_no_on_eq", 2)],
+    [("tonedata", 3), ("npreg_yn", 2)],
 )
 def test_smc_has_the_evidence_of_gibbs(name, K):
     """On the way from the prior, which knows of no mode, and by the bridge at its end."""

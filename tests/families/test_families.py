@@ -149,3 +149,20 @@ def test_one_component_at_flat_priors_is_maximum_likelihood(family_name):
 def test_degrees_of_freedom_that_leave_no_mean(df):
     with pytest.raises(ValueError, match=r"df=.* must be a number above 1, got"):
         BayesianMixtureRegressor(family=StudentT(df=df)).fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 3.0])
+
+
+@pytest.mark.parametrize("family", ["gamma", "exponential"])
+def test_responses_too_small_to_square_are_refused(family):
+    y = 1e-200 * np.exp(np.linspace(0.0, 1.0, 20))
+    with pytest.raises(ValueError, match=r"y has values of size .*Rescale"):
+        BayesianMixtureRegressor(family=family).fit(np.arange(20.0)[:, None], y)
+
+
+def test_regions_end_where_the_support_does():
+    y = np.random.default_rng(0).exponential(2.0, 200)
+    X = np.linspace(-1.0, 1.0, 200)[:, None]
+    model = BayesianMixtureRegressor(1, family="exponential", solver="map", random_state=0)
+    (region,) = model.fit(X, y).predict_hdr(X[:1])
+    assert region.shape == (1, 2) and region[0, 0] == 0.0
+    # One exponential distribution: the region is where the largest values are cut off.
+    np.testing.assert_allclose(region[0, 1], model.predict_quantiles(X[:1], [0.9])[0, 0], rtol=1e-4)

@@ -33,7 +33,9 @@ def words_of_code(path: Path) -> set[str]:
         if isinstance(node, ast.Name):
             words.add(node.id)
         elif isinstance(node, ast.Attribute):
-            words.add(node.attr)
+            # Draws of a distribution are no mention of its family.
+            if not (isinstance(node.value, ast.Name) and node.value.id == "rng"):
+                words.add(node.attr)
         elif isinstance(node, ast.alias):
             words.update(node.name.split("."))
         elif isinstance(node, ast.ImportFrom):

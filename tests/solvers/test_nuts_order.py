@@ -141,7 +141,7 @@ def overlapping():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("sampler", "order_by"), [("pymc", 0), ("numpyro", "intercept")], indirect=["sampler"]
+    ("sampler", "order_by"), [("numpyro", "intercept")], indirect=["sampler"]
 )  # fmt: skip
 def test_overlapping_components_have_the_posterior_that_relabelling_has(
     overlapping, sampler, order_by
