@@ -283,10 +283,12 @@ def _resolution(fit: Fit) -> list[Row]:
         return []
     scale = fit.posterior.design.y_scale
     step, sd, floor = (each * scale for each in (found.step, found.sd, fit.priors.sigma_floor))
+    affine = fit.posterior.family.response_scale == "affine"
+    what = "sigma" if affine else "the coefficient of variation"
     verdict = (
         f"y looks rounded to multiples of {step:.4g}, sd {sd:.3g}, with up to {found.most:g} rows "
-        f"tied: the floor of sigma was raised to {floor:.3g}, so that no component is narrower on "
-        "tied rows alone; Priors(sigma_floor=0.003) takes y to be exact"
+        f"tied: the floor of {what} was raised to {floor:.3g}, so that no component is narrower "
+        "on tied rows alone; Priors(sigma_floor=0.003) takes y to be exact"
     )
     return [Row("resolution_of_y", step, np.nan, None, verdict)]
 

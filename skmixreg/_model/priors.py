@@ -61,8 +61,8 @@ class Priors(BaseEstimator):
     A family that takes the response as it is, as those of counts do, has the same priors on the
     scale of its link: columns are standardised, y is not, the intercept at the mean of X is
     centred at the link of the mean response (the logarithm of the mean count), and scales are in
-    units of the link.  Where a family has no sigma, ``sigma_floor``, ``sigma_ceiling`` and
-    ``y_scale`` are not used.
+    units of the link; ``y_scale`` is not used.  Of a family with a coefficient of variation,
+    ``sigma_floor`` and ``sigma_ceiling`` are those of that; counts do not use them.
 
     Parameters
     ----------

@@ -147,13 +147,11 @@ class Problem:
 
     def with_floor_of_rounding(self) -> Problem:
         """The problem with the floor of sigma that `Priors` states, where y looks rounded."""
-        if self.family.response_scale != "affine":
+        floor_of = self.family.floor_of_rounding
+        found = None if floor_of is None else self.rows.resolution()
+        if floor_of is None or found is None:
             return self
-        found = self.rows.resolution()
-        if found is None:
-            return self
-        floor = found.sd * float(np.sqrt(max(found.most, 1.0)))
-        floor = min(floor, 0.5 * self.priors.sigma_ceiling)
+        floor = min(getattr(found, floor_of), 0.5 * self.priors.sigma_ceiling)
         if floor <= self.priors.sigma_floor:
             return self
         return replace(self, priors=self.priors._replace(sigma_floor=floor), resolution=found)
@@ -161,7 +159,7 @@ class Problem:
     @property
     def least_sigma(self) -> float:
         """A residual sd that starts do not fall below, nor modes of a few rows."""
-        if self.resolution is None:
+        if self.resolution is None or self.family.response_scale != "affine":
             return self.priors.sigma_floor
         return min(self.priors.sigma_floor, max(DEFAULT_FLOOR, self.resolution.sd))
 

@@ -33,15 +33,28 @@ class Resolution(NamedTuple):
         The largest s with all responses at :math:`y_{min} + j s`, j whole.
     most : float
         Total weight of the most frequent response.
+    relative : float
+        The largest ratio of the root of the total weight of a response to its size.
     """
 
     step: float
     most: float
+    relative: float
 
     @property
     def sd(self) -> float:
         """Standard deviation of the error of rounding, uniform over one step."""
         return float(self.step / np.sqrt(12.0))
+
+    @property
+    def floor(self) -> float:
+        """A floor of sigma under which no tied rows alone are narrower than rounding."""
+        return self.sd * float(np.sqrt(max(self.most, 1.0)))
+
+    @property
+    def relative_floor(self) -> float:
+        """The same of a coefficient of variation."""
+        return self.sd * self.relative
 
 
 def values_of(target: Array, weights: Array) -> Values | None:
@@ -109,6 +122,8 @@ def resolution_of(values: Values | None, n_rows: int) -> Resolution | None:
             return None
         place = offset * (steps / span)
         if (np.abs(place - np.rint(place)) <= TOLERANCE).all():
-            most = float(np.add.reduceat(values.weight, first).max())
-            return Resolution(float(span / steps), most)
+            weight, size = np.add.reduceat(values.weight, first), np.abs(values.value[first])
+            with np.errstate(divide="ignore"):
+                relative = float((np.sqrt(np.maximum(weight, 1.0)) / size).max())
+            return Resolution(float(span / steps), float(weight.max()), relative)
     return None

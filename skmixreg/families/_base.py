@@ -77,6 +77,9 @@ class Family(BaseEstimator, ABC):
         family.
     bend : int or None
         The extra parameter that scales the uncertainty of the line, as sigma does.
+    floor_of_rounding : {"floor", "relative_floor"} or None
+        Which of a `Resolution` is the least ``sigma_floor`` where y looks rounded, if the family
+        has such a floor: it scales with y, or with the mean.
     largest_predictor : float
         Predictive distributions take larger linear predictors as this one.
     """
@@ -90,6 +93,7 @@ class Family(BaseEstimator, ABC):
     linear_mean: ClassVar[bool] = False
     conjugate: ClassVar[bool] = False
     bend: ClassVar[int | None] = None
+    floor_of_rounding: ClassVar[Literal["floor", "relative_floor"] | None] = None
     largest_predictor: ClassVar[float] = np.inf
 
     @property

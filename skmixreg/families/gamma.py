@@ -11,8 +11,6 @@ from .._support.arrays import Array
 from ._base import Extra, Family, Support
 from ._priors import WallPrior
 
-# The prior of the coefficient of variation is flat in its logarithm between these.
-FLOOR, CEILING = 0.003, 1.5
 # What is not positive is taken for this, where the density is zero.
 SMALLEST = 1e-300
 
@@ -22,9 +20,11 @@ class Gamma(Family):
     :math:`\mu_{ik} = \exp(b_{0k} + x_i^\top b_k)`.
 
     The mean is :math:`\mu_{ik}` and the variance :math:`\mu_{ik}^2 / a_k`: a component has a
-    coefficient of variation :math:`a_k^{-1/2}` of its own, whose logarithm has a flat prior
-    between 0.003 and 1.5 with walls outside.  Slopes are logarithms of ratios of means per unit of
-    a column.
+    coefficient of variation :math:`a_k^{-1/2}` of its own.  Its prior is that of a sigma in
+    `Priors`: flat in the logarithm between ``sigma_floor`` and ``sigma_ceiling``, 0.003 and 1.5,
+    with walls outside.  Where y looks rounded, to a step s, the floor is at least the largest of
+    :math:`\sqrt{m} \, s / (\sqrt{12} \, y)` over the responses y, each of total weight m.  Slopes
+    are logarithms of ratios of means per unit of a column.
     """
 
     name = "gamma"
@@ -32,6 +32,7 @@ class Gamma(Family):
     support = Support(0.0, np.inf)
     extras = (Extra("shape", in_units_of_y=False, power=-2.0),)
     bend = 0
+    floor_of_rounding = "relative_floor"
     largest_predictor = 300.0  # whose variance is a number
     response_words = "positive numbers"
     response_advice = "Use family='gaussian' for measurements of any sign."
@@ -77,7 +78,7 @@ class Gamma(Family):
         return rng.gamma(shape, np.exp(eta) / shape)
 
     def extra_priors(self, priors: Any) -> tuple[WallPrior]:
-        return (WallPrior(FLOOR, CEILING),)
+        return (WallPrior(priors.sigma_floor, priors.sigma_ceiling),)
 
     def pymc_distribution(self, eta: Any, *extra: Any) -> Any:
         import pymc as pm
@@ -90,7 +91,7 @@ class Gamma(Family):
         return np.log(y)
 
     def start_extras(self, spread: Array, priors: Any) -> Array:
-        return np.log(np.clip(spread, FLOOR, CEILING))[:, None]
+        return np.log(np.clip(spread, priors.sigma_floor, priors.sigma_ceiling))[:, None]
 
 
 def _log_normaliser(shape: Array) -> Array:

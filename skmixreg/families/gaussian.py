@@ -36,6 +36,7 @@ class Gaussian(Family):
     linear_mean = True
     conjugate = True
     bend = 0
+    floor_of_rounding = "floor"
 
     def __init__(self, shared_sigma: bool = False):
         self.shared_sigma = shared_sigma

@@ -34,6 +34,7 @@ class StudentT(Family):
     extras = (Extra("sigma", in_units_of_y=True),)
     linear_mean = True
     bend = 0
+    floor_of_rounding = "floor"
 
     def __init__(self, df: float = 4.0):
         self.df = df

@@ -11,7 +11,7 @@ from skmixreg import BayesianMixtureRegressor, BayesianMixtureRegressorCV, Prior
 from skmixreg._model.problem import Problem
 from skmixreg._model.resolution import MOST_VALUES, joined, resolution_of, values_of
 from skmixreg._pymc.model import build_model
-from skmixreg.families import Gaussian, Poisson
+from skmixreg.families import Gamma, Gaussian, Poisson, StudentT
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::skmixreg.WeaklyIdentifiedWarning"),
@@ -129,6 +129,28 @@ def test_the_floor_is_the_formula():
     assert floor_of(X, y, np.full(len(y), 1e4)) == 0.75
     assert floor_of(X, y, sigma_ceiling=0.1) == 0.05
     assert floor_of(X, np.abs(y), family=Poisson()) == 0.003
+
+
+def test_the_floor_of_a_coefficient_of_variation_is_relative():
+    X, y = counts(200)
+    y = np.abs(y) + 40.0
+    values, numbers = np.unique(y, return_counts=True)
+    expected = (np.sqrt(numbers / 12.0) / values).max()
+    assert floor_of(X, y, family=Gamma()) == pytest.approx(expected, rel=1e-9)
+    assert floor_of(X, y, family=StudentT()) == floor_of(X, y)
+
+
+def test_rounded_costs_have_no_component_on_tied_rows():
+    """Two lines of the logarithm; with the floor of exact responses, one is y = 2."""
+    rng = np.random.default_rng(0)
+    x, first = rng.uniform(-1, 1, 200), rng.random(200) < 0.6
+    mean = np.exp(np.where(first, 1.0 + 0.5 * x, 2.2 - 0.3 * x))
+    y = np.maximum(np.rint(rng.gamma(8.0, mean / 8.0)), 1.0)
+    model = BayesianMixtureRegressor(family="gamma", random_state=0).fit(x[:, None], y)
+    assert model.shape_.max() < 30.0
+    np.testing.assert_allclose(model.coef_[:, 0], [-0.3, 0.5], atol=0.2)
+    (row,) = np.flatnonzero(model.diagnostics().index == "resolution_of_y")
+    assert "the coefficient of variation was raised" in model.diagnostics()["verdict"].iloc[row]
 
 
 def test_cents_are_too_fine_to_matter():
