@@ -399,7 +399,10 @@ EDGE = {name: (X, y) for name, X, y in edge_cases()}
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::skmixreg.MultimodalPosteriorWarning")
 @pytest.mark.filterwarnings("ignore::skmixreg.WeaklyIdentifiedWarning")
-@pytest.mark.parametrize("solver", ["auto", "laplace", "gibbs"])
+@pytest.mark.parametrize(
+    "solver",
+    ["auto", *(pytest.param(name, marks=pytest.mark.slow) for name in ("laplace", "gibbs"))],
+)
 @pytest.mark.parametrize("case", EDGE)
 def test_data_at_the_edge_fit(case, solver):
     X, y = EDGE[case]

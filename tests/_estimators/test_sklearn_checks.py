@@ -47,8 +47,7 @@ def expected_failed_checks(estimator):
 
 @parametrize_with_checks(
     [
-        BayesianMixtureRegressor(solver=quick_solver("auto")),
-        TwoComponents(solver="map"),
+        BayesianMixtureRegressor(solver="map"),
         TwoComponents(solver="cavi"),
     ],
     expected_failed_checks=expected_failed_checks,
@@ -70,6 +69,7 @@ def test_checks_of_the_choice(estimator, check):
 @pytest.mark.slow
 @parametrize_with_checks(
     [
+        BayesianMixtureRegressor(solver=quick_solver("auto")),
         *[TwoComponents(quick_solver(name)) for name in ("laplace", "gibbs", "nuts")],
         BayesianMixtureRegressorCV((1, 2), average=True),
     ],
