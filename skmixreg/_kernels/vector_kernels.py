@@ -119,3 +119,14 @@ def dot(x, y, n):
     for i in range(n):
         out += x[i] * y[i]
     return out
+
+
+@part
+def copy_to(x, out):
+    """Overwrite ``out``.
+
+    Assignments of whole arrays have an error for shapes that differ, and its text takes seconds to
+    compile.
+    """
+    for i in range(out.shape[0]):
+        out[i] = x[i]

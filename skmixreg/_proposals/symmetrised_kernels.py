@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .._kernels.compile import compiled
+from .._kernels.vector_kernels import copy_to
 from .part_kernels import Components, Scratch, place
 from .product_kernels import add_parts
 
@@ -33,9 +36,9 @@ def _room(parts, C, L, E):
 @compiled
 def _fill(parts, components, k, log_weight, line, extra, log_prior):
     components.log_weights[k] = log_weight
-    components.weights[k] = np.exp(log_weight)
-    components.lines[k] = line
-    components.extra[k] = extra
+    components.weights[k] = math.exp(log_weight)
+    copy_to(line, components.lines[k])
+    copy_to(extra, components.extra[k])
     empty = parts.concentration * log_weight + log_prior
     # Bounds add it and take it away.
     components.empty[k] = empty if empty > LEAST_LOG_DENSITY else LEAST_LOG_DENSITY

@@ -12,6 +12,7 @@ import numpy as np
 
 from .._kernels.cholesky_kernels import factorise, solve_lower, solve_upper
 from .._kernels.compile import compiled
+from .._kernels.stage_kernels import log_softmax
 from .._model._sums.row_kernels import weighted_moments
 
 
@@ -95,11 +96,11 @@ def log_prior_kernel(raw, priors, fit_intercept, shared):
     """Log prior up to a constant."""
     K, P = raw.line.shape
     concentration, coef_scale, intercept_scale, floor, ceiling = priors
-    norm = np.log(np.exp(raw.logits[:, 0] - raw.logits[:, 0].max()).sum())
-    norm += raw.logits[:, 0].max()
+    log_weights = np.empty(K)
+    log_softmax(raw.logits[:, 0], log_weights)
     total = 0.0
     for k in range(K):
-        total += concentration * (raw.logits[k, 0] - norm)
+        total += concentration * log_weights[k]
         if fit_intercept:
             total -= 0.5 * (raw.line[k, 0] / intercept_scale) ** 2
         for j in range(1, P):

@@ -15,7 +15,14 @@ from .._kernels.compile import compiled
 from .._kernels.prior_kernels import log_prior_of_component
 from .._kernels.stage_kernels import log_softmax
 from .._kernels.unit_kernels import share_units
-from .scoring_kernels import all_log_densities, component_terms, scoring_step
+from .._kernels.vector_kernels import copy_to
+from .scoring_kernels import (
+    all_log_densities,
+    component_terms,
+    coordinates_of,
+    scoring_step,
+    set_coordinates,
+)
 
 # Steps of scoring per iteration: the second costs less than the iteration that it saves.
 STEPS = 2
@@ -46,7 +53,7 @@ def _climb(observations, r, theta, priors, fit_intercept, settings):
     )
     for _ in range(STEPS):
         scoring_step(theta, score, information, fit_intercept, centre)
-        start[:] = theta
+        copy_to(theta, start)
         gained = False
         for _ in range(MOST_HALVINGS):
             there = component_terms(
@@ -59,7 +66,7 @@ def _climb(observations, r, theta, priors, fit_intercept, settings):
                 centre[i] = 0.5 * (centre[i] + start[i])
         if not gained:
             return
-        theta[:] = centre
+        copy_to(centre, theta)
         here = there
 
 
@@ -118,9 +125,7 @@ def run_scoring_em(
         for k in range(K):
             share = responsibilities[k].sum() + concentration
             raw.logits[k, 0] = math.log(share / total)
-            theta[:P] = raw.line[k]
-            theta[P:] = raw.extra[k]
+            coordinates_of(raw, k, theta)
             _climb(observations, responsibilities[k], theta, priors, fit_intercept, settings)
-            raw.line[k] = theta[:P]
-            raw.extra[k] = theta[P:]
+            set_coordinates(theta, raw, k)
     return objective, done

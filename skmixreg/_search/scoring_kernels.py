@@ -11,7 +11,7 @@ from .._kernels.compile import compiled
 from .._kernels.prior_kernels import prior_terms
 from .._kernels.product_kernels import add_moments, add_second_moments, linear_predictor
 from .._kernels.stage_kernels import add_optional, load, load_optional, n_optional, product
-from .._kernels.vector_kernels import BLOCK, dot
+from .._kernels.vector_kernels import BLOCK, copy_to, dot
 from ..families._kernels.base_kernels import density_block, information_block
 
 # In units of the information: a longer step is cut to this.
@@ -97,6 +97,22 @@ def component_terms(own, c, n, theta, priors, fit_intercept, settings, score, in
         score[i] += slope
         information[i, i] += precision
     return out
+
+
+@compiled
+def coordinates_of(raw, k, theta):
+    """Copy intercept, slopes and extras of component k into ``theta``."""
+    P = raw.line.shape[1]
+    copy_to(raw.line[k], theta[:P])
+    copy_to(raw.extra[k], theta[P:])
+
+
+@compiled
+def set_coordinates(theta, raw, k):
+    """Make ``theta`` the intercept, slopes and extras of component k."""
+    P = raw.line.shape[1]
+    copy_to(theta[:P], raw.line[k])
+    copy_to(theta[P:], raw.extra[k])
 
 
 @compiled

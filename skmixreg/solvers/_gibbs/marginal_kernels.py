@@ -30,9 +30,15 @@ from ..._kernels.prior_kernels import log_prior_of_component, prior_terms
 from ..._kernels.stage_kernels import log_softmax
 from ..._kernels.unit_kernels import number_of_units, share_units, unit_bounds
 from ..._kernels.variate_kernels import _ONE, log_gamma_draw, mix, normal, uniform
+from ..._kernels.vector_kernels import copy_to
 from ..._model.raw import Raw
-from ..._search.scoring_kernels import all_log_densities, component_terms
-from .metropolis_kernels import log_density_by_scoring, propose_by_scoring
+from ..._search.scoring_kernels import (
+    all_log_densities,
+    component_terms,
+    coordinates_of,
+    set_coordinates,
+)
+from .metropolis_kernels import keep_state, log_density_by_scoring, propose_by_scoring
 from .sweep_kernels import _sweep_key
 
 # A component whose rows weigh less in all holds none.
@@ -127,12 +133,11 @@ def marginal_sweeps(
         ratio += _log_dirichlet(proposed_counts, log_weights)
         ratio -= _log_dirichlet(counts, proposed_weights)
         if math.log(uniform(state)) < ratio:
-            log_weights[:] = proposed_weights
-            shares[:] = proposed_shares
+            copy_to(proposed_weights, log_weights)
+            shares, proposed_shares = proposed_shares, shares
             value = proposed_value
         for k in range(K):
-            theta[:P] = raw.line[k]
-            theta[P:] = raw.extra[k]
+            coordinates_of(raw, k, theta)
             prior = log_prior_of_component(priors, raw.line[k], raw.extra[k], fit_intercept)
             by_scoring = uniform(state) >= PRIOR_SHARE
             if by_scoring:
@@ -145,11 +150,10 @@ def marginal_sweeps(
                 )
             else:
                 ratio = _from_prior(priors, fit_intercept, theta, proposed, state)
-            one.line[0] = proposed[:P]
-            one.extra[0] = proposed[P:]
+            set_coordinates(proposed, one, 0)
             all_log_densities(observations, one, settings, proposed_densities)
-            kept_densities[:] = densities[k]
-            densities[k] = proposed_densities[0]
+            copy_to(densities[k], kept_densities)
+            copy_to(proposed_densities[0], densities[k])
             proposed_value = share_units(observations, log_weights, densities, 1.0, proposed_shares)
             proposed_prior = log_prior_of_component(
                 priors, one.line[0], one.extra[0], fit_intercept
@@ -165,20 +169,21 @@ def marginal_sweeps(
             ratio += proposed_value + proposed_prior - value - prior
             # Not a number where the proposal lies outside the range of numbers: stay.
             if math.log(uniform(state)) < ratio:
-                raw.line[k] = proposed[:P]
-                raw.extra[k] = proposed[P:]
-                shares[:] = proposed_shares
+                set_coordinates(proposed, raw, k)
+                shares, proposed_shares = proposed_shares, shares
                 value = proposed_value
                 moved += 1
             else:
-                densities[k] = kept_densities
+                copy_to(kept_densities, densities[k])
         if (t + 1) % thin == 0:
             _counts(observations, shares, 0.0, counts)
             row = out[t // thin]
-            row[:K] = log_weights
-            row[K : K + K * P] = raw.line.reshape(-1)
-            row[K + K * P : K + K * P + K * E] = raw.extra.reshape(-1)
-            row[-2], row[-1] = (counts >= LEAST_WEIGHT).sum(), moved
+            copy_to(log_weights, raw.logits[:, 0])
+            keep_state(raw, row)
+            filled = 0
+            for k in range(K):
+                filled += counts[k] >= LEAST_WEIGHT
+            row[-2], row[-1] = filled, moved
             moved = 0
-    raw.logits[:, 0] = log_weights
+    copy_to(log_weights, raw.logits[:, 0])
     return out

@@ -34,10 +34,13 @@ from ..._kernels.variate_kernels import (
     normal,
     uniform,
 )
+from ..._kernels.vector_kernels import copy_to
 from ..._search.scoring_kernels import (
     all_log_densities,
     component_terms,
+    coordinates_of,
     scoring_step,
+    set_coordinates,
     squared_distance,
 )
 from .sweep_kernels import _sweep_key
@@ -170,9 +173,20 @@ def _move_component(own, copies, n, theta, priors, fit_intercept, settings, stat
     backward = log_density_by_scoring(proposed, theta, score, information, fit_intercept, centre)
     # Not a number where the proposal lies outside the range of numbers: stay.
     if math.log(uniform(state)) < there + backward - here - forward:
-        theta[:] = proposed
+        copy_to(proposed, theta)
         return True
     return False
+
+
+@compiled
+def keep_state(raw, row):
+    """Write log weights, lines and extras into the row of a kept sweep."""
+    K, P = raw.line.shape
+    E = raw.extra.shape[1]
+    for k in range(K):
+        row[k] = raw.logits[k, 0]
+        copy_to(raw.line[k], row[K + k * P : K + (k + 1) * P])
+        copy_to(raw.extra[k], row[K + K * P + k * E : K + K * P + (k + 1) * E])
 
 
 @compiled
@@ -229,16 +243,12 @@ def metropolis_sweeps(
             _gather(observations.auxiliary, rows, m, own.auxiliary)
             _gather_vector(observations.target, rows, m, own.target)
             _gather_vector(observations.offset, rows, m, own.offset)
-            theta[:P] = raw.line[k]
-            theta[P:] = raw.extra[k]
+            coordinates_of(raw, k, theta)
             moved += _move_component(own, copies, m, theta, priors, fit_intercept, settings, state)
-            raw.line[k] = theta[:P]
-            raw.extra[k] = theta[P:]
+            set_coordinates(theta, raw, k)
         if (t + 1) % thin == 0:
             row = out[t // thin]
-            row[:K] = raw.logits[:, 0]
-            row[K : K + K * P] = raw.line.reshape(-1)
-            row[K + K * P : K + K * P + K * E] = raw.extra.reshape(-1)
+            keep_state(raw, row)
             row[-2], row[-1] = filled, moved
             moved = 0
     return out
