@@ -8,9 +8,9 @@ import numpy as np
 from scipy import special, stats
 
 from .._support.arrays import Array
+from . import _stable
 from ._base import Extra, Family, Support
 from ._priors import WallPrior
-from ._stable import stirling_error
 
 # The prior of shape^(-1/2) is flat in its logarithm between these.
 FLOOR, CEILING = 0.05, 1.5
@@ -50,18 +50,14 @@ class NegativeBinomial(Family):
         return float(np.log(max(mean, 0.5 / total)))
 
     def auxiliary(self, y: Array) -> Array:
-        return np.stack([_log_poisson_mode(y), np.log(np.maximum(y, 1.0))])
+        positive = np.maximum(y, 1.0)
+        at_mean = _stable.poisson_log_probability(positive, positive)
+        return np.stack([np.where(y > 0.0, at_mean, 0.0), np.log(positive)])
 
     def log_density(self, y: Array, eta: Array, *extra: Array) -> Array:
         (shape,) = extra
         count = np.clip(y, 0.0, 1e300)
-        mean = self._rate(eta)
-        over = (count - mean) / (shape + mean)
-        far = np.log((count + shape) / (shape + mean))
-        ratio = np.where(over < -0.5, far, np.log1p(np.maximum(over, -0.5)))
-        log_count = np.log(np.maximum(count, 1.0))
-        out = count * (eta - log_count) + (count + shape) * ratio
-        out = out - _gap(count + shape) + _gap(shape) + _log_poisson_mode(count)
+        out = _stable.negative_binomial_log_probability(count, self._rate(eta), 1.0 / shape)
         possible = (y >= 0.0) & (y == np.floor(y)) & (y < np.inf)
         return np.where(possible, out, -np.inf)
 
@@ -109,14 +105,3 @@ class NegativeBinomial(Family):
 
     def start_extras(self, spread: Array, priors: Any) -> Array:
         return np.log(np.clip(spread, 2.0 * FLOOR, 0.5 * CEILING))[:, None]
-
-
-def _gap(a: Array) -> Array:
-    """a log(a) - a - log Gamma(a), which does not cancel."""
-    return np.asarray(0.5 * np.log(a / (2.0 * np.pi)) - stirling_error(a))
-
-
-def _log_poisson_mode(count: Array) -> Array:
-    """y log(y) - y - log(y!)."""
-    some = np.maximum(count, 1.0)
-    return np.where(count > 0.0, _gap(some) - np.log(some), 0.0)
