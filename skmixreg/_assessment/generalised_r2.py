@@ -9,7 +9,10 @@ from numpy.typing import ArrayLike
 from sklearn.exceptions import UndefinedMetricWarning
 
 from .._support.arrays import Array
-from ..families._stable import negative_binomial_log_probability, poisson_log_probability
+from ..families._distributions.stable import (
+    negative_binomial_log_probability,
+    poisson_log_probability,
+)
 
 LEAST_EXCESS = 1e-10  # of the variance over the mean, relative: less is rounding
 

@@ -8,8 +8,8 @@ import numpy as np
 from scipy import special, stats
 
 from .._support.arrays import Array
-from . import _stable
 from ._base import Extra, Family, Support
+from ._distributions import stable
 from ._priors import WallPrior
 
 # The prior of shape^(-1/2) is flat in its logarithm between these.
@@ -51,13 +51,13 @@ class NegativeBinomial(Family):
 
     def auxiliary(self, y: Array) -> Array:
         positive = np.maximum(y, 1.0)
-        at_mean = _stable.poisson_log_probability(positive, positive)
+        at_mean = stable.poisson_log_probability(positive, positive)
         return np.stack([np.where(y > 0.0, at_mean, 0.0), np.log(positive)])
 
     def log_density(self, y: Array, eta: Array, *extra: Array) -> Array:
         (shape,) = extra
         count = np.clip(y, 0.0, 1e300)
-        out = _stable.negative_binomial_log_probability(count, self._rate(eta), 1.0 / shape)
+        out = stable.negative_binomial_log_probability(count, self._rate(eta), 1.0 / shape)
         possible = (y >= 0.0) & (y == np.floor(y)) & (y < np.inf)
         return np.where(possible, out, -np.inf)
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from .._support.arrays import Array
-from . import _stable
 from ._base import Family, Support
+from ._distributions import stable
 
 # Beyond it exp overflows; no count has such a mean.
 LARGEST_PREDICTOR = 700.0
@@ -59,8 +59,8 @@ class Poisson(Family):
         with np.errstate(invalid="ignore", over="ignore"):
             out = y * eta - mean - special.gammaln(y + 1.0)
             if np.max(y, initial=0.0) >= LARGE_COUNT:
-                stable = _stable.poisson_log_probability(np.maximum(y, LARGE_COUNT), mean)
-                out = np.where(y >= LARGE_COUNT, stable, out)
+                exact = stable.poisson_log_probability(np.maximum(y, LARGE_COUNT), mean)
+                out = np.where(y >= LARGE_COUNT, exact, out)
         return np.where(self._possible(y), out, -np.inf)
 
     def _possible(self, y: Array) -> Array:
@@ -83,7 +83,7 @@ class Poisson(Family):
     def mixture_density(
         self, y: Array, row: NDArray[Any], eta: Array, extra: Sequence[Array], weights: Array
     ) -> Array:
-        from ._kernels.count_mixture_kernels import mixture_probabilities
+        from ._distributions.count_mixture_kernels import mixture_probabilities
 
         variance = extra[0] if extra else np.zeros(eta.shape)
         arrays = (np.require(a, np.float64, ("C", "W")) for a in (eta, variance, weights))
@@ -96,7 +96,7 @@ class Poisson(Family):
         # On the scale of the predictor the Poisson noise has the variance 1 / mean.  No error is
         # wider than a factor of e: some hundred draws overlap as it is, and tails stay short.
         added = np.maximum(np.minimum(width, 1.0) ** 2 - 1.0 / rate(eta), 0.0)
-        from ._poisson_gamma import PoissonGamma
+        from ._distributions.poisson_gamma import PoissonGamma
 
         return PoissonGamma(), [added], added
 

@@ -21,7 +21,7 @@ OTHERS = sorted(set(FAMILIES) - {"gaussian"})
 
 def own_files(name: str) -> set[str]:
     """The class, what stands beside it under its name, and its kernels."""
-    patterns = (f"{name}.py", f"_{name}*.py", f"_kernels/{name}_kernels.py")
+    patterns = (f"{name}.py", f"_distributions/{name}_*.py", f"_kernels/{name}_kernels.py")
     found = [path for pattern in patterns for path in (PACKAGE / "families").glob(pattern)]
     return {path.relative_to(PACKAGE).as_posix() for path in found}
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from .._support.arrays import Array
+from ..._support.arrays import Array
 
 HALF_LOG_2PI = 0.5 * float(np.log(2.0 * np.pi))
 ASYMPTOTIC = 20.0

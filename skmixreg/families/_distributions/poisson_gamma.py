@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
-from .._support.arrays import Array
-from . import _stable
-from .poisson import Poisson, rate
+from ..._support.arrays import Array
+from ..poisson import Poisson, rate
+from . import stable
 
 
 class PoissonGamma(Poisson):
@@ -24,7 +24,7 @@ class PoissonGamma(Poisson):
     def log_density(self, y: Array, eta: Array, *extra: Array) -> Array:
         mean, alpha = self._parameters(eta, extra[0])
         exact = super().log_density(y, eta)
-        wide = _stable.negative_binomial_log_probability(y, mean, np.where(alpha > 0.0, alpha, 1.0))
+        wide = stable.negative_binomial_log_probability(y, mean, np.where(alpha > 0.0, alpha, 1.0))
         return np.where(alpha > 0.0, wide, exact)
 
     def mean(self, eta: Array, *extra: Array) -> Array:

@@ -1,0 +1,1 @@
+"""Distributions that several families share."""
