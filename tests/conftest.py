@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from threadpoolctl import threadpool_limits
 
-from skmixreg.families import FAMILIES
+from skmixreg.families import FAMILIES, Family
 from skmixreg.solvers import SOLVERS
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -78,6 +78,14 @@ def two_lines(n: int, seed: int = 0, noise: float = 0.1) -> tuple[np.ndarray, np
     x = rng.uniform(-1, 1, n)
     slope = np.where(rng.random(n) < 0.5, 3.0, -1.0)
     return x[:, None], slope * x + rng.normal(0, noise, n)
+
+
+def responses_of(family: Family, numbers: np.ndarray) -> np.ndarray:
+    """Responses that a family can have, which grow with the numbers."""
+    low, high = family.support[:2]
+    y = numbers if np.isinf(low) else np.exp(numbers)
+    y = y if np.isinf(high) else y / (1.0 + y)
+    return np.rint(y) if family.discrete else y
 
 
 # These take seconds where others take milliseconds.

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.exceptions import UndefinedMetricWarning
 
 from .._support.arrays import Array
+from ..families._base import Family
 from ..families._distributions.stable import (
     negative_binomial_log_probability,
     poisson_log_probability,
@@ -23,6 +24,7 @@ def generalised_r2(
     sample_weight: ArrayLike | None = None,
     *,
     discrete: bool = False,
+    reference: ArrayLike | None = None,
 ) -> float:
     r"""R^2 of predictive densities rather than of predictive means.
 
@@ -52,6 +54,9 @@ def generalised_r2(
     sample_weight : array-like of shape (n,), optional
     discrete : bool, default=False
         Whether y holds counts, and the densities are probabilities.
+    reference : array-like of shape (n,), optional
+        Log density of every row under one distribution for all of them, in the place of these:
+        of successes among trials that differ, say.
 
     Returns
     -------
@@ -74,6 +79,7 @@ def generalised_r2(
     weights = checked_weights(sample_weight, len(target))
     rows = weights > 0
     density, target, weights = density[rows], target[rows], weights[rows]
+    given = None if reference is None else np.asarray(reference, np.float64)[rows]
     if len(target) < 2:
         warnings.warn(
             "The score is not defined with fewer than two rows.",
@@ -81,6 +87,8 @@ def generalised_r2(
             stacklevel=2,
         )
         return float("nan")
+    if given is not None:
+        return bounded_gain(float(np.average(density - given, weights=weights)))
     middle = np.average(target, weights=weights)
     deviation = target - middle
     size = np.abs(deviation).max()
@@ -88,11 +96,24 @@ def generalised_r2(
         return 0.0
     share = np.average((deviation / size) ** 2, weights=weights)
     if discrete:
-        reference = log_probability_of_counts(target, middle, share * size**2)
-        constant = np.average(reference, weights=weights)
+        probabilities = log_probability_of_counts(target, middle, share * size**2)
+        constant = np.average(probabilities, weights=weights)
     else:
         constant = -0.5 * (np.log(2.0 * np.pi) + 2.0 * np.log(size) + np.log(share) + 1.0)
     return bounded_gain(np.average(density, weights=weights) - constant)
+
+
+def score_of_family(
+    family: Family, log_density: Array, y: Array, sample_weight: Array | None, columns: Array
+) -> float:
+    """`generalised_r2` with the reference of a family, whose ``columns`` are (c, n)."""
+    reference = None
+    if family.has_reference:
+        weights = checked_weights(sample_weight, len(y))
+        reference = family.reference(y, family.reference_sums(y, weights, *columns), *columns)
+    return generalised_r2(
+        log_density, y, sample_weight, discrete=family.discrete, reference=reference
+    )
 
 
 def bounded_gain(gain: float) -> float:

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from .._kernels.rows import spread_sample
 from .._model import resolution
+from .._model._scaling.whitening import Products
 from .._model.design import Design, Standardisation
 from .._model.observations import Observations
 from .._model.rows import HeldRows, Rows
-from .._model.whitening import Products
 from .._support.arrays import Array
 from ..families._base import Family
 from . import chunks

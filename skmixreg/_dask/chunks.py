@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array, column_or_1d
 
 from .._kernels.rows import RowBlocks
-from .._model.design import Design, column_moments
+from .._model._scaling.column_moments import column_moments
+from .._model._scaling.whitening import Products
+from .._model.columns import check_rows
+from .._model.design import Design
 from .._model.observations import Observations
 from .._model.raw import Raw
 from .._model.resolution import Values, values_of
-from .._model.whitening import Products
 from .._support.arrays import Array
 from .._support.number_columns import check_columns_of_numbers, check_numbers
 from ..families._base import Family
@@ -126,7 +128,9 @@ def _vector(values: Any, name: str) -> Array:
     return vector
 
 
-def prepare(X: Any, y: Any, weights: Any, family: Family) -> Part:
+def prepare(
+    X: Any, y: Any, weights: Any, family: Family, family_columns: tuple[int, ...] = ()
+) -> Part:
     """A chunk in the user's units, and all that its standardisation needs to know of it.
 
     Raises
@@ -136,7 +140,7 @@ def prepare(X: Any, y: Any, weights: Any, family: Family) -> Part:
     """
     X, y, weights = plain_rows(X, y, weights)
     try:
-        family.check_response(y)
+        check_rows(family, X, y, family_columns)
     except ValueError as error:
         raise ValueError(f"In one chunk, whose rows are counted here: {error}") from None
     held = None if weights is None else _kept(weights)
@@ -175,11 +179,12 @@ def products(part: Part, each: None, design: Design) -> Products:
 def standardise(part: Part, each: None, design: Design, family: Family) -> Observations:
     """The chunk on the standardised scale."""
     n = len(part.y)
-    family.check_response(part.y)
+    columns = design.of_family(part.X)
+    family.check_response(part.y, *columns)
     weights = np.ones(n) if part.weights is None else np.array(part.weights, order="C")
     return Observations(
         design.columns(part.X), design.target(part.y), weights,
-        auxiliary=family.auxiliary(np.asarray(part.y, dtype=np.float64)),
+        auxiliary=family.of_rows(np.asarray(part.y, dtype=np.float64), columns),
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
+from .._model.columns import family_positions
 from .._model.problem import CANONICAL_ROWS
 from .._support.exceptions import import_optional
 from .._support.number_columns import check_columns_of_numbers, check_numbers
@@ -190,7 +191,8 @@ def training_data(
     if y is None:
         raise ValueError("This estimator requires y to be passed, but the target y is None.")
     prepare = delayed(_chunks.prepare, pure=False)
-    parts = [prepare(*part, family) for part in row_parts(X, y, sample_weight)]
+    positions = family_positions(estimator, family)
+    parts = [prepare(*part, family, positions) for part in row_parts(X, y, sample_weight)]
     data = ChunkedData.of(store_of(parts, n_threads), n_features)
     n, total = data.shape[0], data.total_weight
     if n == 0:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from .._assessment.generalised_r2 import generalised_r2
+from .._assessment.generalised_r2 import score_of_family
 from .._dask import dask_input
 from .._posterior import prediction
 from .._posterior.posterior import Posterior
@@ -293,7 +293,8 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         mean: probabilities are held against probabilities, and those of a Poisson distribution
         would be hopeless for counts that spread more, so that every score were 1.  It is the same
         for all families of counts, so that their scores can be compared; not with those of a
-        density of measurements.
+        density of measurements.  For successes among trials it is that of a beta-binomial
+        distribution of one probability for all rows, or a binomial one.
 
         It is not ``r2_score(y, predict(X))``, and reaches 1 and -1 within rounding about 18 nats
         above and below the normal.  Averages over folds need not order models as the mean log
@@ -320,7 +321,8 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         density = prediction.log_predictive_density(
             self._predictive, X, y, n_threads=self._threads()
         )
-        return generalised_r2(density, y, sample_weight, discrete=self._predictive.family.discrete)
+        columns = self._predictive.design.of_family(X)
+        return score_of_family(self._predictive.family, density, y, sample_weight, columns)
 
     def to_datatree(
         self,
@@ -387,7 +389,9 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         return parameters.resolve_threads(self.n_jobs)
 
     def _feature_names(self) -> list[str]:
+        """Of the columns with slopes."""
         names = getattr(self, "feature_names_in_", None)
         if names is None:
-            return [f"x{j}" for j in range(self.n_features_in_)]
-        return [str(name) for name in names]
+            names = [f"x{j}" for j in range(self.n_features_in_)]
+        others = self.posterior_.design.family_columns
+        return [str(name) for j, name in enumerate(names) if j not in others]

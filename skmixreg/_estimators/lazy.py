@@ -74,7 +74,7 @@ def _lazily(
     check_is_fitted(estimator)
     dask_input.check_columns(estimator, X, reset=False)
     own = _in_one_thread(estimator)
-    centre = own.posterior_.design.x_mean[None]
+    centre = own.posterior_.design.centre[None]
     # One row tells the shape of answers, and whether the options are any good.
     ones = () if y is None else (np.array([own.posterior_.family.some_response]),)
     sample = method(own, _named(own, centre), *ones, **options)
@@ -131,17 +131,37 @@ def score(estimator: Any, X: Any, y: Any, sample_weight: Any) -> float:
     means = np.array([part.target for part in parts])
     middle = np.average(means, weights=weights)
     squares = sum(part.squares for part in parts) + weights @ (means - middle) ** 2
+    family = estimator._predictive.family
+    density = np.average([part.log_density for part in parts], weights=weights)
+    if family.has_reference:
+        sums: Any = np.sum(_over_chunks(_own_sums, estimator, X, y, sample_weight), axis=0)
+        constants = functools.partial(_own_reference, sums=sums)
+        constant = sum(_over_chunks(constants, estimator, X, y, sample_weight)) / weights.sum()
+        return bounded_gain(density - constant)
     if max(part.largest for part in parts) == min(part.least for part in parts) or squares == 0.0:
         return 0.0
     variance = squares / weights.sum()
-    if estimator._predictive.family.discrete:
+    if family.discrete:
         reference = functools.partial(_reference_sum, mean=float(middle), variance=float(variance))
         sums = _over_chunks(reference, estimator, X, y, sample_weight)
         constant = sum(sums) / weights.sum()
     else:
         constant = -0.5 * (np.log(2.0 * np.pi) + np.log(variance) + 1.0)
-    density = np.average([part.log_density for part in parts], weights=weights)
     return bounded_gain(density - constant)
+
+
+def _own_sums(estimator: Any, X: Array, y: Array, weights: Array) -> Array:
+    """What the family's reference needs of the rows of a chunk."""
+    posterior = estimator._predictive
+    sums: Array = posterior.family.reference_sums(y, weights, *posterior.design.of_family(X))
+    return sums
+
+
+def _own_reference(estimator: Any, X: Array, y: Array, weights: Array, *, sums: Array) -> float:
+    """Weighted sum of log densities of a chunk under the family's reference."""
+    posterior = estimator._predictive
+    columns = posterior.design.of_family(X)
+    return float(weights @ posterior.family.reference(y, sums, *columns))
 
 
 def _reference_sum(

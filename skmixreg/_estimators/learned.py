@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from .._assessment.complaints import complaints
 from .._dask import dask_input
+from .._model import columns
 from .._model.design import Standardisation
 from .._model.priors import NumericPriors, Priors
 from .._model.problem import HeldData, Problem
@@ -154,10 +155,12 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
     ) -> Problem:
         first = standardisation is None
         if first:
+            positions = columns.family_positions(self, family)
+            n_regressors = X.shape[1] - len(positions)
             standardisation = parameters.resolve_standardisation(
-                self.priors, X.shape[1], bool(self.fit_intercept)
-            )
-            if own_column is not None and own_column < X.shape[1]:
+                self.priors, n_regressors, bool(self.fit_intercept)
+            )._replace(family_columns=positions)
+            if own_column is not None and own_column < n_regressors:
                 standardisation = standardisation._replace(x_axis=own_column)
         problem = Problem.from_data(
             HeldData(X, y, row_weights, n_threads) if isinstance(X, np.ndarray) else X,

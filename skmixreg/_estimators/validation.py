@@ -17,6 +17,7 @@ from sklearn.utils._param_validation import Interval, validate_parameter_constra
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .._dask import dask_input
+from .._model import columns
 from .._support.arrays import Array
 from .._support.number_columns import check_columns_of_numbers, check_numbers
 from ..families._base import Family
@@ -88,7 +89,9 @@ def _without_empty_frame(
     return np.empty((len(X) or (len(y[0]) if y and y[0] is not None else 0), 0)), *y
 
 
-def check_something_to_fit(X: Array, y: Array, fit_intercept: bool, family: Family) -> None:
+def check_something_to_fit(
+    X: Array, y: Array, n_regressors: int, fit_intercept: bool, family: Family
+) -> None:
     """Reject rows without columns that leave nothing to learn.
 
     Of a y of two distinct values it is their share, which one component has already; those of a
@@ -98,7 +101,7 @@ def check_something_to_fit(X: Array, y: Array, fit_intercept: bool, family: Fami
     ------
     ValueError
     """
-    if X.shape[1] > 0:
+    if n_regressors > 0:
         return
     if not fit_intercept and not family.extras:
         raise ValueError(
@@ -156,8 +159,9 @@ def validate_training_data(
     X, y = _validated(
         estimator, X, y, dtype=[np.float64, np.float32], y_numeric=True, ensure_min_samples=2
     )
-    check_something_to_fit(X, y, bool(estimator.fit_intercept), family)
-    family.check_response(y)
+    positions = columns.family_positions(estimator, family)
+    check_something_to_fit(X, y, X.shape[1] - len(positions), bool(estimator.fit_intercept), family)
+    columns.check_rows(family, X, y, positions)
     if sample_weight is None:
         weights, rows, total = None, len(y), float(len(y))
     else:
@@ -218,6 +222,7 @@ def validate_rows(estimator: BaseEstimator, X: Any) -> Array:
     dask_input.refuse(X)
     check_columns_of_numbers(X)
     X = _validated(estimator, X, reset=False)
+    _check_rows_of_fit(estimator, X, None)
     return X
 
 
@@ -228,8 +233,13 @@ def validate_rows_and_target(estimator: BaseEstimator, X: Any, y: Any) -> tuple[
     check_columns_of_numbers(X)
     check_numbers(y, "y")
     X, y = _validated(estimator, X, y, reset=False, y_numeric=True)
-    estimator.posterior_.family.check_response(y)
+    _check_rows_of_fit(estimator, X, y)
     return X, y
+
+
+def _check_rows_of_fit(estimator: BaseEstimator, X: Array, y: Array | None) -> None:
+    posterior = estimator.posterior_
+    columns.check_rows(posterior.family, X, y, posterior.design.family_columns)
 
 
 def check_coverage(coverage: Any, name: str = "coverage") -> float:

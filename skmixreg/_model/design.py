@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -10,14 +9,13 @@ import numpy as np
 
 from .._support.arrays import Array
 from ..families._base import Family
-from .outlying import settled
+from ._scaling.column_moments import column_moments, means, root_mean_squares
+from ._scaling.outlying import settled
+from ._scaling.whitening import Products, applied, prior_map
 from .raw import Raw
-from .whitening import Products, applied, prior_map
 
 # Its square, a variance, is a floating point number still, and so is that of its inverse.
 LARGEST = 1e150
-# Numbers that moments are computed from at a time: they stay in the second-level cache.
-BUFFER = 1 << 15
 
 
 def _scale_of(spread: float, largest: float) -> float:
@@ -63,6 +61,8 @@ class Standardisation(NamedTuple):
         `whitening` where locations and scales are those of the data, and none where they are given.
     x_axis : int or None
         A column whose slope has a standardised slope of its own.
+    family_columns : tuple of int
+        Columns of X that the family needs, and that are no regressors.
     """
 
     x_location: Array | None = None
@@ -71,6 +71,7 @@ class Standardisation(NamedTuple):
     y_scale: float | None = None
     x_whitening: Array | bool | None = None
     x_axis: int | None = None
+    family_columns: tuple[int, ...] = ()
 
     @property
     def columns_are_given(self) -> bool:
@@ -82,7 +83,8 @@ class Standardisation(NamedTuple):
 class Design:
     """Affine map between the user's units and the standardised ones.
 
-    Standardised columns are ``x_map @ (x - x_mean) / x_scale``.
+    Standardised columns are ``x_map @ (x - x_mean) / x_scale``, of the regressors x: the columns
+    of X that have no other part.
 
     Parameters
     ----------
@@ -97,6 +99,8 @@ class Design:
         Which extra parameters of the family grow with the response.
     x_map : ndarray of shape (r, p) or None, default=None
         See `whitening`; None is the identity.
+    family_columns : tuple of int, default=()
+        Columns of X that the family needs, in its order, and that are no regressors.
     """
 
     x_mean: Array
@@ -107,6 +111,7 @@ class Design:
     scales_response: bool = True
     extra_units: tuple[bool, ...] = (True,)
     x_map: Array | None = None
+    family_columns: tuple[int, ...] = ()
 
     @classmethod
     def fit(
@@ -159,8 +164,14 @@ class Design:
         check_size("y", float(largest[-1]))
         scales_response = family.response_scale == "affine"
         location = means(moments, totals) if fit_intercept else np.zeros(len(largest))
+        others = list(given.family_columns)
         if fit_intercept and not scales_response:
-            location[-1] = family.location(float(location[-1]), float(totals.sum()))
+            location[-1] = family.location(
+                float(location[-1]), float(totals.sum()), *location[others].tolist()
+            )
+        moments, largest, location = (
+            np.delete(a, others, axis=-1) for a in (moments, largest, location)
+        )
         if given.x_location is not None:
             location[:-1] = given.x_location
         if given.y_location is not None:
@@ -179,13 +190,14 @@ class Design:
         known = given.x_whitening if isinstance(given.x_whitening, np.ndarray) else None
         return cls(
             location[:-1], x_scale, float(location[-1]), y_scale, fit_intercept, scales_response,
-            units, known,
+            units, known, given.family_columns,
         )  # fmt: skip
 
     def _settled(
         self, X: Array, y: Array, weights: Array, family: Family, given: Standardisation
     ) -> tuple[Design, Array]:
         """The same with scales that are not those of a few rows, and which rows these are."""
+        X, columns = self.regressors(X), self.of_family(X)
         far = np.zeros(len(y), dtype=bool)
         x_mean, x_scale = self.x_mean.copy(), self.x_scale.copy()
         y_mean, y_scale = self.y_mean, self.y_scale
@@ -200,7 +212,10 @@ class Design:
             if found is not None and self.scales_response:
                 y_mean, y_scale = found[:2]
             elif found is not None and self.fit_intercept:
-                y_mean = family.location(found[0], float(weights.sum()))
+                near = np.where(found[2], 0.0, weights)
+                y_mean = family.location(
+                    found[0], float(weights.sum()), *np.average(columns, axis=1, weights=near)
+                )
         new = replace(self, x_mean=x_mean, x_scale=x_scale, y_mean=y_mean, y_scale=y_scale)
         return new, far
 
@@ -224,7 +239,8 @@ class Design:
     ) -> Design:
         """The same with the map that `whitening.prior_map` gives."""
         share = 0.0 if given.x_whitening else None
-        noise = np.finfo(float).eps * moments[:, 0, :-1].max(axis=0) / self.x_scale
+        largest = self.regressors(moments[:, 0, :-1]).max(axis=0)
+        noise = np.finfo(float).eps * largest / self.x_scale
         total = float(totals.sum())
         return replace(self, x_map=prior_map(products, total, noise, share, given.x_axis))
 
@@ -232,15 +248,41 @@ class Design:
     def standardisation(self) -> Standardisation:
         """The same for other rows."""
         whitening = False if self.x_map is None else self.x_map
-        return Standardisation(self.x_mean, self.x_scale, self.y_mean, self.y_scale, whitening)
+        return Standardisation(
+            self.x_mean, self.x_scale, self.y_mean, self.y_scale, whitening,
+            family_columns=self.family_columns,
+        )  # fmt: skip
 
     @property
     def n_directions(self) -> int:
         """Standardised columns r."""
         return len(self.x_mean if self.x_map is None else self.x_map)
 
+    def regressors(self, X: Array) -> Array:
+        """The columns that lines are over, (n, p)."""
+        return np.delete(X, self.family_columns, axis=1) if self.family_columns else X
+
+    def of_family(self, X: Array) -> Array:
+        """The columns that the family needs, (c, n), as they are."""
+        return np.ascontiguousarray(X[:, list(self.family_columns)].T, dtype=np.float64)
+
+    @property
+    def centre(self) -> Array:
+        """A row at the mean of the regressors, with ones in the columns of the family: (p + c,)."""
+        ones = np.ones((len(self.family_columns), 1))
+        return self.joined(self.x_mean[None], ones)[0]
+
+    def joined(self, regressors: Array, columns: Array) -> Array:
+        """X from both: the way back from `regressors` and `of_family`."""
+        out = np.empty((len(regressors), regressors.shape[1] + len(columns)))
+        others = np.isin(np.arange(out.shape[1]), self.family_columns)
+        out[:, ~others] = regressors
+        out[:, list(self.family_columns)] = columns.T
+        return out
+
     def columns(self, X: Array) -> Array:
         """Standardised columns, feature-major: (r, n), C-contiguous."""
+        X = self.regressors(X)
         out = np.ascontiguousarray(X.T, dtype=np.float64)
         if np.shares_memory(out, X):
             out = out.copy()
@@ -250,7 +292,7 @@ class Design:
 
     def standardised(self, X: Array) -> Array:
         """Standardised columns of rows: (n, r)."""
-        out: Array = (X - self.x_mean) / self.x_scale
+        out: Array = (self.regressors(X) - self.x_mean) / self.x_scale
         return out if self.x_map is None else out @ self.x_map.T
 
     def of_standardised(self, Z: Array) -> Array:
@@ -301,64 +343,3 @@ class Design:
             np.concatenate([intercept[..., None], coef], axis=-1),
             raw.extra + units if units.size else raw.extra,
         )
-
-
-def column_moments(X: Array, y: Array, weights: Array | None) -> Array:
-    """Moments of the columns and, last, the target, from which those of all chunks follow.
-
-    Returns
-    -------
-    ndarray of shape (4, p + 1)
-        The largest absolute value s, a reference a near the mean, and the weighted sums of
-        (v - a) / s and of ((v - a) / s)^2, which neither overflow nor cancel.
-    """
-    n, size = len(y), X.shape[1] + 1
-    largest = np.array(
-        [max(v.max(initial=0.0), -v.min(initial=0.0)) for v in (*X.T, y)], dtype=np.float64
-    )
-    unit = np.maximum(largest, np.finfo(float).tiny)[:, None]
-    rows = max(BUFFER // size, 512)
-    buffer, ones = np.empty((size, min(rows, n))), np.ones(min(rows, n))
-
-    def blocks(centre: Array) -> Iterator[tuple[Array, Array]]:
-        for start in range(0, n, rows):
-            at = slice(start, start + rows)
-            out = buffer[:, : len(y[at])]
-            out[:-1], out[-1] = X[at].T, y[at]
-            out -= centre[:, None]
-            out /= unit
-            yield out, ones[: out.shape[1]] if weights is None else weights[at]
-
-    # Values that are too large are rejected when those of all chunks are known.
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = max(float(n) if weights is None else float(weights.sum()), np.finfo(float).tiny)
-        reference = np.zeros(size)
-        for values, w in blocks(np.zeros(size)):
-            reference += values @ w
-        reference *= unit[:, 0] / total
-        first, second = np.zeros(size), np.zeros(size)
-        for values, w in blocks(reference):
-            first += values @ w
-            np.square(values, out=values)
-            second += values @ w
-    return np.stack([largest, reference, first, second])
-
-
-def means(moments: Array, totals: Array) -> Array:
-    """Weighted means of all rows, from `column_moments` of every chunk, (C, 4, p + 1)."""
-    size, reference, first = moments[:, 0], moments[:, 1], moments[:, 2]
-    shift = reference - reference[0]
-    out: Array = reference[0] + (totals[:, None] * shift + size * first).sum(axis=0) / totals.sum()
-    return out
-
-
-def root_mean_squares(moments: Array, totals: Array, location: Array) -> Array:
-    """Root mean squares of all rows around ``location``, without overflow."""
-    largest, first, second = moments[:, 0], moments[:, 2], moments[:, 3]
-    offset = moments[:, 1] - location
-    unit = np.maximum(largest, np.abs(offset)).max(axis=0)
-    unit = np.maximum(unit, np.finfo(float).tiny)
-    size, offset = np.maximum(largest, np.finfo(float).tiny) / unit, offset / unit
-    squares = size**2 * second + 2.0 * offset * size * first + totals[:, None] * offset**2
-    out: Array = unit * np.sqrt(np.maximum(squares.sum(axis=0), 0.0) / totals.sum())
-    return out

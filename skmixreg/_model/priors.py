@@ -184,7 +184,8 @@ class Priors(BaseEstimator):
         >>> whole = BayesianMixtureRegressor(solver="cavi", priors=priors)  # doctest: +SKIP
         """
         given = model.posterior_.design.standardisation._asdict()
-        del given["x_axis"]
+        for column in ("x_axis", "family_columns"):
+            del given[column]
         if self.sigma_floor is None:
             given["sigma_floor"] = model.posterior_.priors.sigma_floor
         return clone(self).set_params(**given)

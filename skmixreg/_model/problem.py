@@ -68,12 +68,13 @@ class HeldData:
         if design.x_map is not None and len(y) <= CANONICAL_ROWS:
             # However columns were written; they are the same to some digits only.
             order = np.lexsort((*np.round(columns[::-1], 7), y))
-            columns, y, weights = np.ascontiguousarray(columns[:, order]), y[order], weights[order]
+            X, columns = X[order], np.ascontiguousarray(columns[:, order])
+            y, weights = y[order], weights[order]
         observations = Observations(
             columns=columns,
             target=design.target(y),
             weights=np.ascontiguousarray(weights, dtype=np.float64),
-            auxiliary=family.auxiliary(np.asarray(y, dtype=np.float64)),
+            auxiliary=family.of_rows(np.asarray(y, dtype=np.float64), design.of_family(X)),
         )
         return design, HeldRows(observations, self.n_threads)
 
@@ -214,10 +215,17 @@ class Problem:
         """Standardised response: (n,)."""
         return self.rows.observations.target
 
+    @property
+    def family_columns(self) -> Array:
+        """Values of the columns that the family needs: (c, n)."""
+        auxiliary, count = self.rows.observations.auxiliary, len(self.design.family_columns)
+        return np.empty((0, self.n_rows)) if auxiliary is None else auxiliary[:count]
+
     @cached_property
     def working_target(self) -> Array:
         """Responses on the standardised scale of the linear predictor, for starts: (n,)."""
-        return self.family.working_response(self.target) - self.design.location
+        response = self.family.working_response(self.target, *self.family_columns)
+        return response - self.design.location
 
     @property
     def weights(self) -> Array:

@@ -29,14 +29,14 @@ class _Draws:
         self.weights = weights / weights.sum()
         self.block_rows = max(1, BLOCK_NUMBERS // len(self.weights))
 
-    def blocks(self, X: Array, start: int, stop: int) -> Iterator[tuple[slice, Array]]:
-        """Linear predictors (rows, M) of some rows at a time."""
+    def blocks(self, X: Array, start: int, stop: int) -> Iterator[tuple[slice, Array, list[Array]]]:
+        """Linear predictors (rows, M) of some rows at a time, and what methods get beside them."""
         for first in range(start, stop, self.block_rows):
             part = slice(first, min(first + self.block_rows, stop))
             Z = self.design.standardised(X[part])
             eta = Z @ self.slopes
             eta += self.intercept
-            yield part, eta
+            yield part, eta, [*self.extra, *self.design.of_family(X[part])[:, :, None]]
 
 
 def mean_and_std(
@@ -47,11 +47,11 @@ def mean_and_std(
     mean, std = np.empty((2, len(X)))
 
     def rows(start: int, stop: int) -> None:
-        for part, eta in draws.blocks(X, start, stop):
+        for part, eta, extra in draws.blocks(X, start, stop):
             if not spread:
-                mean[part] = draws.family.mean(eta, *draws.extra) @ draws.weights
+                mean[part] = draws.family.mean(eta, *extra) @ draws.weights
                 continue
-            values, variances = draws.family.mean_and_variance(eta, *draws.extra)
+            values, variances = draws.family.mean_and_variance(eta, *extra)
             mean[part] = values @ draws.weights
             # In units in which no square overflows.
             unit = np.maximum(np.maximum(values.max(axis=1), -values.min(axis=1)), 1.0)
@@ -73,8 +73,8 @@ def component_means(posterior: Posterior, X: Array, n_threads: int = 1) -> Array
     out = np.empty((len(X), draws.K))
 
     def rows(start: int, stop: int) -> None:
-        for part, eta in draws.blocks(X, start, stop):
-            values = draws.family.mean(eta, *draws.extra)
+        for part, eta, extra in draws.blocks(X, start, stop):
+            values = draws.family.mean(eta, *extra)
             out[part] = values.reshape(len(values), draws.K, -1).mean(axis=2)
 
     with RowBlocks(len(X), n_threads, 64 * draws.block_rows) as layout:

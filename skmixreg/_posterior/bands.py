@@ -32,7 +32,8 @@ def distribution_function(posterior: Posterior, X: Array, Y: Array, *, n_threads
 
     def rows(start: int, stop: int) -> Array:
         Z = design.standardised(X[start:stop])
-        mixtures = RowMixtures(posterior.family, draws, Z, design.location)
+        columns = design.of_family(X[start:stop])
+        mixtures = RowMixtures(posterior.family, draws, Z, design.location, columns=columns)
         row = np.repeat(np.arange(stop - start), q)
         return mixtures.cdf(targets[start:stop].ravel(), row)
 
@@ -54,12 +55,12 @@ def component_bands(
     design, K = posterior.design, posterior.layout.n_components
     draws = prediction._flat(posterior.components)
     extra = posterior.family.natural(draws.extra)
-    Z = design.standardised(X)
+    Z, columns = design.standardised(X), design.of_family(X)[:, :, None]
     tail = 0.5 * (1.0 - probability)
     mean, lower, upper = np.empty((3, len(X), K))
     for k in range(K):
         eta = Z @ draws.coef[:, k].T + draws.intercept[:, k] + design.location
-        values = posterior.family.mean(eta, *(value[:, k] for value in extra))
+        values = posterior.family.mean(eta, *(value[:, k] for value in extra), *columns)
         mean[:, k] = values.mean(axis=1)
         lower[:, k], upper[:, k] = np.quantile(values, [tail, 1.0 - tail], axis=1)
     return tuple(design.response(a) for a in (mean, lower, upper))  # type: ignore[return-value]

@@ -77,7 +77,8 @@ def crps(posterior: Posterior, X: Array, y: Array, *, n_threads: int = 1) -> Arr
         eta = np.repeat(draws.intercept[:, :, None], len(Z), axis=2)
         for j in range(Z.shape[1]):
             eta += draws.coef[:, :, j, None] * Z[:, j]
-        return _scores(family, draws, eta, design.target(y[start:stop]), lags)
+        columns = list(design.of_family(X[start:stop]))
+        return _scores(family, draws, eta, design.target(y[start:stop]), columns, lags)
 
     per_block = max(1, BLOCK_NUMBERS // draws.log_weights.size)
     with RowBlocks(len(X), n_threads, per_block) as layout:
@@ -105,17 +106,25 @@ def pairing(components: Raw) -> tuple[Raw, NDArray[np.intp]]:
     return draws, np.round(np.arange(1, n_lags + 1) * T / (2 * n_lags + 1)).astype(np.intp)
 
 
-def _scores(family: Family, draws: Raw, eta: Array, y: Array, lags: NDArray[np.intp]) -> Array:
+def _scores(
+    family: Family,
+    draws: Raw,
+    eta: Array,
+    y: Array,
+    columns: list[Array],
+    lags: NDArray[np.intp],
+) -> Array:
     """Scores of rows (n,) from their linear predictors (T, K, n)."""
     weights = np.exp(draws.log_weights)
     extra = [value[:, :, None] for value in family.natural(draws.extra)]
-    score = _mean_over_draws(weights, family.mean_absolute_error(y, eta, *extra))
+    score = _mean_over_draws(weights, family.mean_absolute_error(y, eta, *extra, *columns))
     for lag in lags:
         other = np.roll(np.arange(len(eta)), lag)
         for k in range(eta.shape[1]):
             difference = family.mean_absolute_difference(
-                eta, extra, eta[other, k, None], [value[other, k, None] for value in extra]
-            )
+                eta, [*extra, *columns],
+                eta[other, k, None], [*(value[other, k, None] for value in extra), *columns],
+            )  # fmt: skip
             pair = weights * weights[other, k, None]
             score -= 0.5 / len(lags) * _mean_over_draws(pair, difference)
     return score

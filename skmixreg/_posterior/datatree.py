@@ -113,7 +113,12 @@ def _constants(
     dims = {name: list(where) for name, (_, where) in model.items()}
     if X is None:
         return values, dims
+    design = posterior.design
+    others = dict(zip(posterior.family.columns, design.of_family(X), strict=True))
+    X = design.regressors(X)
     values["X"], dims["X"] = X, [OBSERVATION, FEATURE]
+    values |= others
+    dims |= {name: [OBSERVATION] for name in others}
     columns = {str(name): X[:, j] for j, name in enumerate(feature_names) if name not in values}
     return {**columns, **values}, {**{name: [OBSERVATION] for name in columns}, **dims}
 

@@ -85,7 +85,7 @@ def component_means(posterior: Posterior, X: Array, *, n_threads: int = 1) -> Ar
 def _linear(posterior: Posterior, X: Array, slopes: Array) -> Array:
     """Centred X times standardised slopes (p,) or (p, K), in the user's units of y."""
     design = posterior.design
-    slopes = np.ascontiguousarray(design.slopes(slopes.T).T)
+    slopes, X = np.ascontiguousarray(design.slopes(slopes.T).T), design.regressors(X)
     n, p = X.shape
     out = np.empty((n, *slopes.shape[1:]))
     rows = max(1, BLOCK_NUMBERS // max(p, 1))
@@ -222,10 +222,10 @@ def _flat(components: Raw) -> Raw:
 
 def _standardised(posterior: Posterior, X: Array, y: Array) -> Observations:
     """Rows as the kernels take them."""
-    design = posterior.design
+    design, family = posterior.design, posterior.family
     return Observations(
         design.columns(X), design.target(y), np.ones(len(y)),
-        auxiliary=posterior.family.auxiliary(np.asarray(y, dtype=np.float64)),
+        auxiliary=family.of_rows(np.asarray(y, dtype=np.float64), design.of_family(X)),
     )  # fmt: skip
 
 
@@ -289,7 +289,8 @@ def _sample_rows(
         z = np.searchsorted(cumulative, rng.random(len(Z)))
         eta = (Z @ draws.coef[s].T + draws.intercept[s])[np.arange(len(Z)), z]
         extra = [value[z] for value in posterior.family.natural(draws.extra[s])]
-        out[part] = posterior.family.sample(rng, eta + design.location, *extra)
+        columns = design.of_family(X[part])
+        out[part] = posterior.family.sample(rng, eta + design.location, *extra, *columns)
     return design.response(out)
 
 

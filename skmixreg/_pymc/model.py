@@ -175,10 +175,15 @@ def _plain_likelihood(
     extras: list[Any],
 ) -> None:
     import pymc as pm
+    import pytensor.tensor as pt
 
+    design = problem.design
     X_values, y_values, row_weights = _user_rows(problem) if rows is None else rows
-    X = pm.Data("X", X_values, dims=(OBSERVATION, FEATURE))
+    X = pm.Data("X", design.regressors(X_values), dims=(OBSERVATION, FEATURE))
     eta = intercept + X @ coef.T
+    for option, values in zip(problem.family.columns, design.of_family(X_values), strict=True):
+        column = pm.Data(option, values, dims=OBSERVATION)
+        extras = [*extras, pt.broadcast_to(column[:, None], eta.shape)]
     y = pm.Data("y_observed", y_values, dims=OBSERVATION)
     if row_weights is None or np.all(row_weights == 1.0):
         component = problem.family.pymc_distribution(eta, *extras)
@@ -237,7 +242,7 @@ def _user_rows(problem: Problem) -> tuple[Array, Array, Array]:
     """Rows of the problem in the user's units."""
     design = problem.design
     return (
-        design.of_standardised(problem.mean_design.T),
+        design.joined(design.of_standardised(problem.mean_design.T), problem.family_columns),
         design.response(problem.target),
         problem.weights,
     )

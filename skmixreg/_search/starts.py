@@ -211,6 +211,7 @@ def additions(problem: Problem, Z: Array, components: Raw, rng: np.random.Genera
         problem.target[:, None],
         Z @ lines.T + problem.design.location,
         *family.natural(components.extra),
+        *problem.family_columns[:, :, None],
     )
     top = terms.max(axis=1)
     density = top + np.log(np.exp(terms - top[:, None]).sum(axis=1))

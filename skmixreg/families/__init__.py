@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._base import Family
+from .binomial import Binomial
 from .exponential import Exponential
 from .gamma import Gamma
 from .gaussian import Gaussian
@@ -12,11 +13,12 @@ from .student_t import StudentT
 
 FAMILIES: dict[str, type[Family]] = {
     family.name: family
-    for family in (Gaussian, StudentT, Poisson, NegativeBinomial, Gamma, Exponential)
+    for family in (Gaussian, StudentT, Poisson, NegativeBinomial, Binomial, Gamma, Exponential)
 }
 
 __all__ = [
     "FAMILIES",
+    "Binomial",
     "Exponential",
     "Family",
     "Gamma",

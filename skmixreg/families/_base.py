@@ -65,6 +65,8 @@ class Family(BaseEstimator, ABC):
     support : Support
     discrete : bool
         Whether responses are whole numbers: densities are then probabilities.
+    column_options : tuple of str
+        Constructor parameters that name a column of X, which is no regressor then: trials, say.
     response_scale : {"affine", "none"}
         "affine": y is centred and scaled before a fit.  "none": it is taken as it is, and the
         intercept at the mean of X is centred at `location`.
@@ -90,6 +92,7 @@ class Family(BaseEstimator, ABC):
     discrete: ClassVar[bool] = False
     response_scale: ClassVar[Literal["affine", "none"]] = "none"
     extras: ClassVar[tuple[Extra, ...]] = ()
+    column_options: ClassVar[tuple[str, ...]] = ()
     linear_mean: ClassVar[bool] = False
     conjugate: ClassVar[bool] = False
     bend: ClassVar[int | None] = None
@@ -106,6 +109,15 @@ class Family(BaseEstimator, ABC):
         """Names of the extra parameters."""
         return tuple(extra.name for extra in self.extras)
 
+    @property
+    def columns(self) -> dict[str, Any]:
+        """Columns of X that the family needs, by the option that names them.
+
+        Methods get their values after the extra parameters, or after y, in this order.
+        """
+        named = {option: getattr(self, option) for option in self.column_options}
+        return {option: column for option, column in named.items() if column is not None}
+
     def check_options(self) -> None:
         """Reject constructor parameters that make no sense; called before a fit."""
 
@@ -113,13 +125,23 @@ class Family(BaseEstimator, ABC):
         """The extra parameters from their coordinates: (..., E) -> E arrays (...)."""
         return [np.exp(extra.power * coordinates[..., e]) for e, extra in enumerate(self.extras)]
 
-    def location(self, mean: float, total: float) -> float:
-        """Linear predictor of all rows together, from their mean response and total weight."""
+    def location(self, mean: float, total: float, *columns: float) -> float:
+        """Linear predictor of all rows together, from their mean response and total weight.
+
+        ``columns`` are means of the family's columns.
+        """
         return 0.0
 
-    def auxiliary(self, y: Array) -> Array | None:
+    def auxiliary(self, y: Array, *columns: Array) -> Array | None:
         """What the kernels need of every response, computed once: (a, n)."""
         return None
+
+    def of_rows(self, y: Array, columns: Array) -> Array | None:
+        """What the kernels get of every row: its columns (c, n), and below them `auxiliary`."""
+        constants = self.auxiliary(y, *columns)
+        if not len(columns):
+            return constants
+        return columns if constants is None else np.concatenate([columns, constants])
 
     @property
     def some_response(self) -> float:
@@ -172,7 +194,7 @@ class Family(BaseEstimator, ABC):
         """The distribution of y as an unnamed PyMC one; broadcasts like `log_density`."""
 
     @abstractmethod
-    def working_response(self, y: Array) -> Array:
+    def working_response(self, y: Array, *columns: Array) -> Array:
         """Responses on the scale of the linear predictor, for starts: the link, kept finite."""
 
     @abstractmethod
@@ -239,7 +261,23 @@ class Family(BaseEstimator, ABC):
         """E|Y - Y'| of two independent responses in closed form, or None."""
         return None
 
-    def check_response(self, y: Array) -> None:
+    @property
+    def has_reference(self) -> bool:
+        """Whether `score` counts from `reference`, and not from what `generalised_r2` has."""
+        return type(self).reference is not Family.reference
+
+    def reference_sums(self, y: Array, weights: Array, *columns: Array) -> Array:
+        """Sums over rows that `reference` needs."""
+        raise NotImplementedError
+
+    def reference(self, y: Array, sums: Array, *columns: Array) -> Array:
+        """Log density of every row under one distribution for all rows, without regressors."""
+        raise NotImplementedError
+
+    def check_columns(self, *columns: Array) -> None:
+        """Reject values that the family's columns cannot have."""
+
+    def check_response(self, y: Array, *columns: Array) -> None:
         """Reject responses that the family cannot have.
 
         Raises

@@ -33,7 +33,7 @@ class Exponential(Family):
 
         return ExponentialSettings(float(location))
 
-    def location(self, mean: float, total: float) -> float:
+    def location(self, mean: float, total: float, *columns: float) -> float:
         return float(np.log(mean))
 
     def log_density(self, y: Array, eta: Array, *extra: Array) -> Array:
@@ -65,7 +65,7 @@ class Exponential(Family):
 
         return pm.Exponential.dist(lam=pt.exp(-eta))
 
-    def working_response(self, y: Array) -> Array:
+    def working_response(self, y: Array, *columns: Array) -> Array:
         # The logarithm of a time is below that of its mean, by Euler's constant.
         return np.log(y) + np.euler_gamma
 

@@ -45,10 +45,10 @@ class Gamma(Family):
 
         return GammaSettings(float(location))
 
-    def location(self, mean: float, total: float) -> float:
+    def location(self, mean: float, total: float, *columns: float) -> float:
         return float(np.log(mean))
 
-    def auxiliary(self, y: Array) -> Array:
+    def auxiliary(self, y: Array, *columns: Array) -> Array:
         return np.log(y)[None]
 
     def log_density(self, y: Array, eta: Array, *extra: Array) -> Array:
@@ -87,7 +87,7 @@ class Gamma(Family):
         (shape,) = extra
         return pm.Gamma.dist(alpha=shape, beta=shape * pt.exp(-eta))
 
-    def working_response(self, y: Array) -> Array:
+    def working_response(self, y: Array, *columns: Array) -> Array:
         return np.log(y)
 
     def start_extras(self, spread: Array, priors: Any) -> Array:

@@ -96,7 +96,7 @@ class Gaussian(Family):
 
         return pm.Normal.dist(mu=eta, sigma=extra[0])
 
-    def working_response(self, y: Array) -> Array:
+    def working_response(self, y: Array, *columns: Array) -> Array:
         return y
 
     def start_extras(self, spread: Array, priors: Any) -> Array:

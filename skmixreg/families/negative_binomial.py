@@ -45,11 +45,11 @@ class NegativeBinomial(Family):
 
         return NegativeBinomialSettings(float(location))
 
-    def location(self, mean: float, total: float) -> float:
+    def location(self, mean: float, total: float, *columns: float) -> float:
         # Half a count where there is none at all keeps the logarithm finite.
         return float(np.log(max(mean, 0.5 / total)))
 
-    def auxiliary(self, y: Array) -> Array:
+    def auxiliary(self, y: Array, *columns: Array) -> Array:
         positive = np.maximum(y, 1.0)
         at_mean = stable.poisson_log_probability(positive, positive)
         return np.stack([np.where(y > 0.0, at_mean, 0.0), np.log(positive)])
@@ -100,7 +100,7 @@ class NegativeBinomial(Family):
 
         return pm.NegativeBinomial.dist(mu=pt.exp(eta), alpha=extra[0])
 
-    def working_response(self, y: Array) -> Array:
+    def working_response(self, y: Array, *columns: Array) -> Array:
         return np.log(y + 0.5)
 
     def start_extras(self, spread: Array, priors: Any) -> Array:

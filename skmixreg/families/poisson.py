@@ -47,11 +47,11 @@ class Poisson(Family):
 
         return PoissonSettings(float(location))
 
-    def location(self, mean: float, total: float) -> float:
+    def location(self, mean: float, total: float, *columns: float) -> float:
         # Half a count where there is none at all keeps the logarithm finite.
         return float(np.log(max(mean, 0.5 / total)))
 
-    def auxiliary(self, y: Array) -> Array:
+    def auxiliary(self, y: Array, *columns: Array) -> Array:
         return -special.gammaln(y + 1.0)[None]
 
     def log_density(self, y: Array, eta: Array, *extra: Array) -> Array:
@@ -116,7 +116,7 @@ class Poisson(Family):
 
         return pm.Poisson.dist(mu=pt.exp(eta))
 
-    def working_response(self, y: Array) -> Array:
+    def working_response(self, y: Array, *columns: Array) -> Array:
         return np.log(y + 0.5)
 
     def start_extras(self, spread: Array, priors: Any) -> Array:

@@ -88,7 +88,7 @@ class StudentT(Family):
 
         return pm.StudentT.dist(nu=np.float64(self.df), mu=eta, sigma=extra[0])
 
-    def working_response(self, y: Array) -> Array:
+    def working_response(self, y: Array, *columns: Array) -> Array:
         return y
 
     def start_extras(self, spread: Array, priors: Any) -> Array:

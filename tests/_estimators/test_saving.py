@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import quick_solver, two_lines
+from conftest import quick_solver, responses_of, two_lines
 
 from skmixreg import BayesianMixtureRegressor, BayesianMixtureRegressorCV, Gaussian, Priors
 from skmixreg.families import FAMILIES
@@ -62,8 +62,7 @@ def test_skops_of_every_solver(solver_name, rows):
 
 @pytest.mark.slow
 def test_skops_of_every_family(family_name, rows):
-    X, y = rows[0], np.exp(rows[1])
-    y = np.rint(y) if FAMILIES[family_name].discrete else y
+    X, y = rows[0], responses_of(FAMILIES[family_name](), rows[1])
     priors, state = Priors(coef_scale=2.0), np.random.default_rng(0)
     model = BayesianMixtureRegressor(
         family=family_name, priors=priors, solver="laplace", random_state=state

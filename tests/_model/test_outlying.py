@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skmixreg import BayesianMixtureRegressor
-from skmixreg._model.outlying import MOST_RATIO, settled
+from skmixreg._model._scaling.outlying import MOST_RATIO, settled
 
 
 def found(values, weights=None, centred=True):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from skmixreg import BayesianMixtureRegressor, Priors
+from skmixreg._model._scaling.whitening import AS_THEY_ARE, WHITENED, Products, prior_map
 from skmixreg._model.problem import HeldData, Problem
-from skmixreg._model.whitening import AS_THEY_ARE, WHITENED, Products, prior_map
 from skmixreg.families import Gaussian
 
 

@@ -7,6 +7,7 @@ from pymc.blocking import DictToArrayBijection
 from pytensor.compile.mode import Mode
 
 from skmixreg._model.density import LogPosterior
+from skmixreg._model.design import Standardisation
 from skmixreg._model.priors import Priors
 from skmixreg._model.problem import Problem
 from skmixreg._pymc.coordinates import log_jacobian, to_values, value_map
@@ -28,13 +29,16 @@ def make_problem(family, K, p, intercept, weighted, seed=0):
     rng = np.random.default_rng(seed)
     n = 40
     X = rng.normal(3.0, 2.0, size=(n, p))
+    columns = rng.integers(20, 30, size=(n, len(family.columns))).astype(float)
     y = rng.poisson(5.0, n).astype(float) if family.discrete else rng.normal(5.0, 4.0, size=n)
     y = np.abs(y) if family.support.low == 0.0 else y
     weights = rng.uniform(0.2, 3.0, size=n) if weighted else None
     priors = Priors(weight_concentration=1.7, coef_scale=2.0, intercept_scale=1.5).resolve()
     return Problem.from_arrays(
-        X, y, weights, family=family, n_components=K, priors=priors, fit_intercept=intercept
-    )
+        np.column_stack([columns, X]), y, weights, family=family, n_components=K, priors=priors,
+        fit_intercept=intercept,
+        standardisation=Standardisation(family_columns=tuple(range(len(family.columns)))),
+    )  # fmt: skip
 
 
 def check_parity(problem, likelihood, compile_kwargs):
@@ -64,6 +68,8 @@ def build_family(name, shared):
     family = FAMILIES[name]()
     if "shared_sigma" in family.get_params():
         family.set_params(shared_sigma=shared)
+    # The first columns of X are those that the family needs.
+    family.set_params(**{option: j for j, option in enumerate(family.column_options)})
     return family
 
 

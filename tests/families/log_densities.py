@@ -5,6 +5,17 @@ from __future__ import annotations
 import numpy as np
 from scipy import special, stats
 
+from skmixreg.families import FAMILIES, Family
+
+# Values of a family's columns, for families that have any; in place of names stand positions.
+COLUMNS = {"binomial": [12.0, 40.0]}
+
+
+def family_of(name: str) -> Family:
+    """A family whose columns are the first ones of X."""
+    family = FAMILIES[name]()
+    return family.set_params(**{option: j for j, option in enumerate(family.column_options)})
+
 
 def negative_binomial(y, eta, shape):
     """With both probabilities to full precision, which SciPy's own function lacks."""
@@ -13,11 +24,19 @@ def negative_binomial(y, eta, shape):
     return -np.log(y + shape) - special.betaln(shape, y + 1.0) + shape * log_r + y * log_m
 
 
+def binomial(y, eta, trials):
+    """As the negative binomial, and for the same reason."""
+    coefficient = special.gammaln(trials + 1.0) - special.gammaln(y + 1.0)
+    coefficient -= special.gammaln(trials - y + 1.0)
+    return coefficient + y * special.log_expit(eta) + (trials - y) * special.log_expit(-eta)
+
+
 LOG_DENSITIES = {
     "gaussian": lambda y, eta, sigma: stats.norm.logpdf(y, eta, sigma),
     "student_t": lambda y, eta, sigma: stats.t.logpdf(y, 4.0, eta, sigma),
     "poisson": lambda y, eta: stats.poisson.logpmf(y, np.exp(eta)),
     "negative_binomial": negative_binomial,
+    "binomial": binomial,
     "gamma": lambda y, eta, shape: stats.gamma.logpdf(y, shape, scale=np.exp(eta) / shape),
     "exponential": lambda y, eta: stats.expon.logpdf(y, scale=np.exp(eta)),
 }

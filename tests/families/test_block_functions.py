@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from log_densities import LOG_DENSITIES
+from log_densities import COLUMNS, LOG_DENSITIES, family_of
 
 from skmixreg._kernels.compile import compiled
 from skmixreg._kernels.vector_kernels import BLOCK
@@ -29,12 +29,16 @@ BOUNDED = {"negative_binomial": 3.0}
 
 
 class Case(NamedTuple):
-    """Predictors and coordinates at which blocks of rows are looked at; extras (K, E)."""
+    """Predictors and coordinates at which blocks of rows are looked at; extras (K, E).
+
+    Columns that the family needs (c, BLOCK).
+    """
 
     family: Family
     y: np.ndarray
     eta: np.ndarray
     extra: np.ndarray
+    columns: np.ndarray
 
     @property
     def location(self) -> float:
@@ -42,7 +46,7 @@ class Case(NamedTuple):
 
     @property
     def aux(self) -> np.ndarray:
-        aux = self.family.auxiliary(self.y)
+        aux = self.family.of_rows(self.y, self.columns)
         return np.empty((0, BLOCK)) if aux is None else aux
 
     @property
@@ -51,17 +55,18 @@ class Case(NamedTuple):
 
     def log_density(self, eta: np.ndarray, extra: np.ndarray) -> np.ndarray:
         natural = self._replace(extra=extra).natural
-        return LOG_DENSITIES[self.family.name](self.y, eta + self.location, *natural)
+        return LOG_DENSITIES[self.family.name](self.y, eta + self.location, *natural, *self.columns)
 
 
 def case_of(name: str) -> Case:
     rng = np.random.default_rng(0)
-    family = FAMILIES[name]()
+    family = family_of(name)
+    columns = rng.choice(COLUMNS.get(name, [1.0]), size=(len(family.columns), BLOCK))
     eta, extra = rng.normal(size=(K, BLOCK)), 0.5 * rng.normal(size=(K, len(family.extras)))
-    case = Case(family, np.ones(BLOCK), eta, extra)
+    case = Case(family, np.ones(BLOCK), eta, extra, columns)
     at = rng.integers(K, size=BLOCK)
     natural = [value[at, 0] for value in case.natural]
-    return case._replace(y=family.sample(rng, eta[0] + case.location, *natural))
+    return case._replace(y=family.sample(rng, eta[0] + case.location, *natural, *columns))
 
 
 CASES = [case_of(name) for name in FAMILIES]
@@ -144,14 +149,18 @@ def test_second_derivatives_are_those_of_the_first(case: Case) -> None:
 def test_information_is_the_expected_curvature(case: Case) -> None:
     """Minus the mean Hessian over draws of the response from every component, to 5 errors."""
     rng = np.random.default_rng(1)
-    case = case._replace(eta=np.repeat(case.eta[:, :1], BLOCK, axis=1))
+    case = case._replace(
+        eta=np.repeat(case.eta[:, :1], BLOCK, axis=1),
+        columns=np.repeat(case.columns[:, :1], BLOCK, axis=1),
+    )
     information = evaluate(_information, case, 6)
     np.testing.assert_array_equal(information[1], evaluate(_gradient, case, 3)[1])
     for k in range(K):
         eta = np.full(BLOCK, case.eta[k, 0] + case.location)
         curvatures = []
         for _ in range(20):
-            y = case.family.sample(rng, eta, *(value[k] for value in case.natural))
+            natural = [value[k] for value in case.natural]
+            y = case.family.sample(rng, eta, *natural, *case.columns)
             curvatures.append(
                 [
                     -part[:, k] if part.ndim == 3 else -part[None, k]

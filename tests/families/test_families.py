@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from log_densities import LOG_DENSITIES
+from log_densities import COLUMNS, LOG_DENSITIES, family_of
 from scipy import stats
 from scipy.optimize import minimize
 
@@ -21,9 +21,9 @@ EXTRAS = {
 
 
 def parameters(name):
-    """A family, and predictors and extras of two components."""
+    """A family, and predictors and extras of two components, with what its columns hold."""
     eta = np.array([-0.5, 1.2])
-    return FAMILIES[name](), eta, [np.array(EXTRAS[name])] if name in EXTRAS else []
+    return family_of(name), eta, [np.array(t[name]) for t in (EXTRAS, COLUMNS) if name in t]
 
 
 def nodes(family, eta, extra, n=400_001):
@@ -106,25 +106,26 @@ def test_nothing_lies_outside_the_support(family_name):
         below = 0.0 if beyond < 0.0 else 1.0
         np.testing.assert_allclose(family.cdf(np.float64(edge + beyond), eta, *extra), below)
         with pytest.raises(ValueError, match=r"y\[2\] is .*family="):
-            family.check_response(np.array([1.0, 1.0, edge + beyond, 1.0]))
+            FAMILIES[family_name]().check_response(np.array([1.0, 1.0, edge + beyond, 1.0]))
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_one_component_at_flat_priors_is_maximum_likelihood(family_name):
     """Against SciPy's densities and its optimiser; a dispersion keeps its prior."""
-    family = FAMILIES[family_name]()
+    family = family_of(family_name)
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 2))
+    columns = [rng.choice(values, 300) for values in [COLUMNS.get(family_name)] if values]
     eta = 0.7 + X @ [0.5, -0.3]
-    y = family.sample(rng, eta, *([np.float64(3.0)] if family.extras else []))
+    y = family.sample(rng, eta, *([np.float64(3.0)] if family.extras else []), *columns)
     flat = Priors(coef_scale=1e3, intercept_scale=1e3, sigma_floor=1e-4, sigma_ceiling=1e4)
     model = BayesianMixtureRegressor(1, family=family, solver="map", priors=flat, random_state=0)
-    model.fit(X, y)
+    model.fit(np.column_stack([*columns, X]), y)
 
     def loss(theta):
         value = LOG_DENSITIES[family_name](
-            y, theta[0] + X @ theta[1:3], *family.natural(theta[3:])
+            y, theta[0] + X @ theta[1:3], *family.natural(theta[3:]), *columns
         ).sum()
         standardised = theta[3:] - np.log(model.posterior_.design.y_scale)
         for name, at in zip(family.extra_names, standardised, strict=True):
@@ -140,7 +141,7 @@ def test_one_component_at_flat_priors_is_maximum_likelihood(family_name):
     for name, value in zip(family.extra_names, family.natural(found.x[3:]), strict=True):
         np.testing.assert_allclose(getattr(model, f"{name}_"), value, rtol=1e-4)
     expected = LOG_DENSITIES[family_name](
-        y, found.x[0] + X @ found.x[1:3], *family.natural(found.x[3:])
+        y, found.x[0] + X @ found.x[1:3], *family.natural(found.x[3:]), *columns
     ).sum()
     assert model.modes_["log_likelihood"].iloc[0] == pytest.approx(expected, abs=1e-4)
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from log_densities import family_of
+
 from skmixreg import BayesianMixtureRegressor
-from skmixreg.families import FAMILIES
 from skmixreg.solvers import NUTS, Gibbs, Laplace
 
 pytestmark = pytest.mark.slow
@@ -18,7 +19,10 @@ EXTRAS = {
     "student_t": (0.4, 0.3),
     "negative_binomial": (6.0, 12.0),
     "gamma": (6.0, 12.0),
+    "binomial": (25.0, 25.0),  # trials
 }
+# Of families whose predictors have no units of y.
+LINES = {"binomial": ((-1.0, 1.2), (1.0, -0.8))}
 SOLVERS = {
     "laplace": Laplace(draws=20_000),
     "gibbs": Gibbs(draws=4000),
@@ -30,8 +34,11 @@ def rows(family):
     rng = np.random.default_rng(3)
     x = rng.uniform(-1, 1, N)
     first = rng.random(N) < 0.55
-    eta = np.where(first, 1.0 + 0.8 * x, 2.6 - 0.6 * x)
-    return x[:, None], family.sample(rng, eta, np.where(first, *EXTRAS[family.name]))
+    (a, b), (c, d) = LINES.get(family.name, ((1.0, 0.8), (2.6, -0.6)))
+    eta = np.where(first, a + b * x, c + d * x)
+    extra = np.where(first, *EXTRAS[family.name])
+    columns = [extra] if family.columns else []
+    return np.column_stack([*columns, x]), family.sample(rng, eta, extra)
 
 
 def moments(model):
@@ -44,9 +51,10 @@ def moments(model):
 
 @pytest.mark.parametrize("family_name", sorted(EXTRAS))
 def test_means_sds_and_evidence(family_name):
-    X, y = rows(FAMILIES[family_name]())
+    family = family_of(family_name)
+    X, y = rows(family)
     fits = {
-        name: BayesianMixtureRegressor(2, family=family_name, solver=solver, random_state=0)
+        name: BayesianMixtureRegressor(2, family=family, solver=solver, random_state=0)
         for name, solver in SOLVERS.items()
     }
     for name, model in fits.items():

@@ -62,6 +62,8 @@ class RowMixtures:
     groups : ndarray of shape (T,), optional
         The mode of every draw.  If given, terms are widened where draws are seen one by one: see
         `_widen`.
+    columns : ndarray of shape (c, n), optional
+        Values of the columns that the family needs.
 
     Attributes
     ----------
@@ -69,7 +71,7 @@ class RowMixtures:
         Distribution of the terms.
     eta : ndarray of shape (n, M)
     extra : list of ndarrays of shape (M,) or (n, M)
-        The family's extra parameters, on their natural scales.
+        The family's extra parameters, on their natural scales, and its columns.
     weights : ndarray of shape (M,)
     centre, spread : ndarray of shape (n, K)
         Mean and standard deviation of y within each component.
@@ -83,6 +85,7 @@ class RowMixtures:
         Z: Array,
         location: float = 0.0,
         groups: NDArray[np.intp] | None = None,
+        columns: Array | None = None,
     ):
         self.family = family
         T, K = draws.log_weights.shape
@@ -94,6 +97,8 @@ class RowMixtures:
             self.eta += Z[:, j, None] * slopes[:, j]
         np.minimum(self.eta, family.largest_predictor, out=self.eta)
         self.extra = [value.ravel() for value in family.natural(draws.extra)]
+        for column in () if columns is None else columns:
+            self.extra.append(np.broadcast_to(column[:, None], self.eta.shape))
         self.weights = (np.exp(draws.log_weights) / T).ravel()
         self.weights /= self.weights.sum()
         self.shares = self.weights.reshape(T, K).sum(axis=0)

@@ -47,8 +47,8 @@ def map_mixtures(
     per_block = min(most_rows, max(1, MIXTURE_NUMBERS // draws.log_weights.size))
 
     def rows(start: int, stop: int) -> Any:
-        Z = design.standardised(X[start:stop])
-        mixtures = RowMixtures(posterior.family, draws, Z, design.location, groups)
+        Z, columns = design.standardised(X[start:stop]), design.of_family(X[start:stop])
+        mixtures = RowMixtures(posterior.family, draws, Z, design.location, groups, columns)
         return function(mixtures, start, stop)
 
     with RowBlocks(len(X), n_threads, per_block) as layout:

@@ -222,6 +222,7 @@ def _rows(problem: Problem, names: list[str]) -> list[Array]:
         "x_map": np.eye(p),
         "y_mean": np.zeros(()),
         "y_scale": np.ones(()),
+        **dict(zip(problem.family.columns, problem.family_columns, strict=True)),
     }
     return [values[name] for name in names]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .._support.arrays import Array
+from ..._support.arrays import Array
 
 MOST_RATIO = 10.0
 

@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._support.arrays import Array
+from ..._support.arrays import Array
 
 # Columns per row up to which columns are whitened, and from which on they are taken as they are.
 WHITENED, AS_THEY_ARE = 0.2, 0.5

@@ -1,0 +1,65 @@
+"""Which columns of X are no regressors."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+
+from .._support.arrays import Array
+from ..families._base import Family
+
+
+def family_positions(estimator: Any, family: Family) -> tuple[int, ...]:
+    """Positions of the columns that a family names, in its order.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        With ``n_features_in_`` and, where X has names, ``feature_names_in_``.
+    family : Family
+
+    Raises
+    ------
+    ValueError
+        If there is no such column, or one is named twice.
+    """
+    names = getattr(estimator, "feature_names_in_", None)
+    found: dict[int, str] = {}
+    for option, column in family.columns.items():
+        at = _position(column, names, estimator.n_features_in_)
+        label = f"{type(family).__name__}({option}={column!r})"
+        if at is None:
+            known = f"columns are {[str(name) for name in names]}, or" if names is not None else ""
+            raise ValueError(
+                f"{label} is no column of X; {known} positions from 0 to "
+                f"{estimator.n_features_in_ - 1}."
+                + ("" if names is not None else " X has no names.")
+            )
+        if at in found:
+            raise ValueError(f"{label} is the column that is {found[at]} already.")
+        found[at] = option
+    return tuple(found)
+
+
+def _position(column: Any, names: Any, n_features: int) -> int | None:
+    if isinstance(column, str):
+        return list(names).index(column) if names is not None and column in names else None
+    if isinstance(column, bool) or not isinstance(column, Integral):
+        return None
+    at = int(column)
+    return at % n_features if -n_features <= at < n_features else None
+
+
+def check_rows(family: Family, X: Array, y: Array | None, positions: tuple[int, ...]) -> None:
+    """Reject responses, and values of its columns, that a family cannot have.
+
+    Raises
+    ------
+    ValueError
+    """
+    columns = np.asarray(X[:, list(positions)].T, dtype=np.float64)
+    family.check_columns(*columns)
+    if y is not None:
+        family.check_response(y, *columns)
