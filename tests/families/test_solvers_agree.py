@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from log_densities import family_of
 
 from skmixreg import BayesianMixtureRegressor
