@@ -34,6 +34,7 @@ FLOORS = (
     ("_pymc",),
     ("_dask",),
     ("_model",),
+    ("backgrounds",),
     ("families",),
     ("_kernels",),
     ("_support",),

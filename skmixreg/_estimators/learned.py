@@ -21,6 +21,7 @@ from .._support.blas import one_blas_thread
 from .._support.caller import warn
 from .._support.failures import FIT_ADVICE, all_or_nothing, memory_advice
 from .._support.progress import CallbackSupportMixin, fit_progress, with_callbacks
+from ..backgrounds import BACKGROUNDS, Background
 from ..families import FAMILIES, Family
 from ..solvers import SOLVERS, Solver
 from . import parameters, validation, weights
@@ -32,6 +33,7 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
 
     n_components: int
     family: str | Family
+    background: str | Background | None
     solver: str | Solver
     priors: Priors | None
     fit_intercept: bool
@@ -113,6 +115,16 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
             parameters.resolve_threads(self.n_jobs),
         )
 
+    def _background(self) -> Background | None:
+        """What the parameter stands for, checked."""
+        if self.background is None:
+            return None
+        background = parameters.resolve_named(
+            "background", self.background, BACKGROUNDS, Background
+        )
+        background.check_options()
+        return background
+
     def _set_fitted(self, family: Family, solver: Solver, posterior: Posterior) -> None:
         """Set all fitted attributes."""
         self.family_ = family
@@ -169,6 +181,7 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
             priors=priors,
             fit_intercept=bool(self.fit_intercept),
             standardisation=standardisation,
+            background=self._background() if first else None,
         )
         default = first and parameters.check_priors(self.priors).sigma_floor is None
         return problem.with_floor_of_rounding() if default else problem

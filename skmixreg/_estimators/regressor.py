@@ -10,6 +10,7 @@ from sklearn.utils.metaestimators import available_if
 
 from .._model.priors import Priors
 from .._pymc.model import build_model
+from ..backgrounds import BACKGROUNDS, Background
 from ..families import FAMILIES, Family
 from ..solvers import SOLVERS, Solver
 from . import parameters, weights
@@ -57,6 +58,11 @@ class BayesianMixtureRegressor(LearnedMixture):
     family : str or Family, default="gaussian"
         Distribution of y around each line: a name in `skmixreg.families.FAMILIES`, or an object
         such as ``Gaussian(shared_sigma=True)`` or a `Family` of one's own.
+    background : None, str or Background, default=None
+        One component more, without a line: ``"zero"``, all mass at 0, for zero-inflated counts;
+        ``"uniform"``, a density over the range of y, or ``"normal"``, a wide bump, for outliers; or
+        an object such as ``Uniform(low, high)`` of `skmixreg.backgrounds`.  ``n_components`` does
+        not count it.  It is last in ``weights_`` and `predict_proba`.
     solver : str or Solver, default="auto"
         How to draw from the posterior, by name or as an object such as
         ``NUTS(draws=2000)``.  ``"auto"`` takes the cheapest exact solver whose own diagnostics
@@ -82,7 +88,7 @@ class BayesianMixtureRegressor(LearnedMixture):
 
     Attributes
     ----------
-    weights_ : ndarray of shape (K,)
+    weights_ : ndarray of shape (K,), or (K + 1,) with a background
         Posterior mean of the mixing weights; they sum to 1.
     coef_ : ndarray of shape (K, p)
         Posterior mean of the slopes, in units of y (of the family's link) per unit of each column.
@@ -170,6 +176,7 @@ class BayesianMixtureRegressor(LearnedMixture):
         n_components: int = 2,
         *,
         family: str | Family = "gaussian",
+        background: str | Background | None = None,
         solver: str | Solver = "auto",
         priors: Priors | None = None,
         fit_intercept: bool = True,
@@ -180,6 +187,7 @@ class BayesianMixtureRegressor(LearnedMixture):
     ):
         self.n_components = n_components
         self.family = family
+        self.background = background
         self.solver = solver
         self.priors = priors
         self.fit_intercept = fit_intercept
@@ -206,7 +214,8 @@ class BayesianMixtureRegressor(LearnedMixture):
         ValueError
             If a name is unknown, or an option is set on something given by its name only.
         """
-        parameters.check_nested_parameters(self, params, {"solver": SOLVERS, "family": FAMILIES})
+        tables: dict[str, Any] = {"solver": SOLVERS, "family": FAMILIES, "background": BACKGROUNDS}
+        parameters.check_nested_parameters(self, params, tables)
         return super().set_params(**params)
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
@@ -302,7 +311,7 @@ class BayesianMixtureRegressor(LearnedMixture):
         rows = self._weighted_rows(X, y, sample_weight)
         problem = self._problem(
             *rows,
-            self.family_,
+            self.posterior_.family,
             self.posterior_.priors,
             standardisation=self.posterior_.design.standardisation,
         )

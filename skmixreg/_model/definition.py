@@ -10,6 +10,7 @@ from .layout import Layout
 
 # ArviZ gives tables of its own a dimension "component".
 COMPONENT = "mixture_component"
+MEMBERSHIP = "membership"  # a component, or the background
 FEATURE = "feature"
 DIRECTION = "direction"  # a standardised column: of one column of X, or of whitened ones
 OBSERVATION = "observation"
@@ -35,12 +36,21 @@ class FreeVariable(NamedTuple):
 def free_variables(layout: Layout) -> list[FreeVariable]:
     """All that is sampled but for the weights, in the order of the layout."""
     intercept = [FreeVariable("intercept_std", "intercept", (COMPONENT,))]
-    own = () if layout.shared_extra else (COMPONENT,)
     return [
         *(intercept if layout.fit_intercept else []),
         FreeVariable("coef_std", "coef", (COMPONENT, DIRECTION)),
-        *(FreeVariable(f"log_{extra}_std", extra, own) for extra in layout.extras),
+        *(
+            FreeVariable(
+                f"log_{extra}_std", extra, () if extra in layout.shared_extras else (COMPONENT,)
+            )
+            for extra in layout.extras
+        ),
     ]
+
+
+def memberships(layout: Layout) -> list[str]:
+    """Labels of the weights where there is a background."""
+    return [*map(str, range(layout.n_components)), "background"]
 
 
 def constants(design: Design) -> dict[str, tuple[Array | float, tuple[str, ...]]]:

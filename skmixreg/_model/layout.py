@@ -65,8 +65,8 @@ class Layout:
     fit_intercept : bool
     extras : tuple of str
         Names of the extra parameters of the family.
-    shared_extra : bool
-        One value of every extra for all components.
+    shared_extras : tuple of str
+        Extras of which one value serves all components; they come last.
     n_gating : int
         q >= 0 gating columns.
     shared_columns : tuple of int
@@ -83,7 +83,7 @@ class Layout:
     n_features: int
     fit_intercept: bool = True
     extras: tuple[str, ...] = ("sigma",)
-    shared_extra: bool = False
+    shared_extras: tuple[str, ...] = ()
     n_gating: int = 0
     shared_columns: tuple[int, ...] = ()
     shared_intercept: bool = False
@@ -94,6 +94,11 @@ class Layout:
     def n_lines(self) -> int:
         """Components that have a line: all but a background."""
         return self.n_components - int(self.background)
+
+    @property
+    def own_extra_names(self) -> tuple[str, ...]:
+        """Extras that every component has for itself."""
+        return tuple(name for name in self.extras if name not in self.shared_extras)
 
     @cached_property
     def own_columns(self) -> tuple[int, ...]:
@@ -118,7 +123,7 @@ class Layout:
         if self.shared_columns:
             rows.append(("shared_coef", ("shared_feature",), (len(self.shared_columns),), "shared"))
         for name in self.extras:
-            if self.shared_extra:
+            if name in self.shared_extras:
                 rows.append((name, (), (1,), "shared"))
             else:
                 rows.append((name, ("component",), (L,), "component"))
@@ -284,9 +289,7 @@ class Layout:
 
     @cached_property
     def own_extras(self) -> NDArray[np.intp]:
-        """(L, E): positions in theta of the extras of each component alone; E = 0 if shared."""
-        L = self.n_lines
-        if self.shared_extra or not self.extras:
-            return np.empty((L, 0), dtype=np.intp)
-        starts = np.array([self.table[name].where.start for name in self.extras], dtype=np.intp)
+        """(L, E): positions in theta of the extras of each component alone, E of them."""
+        L, names = self.n_lines, self.own_extra_names
+        starts = np.array([self.table[name].where.start for name in names], dtype=np.intp)
         return starts + np.arange(L, dtype=np.intp)[:, None]

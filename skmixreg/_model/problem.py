@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from .._support.arrays import Array
+from ..backgrounds._base import Background
+from ..backgrounds._contaminated import Contaminated
 from ..families._base import Family
 from ..families._priors import BlockPrior, NormalPrior
 from .design import Design, Standardisation
@@ -79,6 +81,28 @@ class HeldData:
         return design, HeldRows(observations, self.n_threads)
 
 
+def _with_background(
+    family: Family, background: Background, design: Design, rows: Rows
+) -> Contaminated:
+    """The family beside a background, standardised as the rows are."""
+    if background.discrete != family.discrete:
+        what = "a probability" if background.discrete else "a density"
+        raise ValueError(
+            f"background={background.name!r} is {what} and family={family.name!r} is none: "
+            "counts need a background such as 'zero', measurements one such as 'uniform'."
+        )
+    if background.needs_rows and not rows.in_memory:
+        raise ValueError(
+            f"background={background!r} takes what is not given from all rows in memory, and these "
+            "are in chunks; give every option."
+        )
+    scale = (design.y_mean, design.y_scale) if design.scales_response else (0.0, 1.0)
+    known = rows.in_memory
+    y = design.response(rows.target) if known else np.zeros(1)
+    weights = rows.weights if known else np.ones(1)
+    return Contaminated(family, background.standardised(y, weights, *scale))
+
+
 @dataclass(frozen=True)
 class Problem:
     """A posterior to be explored, on the standardised scale.
@@ -113,6 +137,7 @@ class Problem:
         priors: NumericPriors,
         fit_intercept: bool = True,
         standardisation: Standardisation | None = None,
+        background: Background | None = None,
     ) -> Problem:
         """Rows, standardised.
 
@@ -122,14 +147,20 @@ class Problem:
             Such as `HeldData`.
         standardisation : Standardisation, optional
             Locations and scales that are given; those of the data by default.
+        background : Background, optional
+            In units of the data; a family that has one already needs none.
         """
         design, rows = data.standardised(family, fit_intercept, standardisation)
+        if background is not None:
+            family = _with_background(family, background, design, rows)
+            units = tuple(extra.in_units_of_y for extra in family.extras)
+            design = replace(design, extra_units=units)
         layout = Layout(
             n_components,
             design.n_directions,
             fit_intercept,
             extras=family.extra_names,
-            shared_extra=family.shares_extras,
+            shared_extras=family.shared_extras,
         )
         return cls(rows, family, layout, priors, design)
 
@@ -178,9 +209,24 @@ class Problem:
         return Model(self.family.kernel_settings(self.design.location))
 
     @cached_property
+    def parted_model(self) -> tuple[Any, Array | None]:
+        """Settings of the family of the regressions, and log densities of a background (n,)."""
+        family = self.family
+        if family.background is None:
+            return self.model.family, None
+        return self.model.family.family, np.ascontiguousarray(
+            family.background.log_density(self.target)
+        )
+
+    @cached_property
     def extra_priors(self) -> tuple[BlockPrior, ...]:
         """Priors of the extra parameters, in the order of the family."""
         return tuple(self.family.extra_priors(self.priors))
+
+    @property
+    def own_extra_priors(self) -> tuple[BlockPrior, ...]:
+        """Of the extra parameters that components do not share, which come first."""
+        return self.extra_priors[: len(self.layout.own_extra_names)]
 
     @cached_property
     def prior_table(self) -> tuple[tuple[slice, BlockPrior], ...]:
@@ -202,7 +248,7 @@ class Problem:
         """Priors of the coordinates of one component, for compiled code: (P + E, 3)."""
         slopes = NormalPrior(self.priors.coef_scale).row()
         intercept = NormalPrior(self.priors.intercept_scale).row()
-        extras = [prior.row() for prior in self.extra_priors]
+        extras = [prior.row() for prior in self.own_extra_priors]
         return np.array([intercept, *[slopes] * self.layout.n_features, *extras])
 
     @property

@@ -8,6 +8,7 @@ import numpy as np
 
 from .._kernels.rows import RowBlocks
 from .._support.arrays import Array
+from ..families._base import Family
 from .posterior import Posterior
 
 BLOCK_NUMBERS = 1 << 16  # terms at a time, few enough for the cache
@@ -16,14 +17,14 @@ BLOCK_NUMBERS = 1 << 16  # terms at a time, few enough for the cache
 class _Draws:
     """All draws of all components, side by side: M = K x S terms."""
 
-    def __init__(self, posterior: Posterior):
-        self.design, self.family = posterior.design, posterior.family
+    def __init__(self, posterior: Posterior, family: Family):
+        self.design, self.family = posterior.design, family
         components = posterior.components
         self.K, width = components.line.shape[-2:]
         line = np.moveaxis(components.line, -2, 0).reshape(-1, width)
         self.intercept = line[:, 0] + self.design.location
         self.slopes = np.ascontiguousarray(line[:, 1:].T)
-        natural = self.family.natural(components.extra)
+        natural = family.natural(components.extra)
         self.extra = [np.moveaxis(value, -1, 0).ravel() for value in natural]
         weights = np.moveaxis(np.exp(components.log_weights), -1, 0).ravel()
         self.weights = weights / weights.sum()
@@ -43,7 +44,7 @@ def mean_and_std(
     posterior: Posterior, X: Array, n_threads: int = 1, *, spread: bool = True
 ) -> tuple[Array, Array]:
     """Mean of y and, by the law of total variance around it, its standard deviation: (n,), (n,)."""
-    draws = _Draws(posterior)
+    draws = _Draws(posterior, posterior.family)
     mean, std = np.empty((2, len(X)))
 
     def rows(start: int, stop: int) -> None:
@@ -68,8 +69,8 @@ def mean_and_std(
 
 
 def component_means(posterior: Posterior, X: Array, n_threads: int = 1) -> Array:
-    """Mean over draws of the mean of every component: (n, K)."""
-    draws = _Draws(posterior)
+    """Mean over draws of the mean of every regression: (n, K)."""
+    draws = _Draws(posterior, posterior.family.of_regressions)
     out = np.empty((len(X), draws.K))
 
     def rows(start: int, stop: int) -> None:

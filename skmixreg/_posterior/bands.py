@@ -54,13 +54,14 @@ def component_bands(
     """
     design, K = posterior.design, posterior.layout.n_components
     draws = prediction._flat(posterior.components)
-    extra = posterior.family.natural(draws.extra)
+    family = posterior.family.of_regressions
+    extra = family.natural(draws.extra)
     Z, columns = design.standardised(X), design.of_family(X)[:, :, None]
     tail = 0.5 * (1.0 - probability)
     mean, lower, upper = np.empty((3, len(X), K))
     for k in range(K):
         eta = Z @ draws.coef[:, k].T + draws.intercept[:, k] + design.location
-        values = posterior.family.mean(eta, *(value[:, k] for value in extra), *columns)
+        values = family.mean(eta, *(value[:, k] for value in extra), *columns)
         mean[:, k] = values.mean(axis=1)
         lower[:, k], upper[:, k] = np.quantile(values, [tail, 1.0 - tail], axis=1)
     return tuple(design.response(a) for a in (mean, lower, upper))  # type: ignore[return-value]

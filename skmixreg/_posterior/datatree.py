@@ -12,12 +12,15 @@ from .._model.definition import (
     COMPONENT,
     DIRECTION,
     FEATURE,
+    MEMBERSHIP,
     OBSERVATION,
     constants,
     free_variables,
+    memberships,
 )
 from .._model.layout import Layout
 from .._support.arrays import Array
+from ..backgrounds._contaminated import ODDS
 
 if TYPE_CHECKING:
     import xarray
@@ -92,6 +95,9 @@ def datatree(
         DIRECTION: np.arange(layout.n_features),
     }
     dims = {name: [COMPONENT] for name in ("weights", "intercept", *layout.extras)}
+    if ODDS.name in layout.extras:
+        coords[MEMBERSHIP], dims["weights"] = memberships(layout), [MEMBERSHIP]
+        dims["weights_of_regressions"] = [COMPONENT]
     dims |= {"coef": [COMPONENT, FEATURE], "X": [OBSERVATION, FEATURE], "y": [OBSERVATION]}
     dims |= {name: list(where) for name, _, where in free_variables(layout)}
     for variables in groups.values():
@@ -129,8 +135,11 @@ def sampled_variables(posterior: Posterior) -> dict[str, Array]:
     values = {"intercept": components.intercept, "coef": components.coef}
     for e, extra in enumerate(layout.extras):
         every = components.extra[..., e]
-        values[extra] = every[..., 0] if layout.shared_extra else every
-    return {name: values[block] for name, block, _ in free_variables(layout)}
+        values[extra] = every[..., 0] if extra in layout.shared_extras else every
+    out = {name: values[block] for name, block, _ in free_variables(layout)}
+    if posterior.family.background is not None:
+        out["weights_of_regressions"] = np.exp(components.log_weights)
+    return out
 
 
 def _log_priors(posterior: Posterior, sampled: Mapping[str, Array]) -> dict[str, Array]:
@@ -139,7 +148,8 @@ def _log_priors(posterior: Posterior, sampled: Mapping[str, Array]) -> dict[str,
     K, c = posterior.layout.n_components, posterior.priors.weight_concentration
     if K > 1:
         powers = (c - 1.0) * posterior.components.log_weights.sum(axis=-1)
-        out["weights"] = powers + (gammaln(K * c) - K * gammaln(c))
+        name = "weights" if posterior.family.background is None else "weights_of_regressions"
+        out[name] = powers + (gammaln(K * c) - K * gammaln(c))
     for name, block, _ in free_variables(posterior.layout):
         out[name] = priors[block].terms(sampled[name])[0]
     return out

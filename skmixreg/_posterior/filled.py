@@ -67,12 +67,13 @@ def with_typical(table: pd.DataFrame, typical: pd.DataFrame | None, empty: Array
     typical : DataFrame or None
         Means, sds and intervals; None where all draws are typical.
     empty : ndarray of shape (K,)
-        Share of the draws in which a component is empty, for the column ``empty``.
+        Share of the draws in which a component is empty, for the column ``empty``; 0 for a
+        background, which has no parameters that would be without rows.
     """
     out = table.copy()
     if typical is not None:
         errors = [column for column in out.columns if column.startswith("mcse")]
         out[errors] = out[errors].mul(typical["sd"] / out["sd"], axis=0)
         out[typical.columns] = typical
-    component = out.index.astype(str).str.extract(r"\[(\d+)", expand=False).astype(int)
-    return out.assign(empty=empty[component])
+    component = out.index.astype(str).str.extract(r"\[(\d+)", expand=False).fillna("-1")
+    return out.assign(empty=np.append(empty, 0.0)[component.astype(int)])

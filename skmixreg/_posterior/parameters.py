@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.special import log_expit
 
 from .._model.layout import Layout
 from .._model.raw import Raw
@@ -15,13 +16,26 @@ from ..families._base import Family
 
 
 def named_parameters(components: Raw, layout: Layout, family: Family) -> dict[str, Array]:
-    """Parameters on their natural scales: (..., K), and (..., K, p) for the coefficients."""
+    """Parameters on their natural scales: (..., K), and (..., K, p) for the coefficients.
+
+    With a background weights are (..., K + 1), and its odds are not among them.
+    """
+    own = family.of_regressions
     return {
-        "weights": np.exp(components.log_weights),
+        "weights": np.exp(log_memberships(components, family)),
         "intercept": components.intercept,
         "coef": components.coef,
-        **dict(zip(layout.extras, family.natural(components.extra), strict=True)),
+        **dict(zip(own.extra_names, own.natural(components.extra), strict=True)),
     }
+
+
+def log_memberships(components: Raw, family: Family) -> Array:
+    """Logs of the weights, and of that of the background last: (..., K), or (..., K + 1)."""
+    if family.background is None:
+        return components.log_weights
+    odds = components.extra[..., :1, -1]
+    rest = components.log_weights + log_expit(-odds)
+    return np.concatenate([rest, log_expit(odds)], axis=-1)
 
 
 def scalar_draws(
@@ -30,12 +44,13 @@ def scalar_draws(
     """Draws (chains, draws) of every parameter that varies, one by one, by name."""
     own = range(layout.n_components)
     out: dict[str, Array] = {}
-    for name in ("weights", "intercept", *layout.extras):
+    # The odds of a background are among the weights.
+    for name in (n for n in ("weights", "intercept", *layout.extras) if n in parameters):
         values = parameters[name]
-        if name in layout.extras and layout.shared_extra:
+        if name in layout.shared_extras:
             out[name] = values[..., 0]
         else:
-            out |= {f"{name}[{k}]": values[..., k] for k in own}
+            out |= {f"{name}[{k}]": values[..., k] for k in range(values.shape[-1])}
     coef = parameters["coef"]
     for j, feature in enumerate(feature_names):
         out |= {f"coef[{k}, {feature}]": coef[..., k, j] for k in own}
@@ -58,7 +73,7 @@ def diagnosed_draws(
     names += [f"coef[{k}, {feature}]" for k in own for feature in feature_names]
     parts.append(components.coef.reshape(*components.intercept.shape[:2], -1))
     for e, extra in enumerate(layout.extras):
-        if layout.shared_extra:
+        if extra in layout.shared_extras:
             names.append(f"log {extra}")
             parts.append(components.extra[..., :1, e])
         else:

@@ -214,7 +214,7 @@ class Posterior(Mapping[str, Array]):
     # ------------------------------------------------------------- mapping of named blocks
 
     def _names(self) -> list[str]:
-        names = ["weights", "intercept", "coef", *self.layout.extras]
+        names = ["weights", "intercept", "coef", *self.family.of_regressions.extra_names]
         return [*names, "mode", "log_prior", *self.per_draw]
 
     def __getitem__(self, name: str) -> Array:

@@ -22,7 +22,7 @@ import numpy as np
 from .._kernels.rows import RowBlocks
 from .._model._sums import pointwise_kernels
 from .._model.observations import Observations
-from .._model.raw import Raw
+from .._model.raw import Model, Raw
 from .._support.arrays import Array
 from .._support.failures import memory_advice
 from . import averages
@@ -30,10 +30,12 @@ from ._mixtures import count_regions, row_mixtures
 from ._mixtures.row_mixtures import RowMixtures
 from ._mixtures.thinned import map_mixtures
 from .moments import Moments
+from .parameters import log_memberships
 from .posterior import Posterior
 
 BLOCK_NUMBERS = 65_536  # numbers per block of rows in closed formulas
 FARTHEST = 1e100  # standardised response; squares of larger ones overflow
+LEAST_PROBABILITY = 1e-300
 KERNEL_NUMBERS = 1 << 20  # standardised copies of rows, numbers per block
 
 
@@ -118,9 +120,9 @@ def mixing_weights(posterior: Posterior, X: Array) -> Array:
 
     Returns
     -------
-    ndarray of shape (n, K)
+    ndarray of shape (n, K), or (n, K + 1) with a background
     """
-    weights = np.exp(posterior.components.log_weights)
+    weights = np.exp(log_memberships(posterior.components, posterior.family))
     return np.tile(weights.reshape(-1, weights.shape[-1]).mean(axis=0), (len(X), 1))
 
 
@@ -155,14 +157,29 @@ def responsibilities(posterior: Posterior, X: Array, y: Array, *, n_threads: int
     -------
     ndarray of shape (n, K)
     """
-    draws = _flat(posterior.components)
+    draws, model = _memberships(posterior)
     # Further away squares overflow, and responsibilities are those of the end all the same.
     far = FARTHEST * posterior.design.y_scale
     y = np.clip(y, posterior.design.y_mean - far, posterior.design.y_mean + far)
     parts = _map_rows(
-        posterior, pointwise_kernels.pointwise_responsibilities, draws, X, y, n_threads
+        posterior, pointwise_kernels.pointwise_responsibilities, draws, X, y, n_threads, model
     )
-    return np.concatenate([np.empty(0), *parts]).reshape(len(X), posterior.layout.n_components)
+    out = np.concatenate([np.empty(0), *parts]).reshape(len(X), draws.logits.shape[1])
+    # The kernels' exponential of minus infinity.
+    return np.where(out < LEAST_PROBABILITY, 0.0, out)
+
+
+def _memberships(posterior: Posterior) -> tuple[Raw, Model]:
+    """Draws and model of which the background, if there is one, is a component, the last."""
+    draws, model, family = _flat(posterior.components), posterior.model, posterior.family
+    if family.background is None:
+        return draws, model
+    own = len(family.of_regressions.extras)
+    line, extra = (np.pad(a, ((0, 0), (0, 1), (0, 0))) for a in (draws.line, draws.extra))
+    wide = Raw(
+        log_memberships(draws, family)[..., None], line, np.ascontiguousarray(extra[..., :own])
+    )
+    return wide, Model(model.family.family, model.family.background)
 
 
 @memory_advice(
@@ -203,12 +220,13 @@ def _map_rows(
     X: Array,
     y: Array,
     n_threads: int,
+    model: Model | None = None,
 ) -> list[Array]:
     """What a kernel over (rows, draws) returns for every block of standardised rows."""
 
     def rows(start: int, stop: int) -> Array:
         block = _standardised(posterior, X[start:stop], y[start:stop])
-        return kernel(0, stop - start, block, draws, posterior.model)
+        return kernel(0, stop - start, block, draws, posterior.model if model is None else model)
 
     with RowBlocks(len(X), n_threads, _kernel_rows(X)) as layout:
         return layout.map(rows)

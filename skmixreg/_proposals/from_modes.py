@@ -159,7 +159,7 @@ def _spread_sigma(problem: Problem, centre: Array, scale: Array, counts: Array) 
     if bend is None:
         return
     n_lines = layout.own_lines.shape[1]
-    if layout.shared_extra:
+    if layout.extras[bend] in layout.shared_extras:
         counts = counts.sum(keepdims=True)
         n_lines *= layout.n_components
     at = np.arange(layout.size)[layout.table[layout.extras[bend]].where]

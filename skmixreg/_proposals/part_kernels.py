@@ -22,8 +22,8 @@ class Parts(NamedTuple):
 
     Attributes
     ----------
-    shared : bool
-        One value of every extra for all components.
+    own_extras : int
+        Extras that components do not share, which come first.
     bend : int
         The extra that scales lines in parts with a funnel; -1 if none does.
     intercept : int
@@ -52,7 +52,7 @@ class Parts(NamedTuple):
         Centres and scales of extras that all components share, where roles are independent.
     """
 
-    shared: bool
+    own_extras: int
     bend: int
     intercept: int
     concentration: float
@@ -118,7 +118,7 @@ def place(parts, components, k):
     """Set what depends on component k alone."""
     lines, extra = components.lines[k], components.extra[k]
     L = lines.shape[0]
-    E = 0 if parts.shared else extra.shape[0]
+    E = parts.own_extras
     w = components.log_weights[k]
     # At a weight of one it must stay finite: it is added to and taken away.
     components.held[k] = parts.n * math.log(max(-math.expm1(w), 1e-15))
@@ -231,7 +231,7 @@ def _more_distance(parts, m, start, stop, gap):
 def _distance_of_role(parts, m, components, k, role, gap):
     """What component k in a role adds, given the components in the roles before it."""
     L = components.lines.shape[1]
-    E = 0 if parts.shared else components.extra.shape[1]
+    E = parts.own_extras
     start = role * (L + E)
     for j in range(L):
         centre = parts.centres[m, start + j]
@@ -244,14 +244,13 @@ def _distance_of_role(parts, m, components, k, role, gap):
 @part
 def _distance_of_rest(parts, m, components, members, scratch):
     """What shared extras and weights add, given the lines of all roles."""
-    R, L, E = parts.roles[m], components.lines.shape[1], components.extra.shape[1]
+    R, L, E = parts.roles[m], components.lines.shape[1], parts.own_extras
     gap, order = scratch.gap, scratch.order
-    start = R * (L if parts.shared else L + E)
+    start = R * (L + E)
     at = start
-    if parts.shared:
-        for e in range(E):
-            gap[at] = components.extra[members[0], e] - parts.centres[m, at]
-            at += 1
+    for e in range(E, components.extra.shape[1]):
+        gap[at] = components.extra[members[0], e] - parts.centres[m, at]
+        at += 1
     for j in range(R - 1):
         contrast = 0.0
         for role in range(R):

@@ -206,11 +206,8 @@ class EmptyPart:
         if layout.fit_intercept:
             intercept = priors.intercept_scale * rng.standard_normal((n, 1))
         coef = priors.coef_scale * rng.standard_normal((n, 1, layout.n_features))
-        if layout.shared_extra:
-            extra = inner.extra[:, :1]
-        else:
-            drawn = [prior.sample(rng, (n, 1, 1)) for prior in problem.extra_priors]
-            extra = np.concatenate([*drawn, np.empty((n, 1, 0))], axis=-1)
+        drawn = [prior.sample(rng, (n, 1, 1)) for prior in problem.own_extra_priors]
+        extra = np.concatenate([*drawn, inner.extra[:, :1, len(drawn) :]], axis=-1)
         return layout.collapse(
             Raw.of(
                 np.concatenate([inner.log_weights + full, empty], axis=1),
@@ -256,9 +253,8 @@ def log_prior_of_components(problem: Problem, components: Raw) -> Array:
     if problem.layout.fit_intercept:
         total += _log_normal(components.intercept, priors.intercept_scale)
     total += _log_normal(components.coef, priors.coef_scale).sum(axis=-1)
-    if not problem.layout.shared_extra:
-        for e, prior in enumerate(problem.extra_priors):
-            total += prior.terms(components.extra[..., e])[0]
+    for e, prior in enumerate(problem.own_extra_priors):
+        total += prior.terms(components.extra[..., e])[0]
     return total
 
 

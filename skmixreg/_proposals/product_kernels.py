@@ -43,11 +43,10 @@ def add_product_part(parts, m, components, members, offset, total, scratch):
         all_counts += parts.counts[m, role]
     if not bound > total - parts.negligible:
         return total
-    if parts.shared:
-        for e in range(components.extra.shape[1]):
-            centre, scale = parts.shared_extra[m, e]
-            z = (components.extra[members[0], e] - centre) / scale
-            top -= 0.5 * (parts.df[m] + 1.0) * math.log1p(z * z / parts.df[m])
+    for e in range(parts.own_extras, components.extra.shape[1]):
+        centre, scale = parts.shared_extra[m, e - parts.own_extras]
+        z = (components.extra[members[0], e] - centre) / scale
+        top -= 0.5 * (parts.df[m] + 1.0) * math.log1p(z * z / parts.df[m])
     power = parts.n + R * parts.concentration - all_counts
     for mask in range(1, 1 << size):
         ways[mask] = 0.0

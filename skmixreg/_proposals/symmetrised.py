@@ -164,9 +164,9 @@ class SymmetrisedMixture:
             bases[R, :R, : R - 1] = replace(layout, n_components=R).gating_basis
         bend = problem.family.bend
         return Parts(
-            layout.shared_extra, -1 if bend is None else bend, int(layout.fit_intercept), c, n,
-            NEGLIGIBLE_NATS, roles, sizes, df, funnel, constants, product, counts, bases, centres,
-            whiteners, sigmas, locations, role_whiteners, shared_extra,
+            len(layout.own_extra_names), -1 if bend is None else bend, int(layout.fit_intercept),
+            c, n, NEGLIGIBLE_NATS, roles, sizes, df, funnel, constants, product, counts, bases,
+            centres, whiteners, sigmas, locations, role_whiteners, shared_extra,
         )  # fmt: skip
 
     def adapted(self, thetas: Array, part: NDArray[np.intp], weights: Array) -> SymmetrisedMixture:

@@ -11,9 +11,11 @@ from .._model.definition import (
     COMPONENT,
     DIRECTION,
     FEATURE,
+    MEMBERSHIP,
     OBSERVATION,
     constants,
     free_variables,
+    memberships,
 )
 from .._model.problem import Problem
 from .._model.raw import Raw
@@ -70,6 +72,8 @@ def build_model(
         FEATURE: np.asarray(feature_names, dtype=object),
         DIRECTION: np.arange(problem.layout.n_features),
     }
+    if problem.family.background is not None:
+        coords[MEMBERSHIP] = np.array(memberships(problem.layout), dtype=object)
     # Not a part of a model in whose context this may be called.
     with pm.Model(coords=coords, model=None) as model:
         standardised = _priors(problem, start)
@@ -104,10 +108,11 @@ def _priors(problem: Problem, start: Raw | None = None) -> tuple[Any, Any, Any, 
 
     # PyTensor stores a Python 2.5 in single precision, and takes its logarithm there: hence the
     # explicit np.float64 scales.
+    name = "weights" if problem.family.background is None else "weights_of_regressions"
     if K > 1:
-        weights = pm.Dirichlet("weights", a=np.full(K, priors.weight_concentration), dims=COMPONENT)
+        weights = pm.Dirichlet(name, a=np.full(K, priors.weight_concentration), dims=COMPONENT)
     else:
-        weights = pm.Deterministic("weights", pt.ones(1), dims=COMPONENT)
+        weights = pm.Deterministic(name, pt.ones(1), dims=COMPONENT)
 
     free = {variable.block: variable for variable in free_variables(layout)}
 
@@ -126,9 +131,9 @@ def _priors(problem: Problem, start: Raw | None = None) -> tuple[Any, Any, Any, 
         intercept = pt.zeros(K)
     coef = normal("coef", priors.coef_scale, None if start is None else start.coef)
 
-    shape = () if layout.shared_extra else (K,)
     extras = []
     for block, prior in zip(layout.extras, problem.extra_priors, strict=True):
+        shape = () if block in layout.shared_extras else (K,)
         variable = prior.pymc(free[block].name, shape=shape)
         # A variable without dimensions may not be given any.
         if free[block].dims:
@@ -163,6 +168,10 @@ def _to_user_units(
         )
         for extra, value in zip(problem.family.extras, extras, strict=True)
     ]
+    if problem.family.background is not None:
+        share = natural[-1][:1] / (1.0 + natural[-1][:1])
+        both = pt.concatenate([(1.0 - share) * weights, share])
+        pm.Deterministic("weights", both, dims=MEMBERSHIP)
     return weights, intercept, coef, natural
 
 

@@ -174,8 +174,7 @@ def coordinates(layout: Layout, components: Raw) -> Array:
     if layout.fit_intercept:
         parts.append(components.intercept[..., None])
     parts.append(components.coef)
-    if not layout.shared_extra:
-        parts.append(components.extra)
+    parts.append(components.extra[..., : len(layout.own_extra_names)])
     return np.concatenate(parts, axis=-1)
 
 

@@ -10,7 +10,14 @@ from .._kernels.cholesky_kernels import factorise, solve_lower, solve_upper
 from .._kernels.compile import compiled
 from .._kernels.prior_kernels import prior_terms
 from .._kernels.product_kernels import add_moments, add_second_moments, linear_predictor
-from .._kernels.stage_kernels import add_optional, load, load_optional, n_optional, product
+from .._kernels.stage_kernels import (
+    add_optional,
+    load,
+    load_optional,
+    log_softmax,
+    n_optional,
+    product,
+)
 from .._kernels.vector_kernels import BLOCK, copy_to, dot
 from ..families._kernels.base_kernels import density_block, information_block
 
@@ -104,7 +111,7 @@ def coordinates_of(raw, k, theta):
     """Copy intercept, slopes and extras of component k into ``theta``."""
     P = raw.line.shape[1]
     copy_to(raw.line[k], theta[:P])
-    copy_to(raw.extra[k], theta[P:])
+    copy_to(raw.extra[k], theta[P:])  # without what components share, which comes last
 
 
 @compiled
@@ -112,7 +119,7 @@ def set_coordinates(theta, raw, k):
     """Make ``theta`` the intercept, slopes and extras of component k."""
     P = raw.line.shape[1]
     copy_to(theta[:P], raw.line[k])
-    copy_to(theta[P:], raw.extra[k])
+    copy_to(theta[P:], raw.extra[k, : theta.shape[0] - P])
 
 
 @compiled
@@ -158,8 +165,37 @@ def squared_distance(theta, centre, factor):
 
 
 @compiled
-def all_log_densities(observations, raw, settings, out):
-    """Log densities of every component at every row: (K, n)."""
+def log_shares(raw, background, out):
+    """Logs of the weights of the regressions and, if there is one, of the background last.
+
+    The last extra is then the log odds of the background.
+    """
+    K = raw.line.shape[0]
+    log_softmax(raw.logits[:, 0], out[:K])
+    if background is not None:
+        t = raw.extra[0, raw.extra.shape[1] - 1]
+        rest = -math.log1p(math.exp(t)) if t < 0.0 else -t - math.log1p(math.exp(-t))
+        for k in range(K):
+            out[k] += rest
+        out[K] = rest + t
+
+
+@compiled
+def number_of_labels(raw, background):
+    """Regressions, and the background if there is one."""
+    if background is None:
+        return raw.line.shape[0]
+    return raw.line.shape[0] + 1
+
+
+@compiled
+def all_log_densities(observations, raw, settings, background, out):
+    """Log densities of every component at every row: (K, n), or (K + 1, n).
+
+    ``background`` (n,) holds those of the background, or is None.
+    """
+    if background is not None:
+        copy_to(background, out[raw.line.shape[0]])
     p, n = observations.columns.shape
     K = raw.line.shape[0]
     x, y = np.empty((p, BLOCK)), np.empty(BLOCK)

@@ -39,7 +39,7 @@ class ShortRuns:
         problem = self.problem
         layout, priors = problem.layout, problem.priors
         if problem.family.conjugate:
-            return tuple(priors), layout.fit_intercept, layout.shared_extra
+            return tuple(priors), layout.fit_intercept, bool(layout.shared_extras)
         return priors.weight_concentration, problem.component_priors, layout.fit_intercept
 
     def __call__(self, start: Raw, anneal: float) -> tuple[Raw, float]:
@@ -62,7 +62,7 @@ class ShortRuns:
         else:
             power = FIRST_POWER if anneal > 0.0 else 1.0
             objective, _ = run_scoring_em(
-                observations, raw, problem.model.family, *self._priors, self.n_iterations,
+                observations, raw, *problem.parted_model, *self._priors, self.n_iterations,
                 TOLERANCE, power, ANNEALING_ITERATIONS,
             )  # fmt: skip
         return raw, objective + self._constant

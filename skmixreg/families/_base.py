@@ -84,6 +84,8 @@ class Family(BaseEstimator, ABC):
         has such a floor: it scales with y, or with the mean.
     largest_predictor : float
         Predictive distributions take larger linear predictors as this one.
+    background : Background or None
+        A component without a line that stands beside those of the mixture.
     """
 
     name: ClassVar[str]
@@ -98,11 +100,17 @@ class Family(BaseEstimator, ABC):
     bend: ClassVar[int | None] = None
     floor_of_rounding: ClassVar[Literal["floor", "relative_floor"] | None] = None
     largest_predictor: ClassVar[float] = np.inf
+    background: Any = None
 
     @property
-    def shares_extras(self) -> bool:
-        """Whether one value of every extra parameter serves all components."""
-        return False
+    def of_regressions(self) -> Family:
+        """The family without a background."""
+        return self
+
+    @property
+    def shared_extras(self) -> tuple[str, ...]:
+        """Extra parameters of which one value serves all components; they come last."""
+        return ()
 
     @property
     def extra_names(self) -> tuple[str, ...]:

@@ -42,8 +42,8 @@ class Gaussian(Family):
         self.shared_sigma = shared_sigma
 
     @property
-    def shares_extras(self) -> bool:
-        return bool(self.shared_sigma)
+    def shared_extras(self) -> tuple[str, ...]:
+        return ("sigma",) if self.shared_sigma else ()
 
     def kernel_settings(self, location: float = 0.0) -> NamedTuple:
         from ._kernels.gaussian_kernels import GaussianSettings
@@ -101,6 +101,6 @@ class Gaussian(Family):
 
     def start_extras(self, spread: Array, priors: Any) -> Array:
         coordinates = np.log(np.clip(spread, priors.sigma_floor, priors.sigma_ceiling))
-        if self.shares_extras:
+        if self.shared_extras:
             coordinates = np.full(len(coordinates), coordinates.mean())
         return coordinates[:, None]

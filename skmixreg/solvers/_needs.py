@@ -32,7 +32,7 @@ def _with_sweeps(problem: Problem) -> bool:
 
 def _with_labels_or_without(problem: Problem) -> bool:
     rows = problem.rows
-    return rows.counts or (rows.in_memory and not problem.layout.shared_extra)
+    return rows.counts or (rows.in_memory and not problem.layout.shared_extras)
 
 
 NEEDS: dict[str, Need] = {
@@ -63,7 +63,7 @@ NEEDS: dict[str, Need] = {
     ),
     "own extras": Need(
         "extra parameters that are not shared, unless the family is conjugate",
-        lambda problem: problem.family.conjugate or not problem.layout.shared_extra,
+        lambda problem: problem.family.conjugate or not problem.family.of_regressions.shared_extras,
         lambda problem: (
             f"needs components that share nothing, and family={problem.family!r} shares its "
             "extra parameters; use solver='laplace' or solver='nuts'."

@@ -18,7 +18,7 @@ def _layouts(draw):
         n_features=p,
         fit_intercept=draw(st.booleans()),
         extras=draw(st.sampled_from([(), ("sigma",), ("shape", "df")])),
-        shared_extra=draw(st.booleans()),
+        shared_extras=draw(st.sampled_from([(), ("sigma",)])),
         n_gating=draw(st.integers(0, 2)),
         shared_columns=tuple(draw(st.sets(st.integers(0, p - 1)))) if p else (),
         shared_intercept=draw(st.booleans()),
@@ -100,7 +100,7 @@ def test_what_is_not_exchangeable_keeps_its_label():
 
 def test_size_is_the_number_of_free_parameters():
     assert Layout(2, 1).size == 7
-    assert Layout(2, 1, fit_intercept=False, shared_extra=True).size == 4
+    assert Layout(2, 1, fit_intercept=False, shared_extras=("sigma",)).size == 4
     assert Layout(1, 0).size == 2
 
 

@@ -76,7 +76,7 @@ def make(seams: set[str], family: str = "gaussian") -> Case:
     )
     background = None
     if "background" in seams:
-        background = PointSettings(0.0) if poisson else UniformSettings(-2.0)
+        background = PointSettings(0.0) if poisson else UniformSettings(-50.0, 50.0, -2.0)
     return Case(
         observations,
         raw,

@@ -32,7 +32,7 @@ def random_pivot(layout: Layout, rng: np.random.Generator) -> Pivot:
 def case(size: tuple[int, int, bool, bool, int]) -> tuple[Layout, Pivot, Raw]:
     K, p, fit_intercept, shared, seed = size
     rng = np.random.default_rng(seed)
-    layout = Layout(K, p, fit_intercept, shared_extra=shared)
+    layout = Layout(K, p, fit_intercept, shared_extras=("sigma",) if shared else ())
     pivot = random_pivot(layout, rng)
     draws = layout.expand(layout.collapse(random_components(rng, K, p, 7)))
     return layout, pivot, draws
@@ -188,7 +188,7 @@ def test_three_standard_deviations_of_the_gap():
 def test_order_does_not_depend_on_labels(size):
     K, p, fit_intercept, shared, seed = size
     rng = np.random.default_rng(seed)
-    layout = Layout(K, p, fit_intercept, shared_extra=shared)
+    layout = Layout(K, p, fit_intercept, shared_extras=("sigma",) if shared else ())
     theta = layout.collapse(random_components(rng, K, p))
     scale = np.tril(rng.normal(0, 0.1, (layout.size, layout.size)))
     labels = rng.permutation(K)

@@ -32,7 +32,7 @@ def start_of(problem, seed):
 def climb(problem, raw, n_iterations, tolerance=1e-12, power=1.0):
     return run_scoring_em(
         problem.rows.observations, raw, problem.model.family,
-        problem.priors.weight_concentration, problem.component_priors,
+        None, problem.priors.weight_concentration, problem.component_priors,
         problem.layout.fit_intercept, n_iterations, tolerance, power, 10,
     )  # fmt: skip
 

@@ -117,7 +117,7 @@ def one_sweep(problem, components, key, sweep):
     )  # fmt: skip
     flat = kernels.sweeps(
         problem.mean_design, problem.target, problem.weights, False, hyper,
-        problem.layout.fit_intercept, problem.layout.shared_extra,
+        problem.layout.fit_intercept, bool(problem.layout.shared_extras),
         components.log_weights, components.intercept.copy(), components.coef.copy(),
         components.extra[:, 0].copy(), key, sweep, 1, 1,
     )[0]  # fmt: skip
@@ -131,7 +131,7 @@ def prior_components(problem, rng, size):
     K, p = layout.n_components, layout.n_features
     weights = rng.dirichlet(np.full(K, priors.weight_concentration), size)
     intercept = rng.normal(0, priors.intercept_scale, (size, K)) * layout.fit_intercept
-    shape = (size, 1) if layout.shared_extra else (size, K)
+    shape = (size, 1) if layout.shared_extras else (size, K)
     log_sigma = problem.extra_priors[0].sample(rng, shape)
     return Raw.of(
         np.log(weights),

@@ -82,7 +82,7 @@ class CountLattice:
     def __init__(self, mixtures: RowMixtures, breaks: Array | None = None):
         self.mixtures = mixtures
         n = len(mixtures.eta)
-        mean, variance = mixtures.family.mean_and_variance(mixtures.eta, *mixtures.extra)
+        mean, variance, _ = mixtures.moments()
         sd = np.sqrt(variance)
         kept: list[_Runs] = []
         rows = np.arange(n)
@@ -157,7 +157,7 @@ def _runs(
     parts: list[_Runs] = []
     middle = np.zeros(len(mean)) if breaks is None else breaks
     # Terms that hold nothing need no nodes.
-    heavy = mixtures.weights > 1e-15
+    heavy = mixtures.moments()[2] > 1e-15
     ranges = [(left, right, np.arange(len(mean))) for left, right in pairwise(edges)]
     while ranges:
         left, right, rows = ranges.pop()

@@ -32,6 +32,7 @@ from scipy.optimize import elementwise
 from ..._model.raw import Raw
 from ..._support.arrays import Array
 from ...families._base import Family
+from ..parameters import log_memberships
 
 CACHED_NUMBERS = 1 << 15  # terms evaluated at once, few enough for the cache
 UNRESOLVED = 5e-4  # mass of a cell missed by the trapezium rule that calls for more nodes
@@ -68,14 +69,16 @@ class RowMixtures:
     Attributes
     ----------
     family : Family
-        Distribution of the terms.
+        Distribution of the terms, without a background.
+    background : Background or None
+        One term more, of weight ``background_weight``.
     eta : ndarray of shape (n, M)
     extra : list of ndarrays of shape (M,) or (n, M)
         The family's extra parameters, on their natural scales, and its columns.
     weights : ndarray of shape (M,)
-    centre, spread : ndarray of shape (n, K)
+    centre, spread : ndarray of shape (n, K), or (n, K + 1) with a background
         Mean and standard deviation of y within each component.
-    shares : ndarray of shape (K,)
+    shares : ndarray of shape (K,), or (K + 1,)
     """
 
     def __init__(
@@ -87,7 +90,7 @@ class RowMixtures:
         groups: NDArray[np.intp] | None = None,
         columns: Array | None = None,
     ):
-        self.family = family
+        self.family, self.background = family.of_regressions, family.background
         T, K = draws.log_weights.shape
         p = Z.shape[1]
         # Column by column: a matrix product may round a row differently in other company.
@@ -96,11 +99,14 @@ class RowMixtures:
         for j in range(p):
             self.eta += Z[:, j, None] * slopes[:, j]
         np.minimum(self.eta, family.largest_predictor, out=self.eta)
-        self.extra = [value.ravel() for value in family.natural(draws.extra)]
+        self.extra = [value.ravel() for value in self.family.natural(draws.extra)]
         for column in () if columns is None else columns:
             self.extra.append(np.broadcast_to(column[:, None], self.eta.shape))
-        self.weights = (np.exp(draws.log_weights) / T).ravel()
-        self.weights /= self.weights.sum()
+        log_weights = log_memberships(draws, family)
+        weights = np.exp(log_weights[:, :K])
+        self.weights = (weights / T).ravel()
+        self.background_weight = float(np.exp(log_weights[:, K:]).mean(axis=0).sum())
+        self.weights /= self.weights.sum() / (1.0 - self.background_weight)
         self.shares = self.weights.reshape(T, K).sum(axis=0)
         # A component that no draw gives a weight is nowhere, but its terms are somewhere.
         positive = np.maximum(self.shares, np.finfo(float).tiny)
@@ -113,6 +119,13 @@ class RowMixtures:
         self.centre = (within * mean).sum(axis=1)
         deviation = mean - self.centre[:, None, :]
         self.spread = np.sqrt((within * (variance + deviation**2)).sum(axis=1))
+        if self.background is not None:
+            self.shares = np.append(self.shares, self.background_weight)
+            one = np.ones((len(Z), 1))
+            self.centre = np.column_stack([self.centre, self.background.mean * one])
+            self.spread = np.column_stack(
+                [self.spread, np.sqrt(self.background.variance + 1e-12) * one]
+            )
 
     def _widen(self, within: Array, groups: NDArray[np.intp]) -> None:
         """Let terms overlap that far from the data would be seen one by one.
@@ -153,18 +166,51 @@ class RowMixtures:
 
     def cdf(self, y: Array, row: NDArray[np.intp]) -> Array:
         """Distribution function at points ``y`` of rows ``row``, both of shape (m,)."""
-        return self._average(self.family.cdf, y, row)
+        out = self._average(self.family.cdf, y, row)
+        if self.background is not None:
+            out += self.background_weight * self.background.cdf(y)
+        return out
 
     def density(self, y: Array, row: NDArray[np.intp]) -> Array:
         """Density at points ``y`` of rows ``row``."""
-        compiled = self.family.mixture_density(y, row, self.eta, self.extra, self.weights)
-        if compiled is not None:
-            return compiled
 
         def value(y: Array, eta: Array, *extra: Array) -> Array:
             return np.exp(self.family.log_density(y, eta, *extra))
 
-        return self._average(value, y, row)
+        out = self.family.mixture_density(y, row, self.eta, self.extra, self.weights)
+        if out is None:
+            out = self._average(value, y, row)
+        if self.background is not None:
+            out = out + self.background_weight * np.exp(self.background.log_density(y))
+        return out
+
+    @property
+    def jumps(self) -> list[float]:
+        """Finite values at which a density may not be continuous."""
+        ends = [edge for edge in self.family.support[:2] if np.isfinite(edge)]
+        return ends if self.background is None else [*ends, *self.background.jumps]
+
+    def outer(self) -> tuple[Array, Array]:
+        """Bounds of y in every row: (n, 1), (n, 1)."""
+        low, high = self.family.outer(self.eta, *self.extra)
+        low, high = low.min(axis=1, keepdims=True), high.max(axis=1, keepdims=True)
+        if self.background is None:
+            return low, high
+        return np.minimum(low, self.background.bounds[0]), np.maximum(
+            high, self.background.bounds[1]
+        )
+
+    def moments(self) -> tuple[Array, Array, Array]:
+        """Means and variances (n, M) of all terms, a background last, and their weights (M,)."""
+        mean, variance = self.family.mean_and_variance(self.eta, *self.extra)
+        if self.background is None:
+            return mean, variance, self.weights
+        one = np.ones((len(mean), 1))
+        return (
+            np.column_stack([mean, self.background.mean * one]),
+            np.column_stack([variance, self.background.variance * one]),
+            np.append(self.weights, self.background_weight),
+        )
 
     def _average(self, function: Callable[..., Array], y: Array, row: NDArray[np.intp]) -> Array:
         out = np.empty(len(y))
@@ -249,10 +295,8 @@ class Grid:
         self.mixtures = mixtures
         n = len(mixtures.eta)
         around = mixtures.centre[:, :, None] + mixtures.spread[:, :, None] * _OFFSETS
-        low, high = mixtures.family.outer(mixtures.eta, *mixtures.extra)
-        low, high = low.min(axis=1, keepdims=True), high.max(axis=1, keepdims=True)
-        # A density may jump where its support ends.
-        edges = [edge for edge in mixtures.family.support[:2] if np.isfinite(edge)]
+        low, high = mixtures.outer()
+        edges = mixtures.jumps
         nodes = np.concatenate(
             [low, around.reshape(n, -1), high, *(np.full((n, 1), edge) for edge in edges)], axis=1
         )

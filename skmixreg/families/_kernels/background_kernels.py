@@ -14,14 +14,29 @@ from .base_kernels import background_block
 
 
 class UniformSettings(NamedTuple):
-    """The same density everywhere.
+    """The same density between two values.
 
     Attributes
     ----------
+    low, high : float
     log_density : float
     """
 
+    low: float
+    high: float
     log_density: float
+
+
+class NormalSettings(NamedTuple):
+    """A normal distribution.
+
+    Attributes
+    ----------
+    loc, scale : float
+    """
+
+    loc: float
+    scale: float
 
 
 class PointSettings(NamedTuple):
@@ -40,9 +55,17 @@ def _is(settings: Any, kind: type) -> bool:
 
 
 @part
-def _fill(value, out):
+def _fill(y, low, high, value, out):
     for i in range(BLOCK):
-        out[i] = value
+        out[i] = value if low <= y[i] <= high else -math.inf
+
+
+@part
+def _bump(y, loc, scale, out):
+    constant = -math.log(scale) - 0.5 * math.log(2.0 * math.pi)
+    for i in range(BLOCK):
+        z = (y[i] - loc) / scale
+        out[i] = constant - 0.5 * (z * z)
 
 
 @part
@@ -55,7 +78,18 @@ def _indicate(y, at, out):
 def _uniform(y, aux, settings, out):
     if not _is(settings, UniformSettings):
         return None
-    return lambda y, aux, settings, out: _fill(settings.log_density, out)
+
+    def block(y, aux, settings, out):
+        _fill(y, settings.low, settings.high, settings.log_density, out)
+
+    return block
+
+
+@overload(background_block, jit_options=PART)
+def _normal(y, aux, settings, out):
+    if not _is(settings, NormalSettings):
+        return None
+    return lambda y, aux, settings, out: _bump(y, settings.loc, settings.scale, out)
 
 
 @overload(background_block, jit_options=PART)

@@ -64,7 +64,7 @@ class MeanField:
     ) -> MeanField:
         """From expected statistics, sums over all rows, and the dispersions at ``theta``."""
         K, P = layout.n_components, layout.n_features + 1
-        spreads = np.zeros((1 if layout.shared_extra else K, 7))
+        spreads = np.zeros((1 if layout.shared_extras else K, 7))
         spreads[:, kernels.MODE] = 2.0 * theta[layout.table["sigma"].where]
         q = cls(
             layout, priors, np.empty(K), np.empty(K), np.zeros((K, P)), np.zeros((K, P, P)),
@@ -85,7 +85,7 @@ class MeanField:
     @property
     def hyper(self) -> tuple[tuple[float, ...], bool, bool]:
         """Prior, whether there are intercepts, and whether dispersion is shared, for kernels."""
-        return tuple(self.priors), self.layout.fit_intercept, self.layout.shared_extra
+        return tuple(self.priors), self.layout.fit_intercept, bool(self.layout.shared_extras)
 
     def update(self, statistics: Array, total: float, repeats: int = 1) -> None:
         """Coordinate ascent on all blocks of parameters, from statistics per observation."""

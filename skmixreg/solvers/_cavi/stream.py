@@ -283,8 +283,8 @@ class Stream:
         precision[0] = priors.intercept_scale**-2.0
         pull = np.einsum("kij,kj->ki", moments, lines)
         products = pull + variances[:, None] * precision * lines
-        of_prior = counts if not layout.shared_extra else counts / counts.sum() * total
-        shares = np.ones(K) if not layout.shared_extra else counts / counts.sum()
+        of_prior = counts if not layout.shared_extras else counts / counts.sum() * total
+        shares = np.ones(K) if not layout.shared_extras else counts / counts.sum()
         residual = variances * (of_prior + shares * variances / priors.sigma_ceiling**2)
         residual = np.maximum(residual - shares * priors.sigma_floor**2, 0.0)
         squares = residual + (lines * (2.0 * products - pull)).sum(axis=1)

@@ -66,7 +66,7 @@ class ConjugateSweeps:
             def one(chain: int) -> Array:
                 return sweeps(
                     problem.mean_design, problem.target, problem.weights, self._repeated,
-                    self._hyper, layout.fit_intercept, layout.shared_extra, *states[chain],
+                    self._hyper, layout.fit_intercept, bool(layout.shared_extras), *states[chain],
                     keys[chain], done, n_keep, thin,
                 )  # fmt: skip
 
@@ -91,7 +91,7 @@ class ConjugateSweeps:
                 label_sums, self._repeated, layout.fit_intercept, *stacked, keys, done + t
             )
             state = parameter_draws(
-                stats, self._hyper, layout.fit_intercept, layout.shared_extra, *stacked,
+                stats, self._hyper, layout.fit_intercept, bool(layout.shared_extras), *stacked,
                 keys, done + t,
             )  # fmt: skip
             if (t + 1) % thin == 0:

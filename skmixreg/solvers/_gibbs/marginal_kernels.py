@@ -114,7 +114,7 @@ def marginal_sweeps(
     state = np.empty(1, dtype=np.uint64)
     out = np.empty((n_keep, K * (1 + P + E) + 2))
     log_softmax(raw.logits[:, 0], log_weights)
-    all_log_densities(observations, raw, settings, densities)
+    all_log_densities(observations, raw, settings, None, densities)
     value = share_units(observations, log_weights, densities, 1.0, shares)
     moved = 0
     for t in range(n_keep * thin):
@@ -151,7 +151,7 @@ def marginal_sweeps(
             else:
                 ratio = _from_prior(priors, fit_intercept, theta, proposed, state)
             set_coordinates(proposed, one, 0)
-            all_log_densities(observations, one, settings, proposed_densities)
+            all_log_densities(observations, one, settings, None, proposed_densities)
             copy_to(densities[k], kept_densities)
             copy_to(proposed_densities[0], densities[k])
             proposed_value = share_units(observations, log_weights, densities, 1.0, proposed_shares)

@@ -61,8 +61,9 @@ class MetropolisSweeps:
         problem, observations = self.problem, self.problem.rows.observations
         own = observations.each(np.empty_like)
         return metropolis_sweeps(
-            observations, own, state, *_settings(problem), key, done, n_keep, thin
-        )
+            observations, own, state, *problem.parted_model, *_priors(problem), key, done, n_keep,
+            thin,
+        )  # fmt: skip
 
 
 class MarginalSweeps(MetropolisSweeps):
@@ -71,13 +72,19 @@ class MarginalSweeps(MetropolisSweeps):
     def _sweep(self, state: Raw, key: np.uint64, done: int, n_keep: int, thin: int) -> Array:
         problem = self.problem
         return marginal_sweeps(
-            problem.rows.observations, state, *_settings(problem), key, done, n_keep, thin
+            problem.rows.observations,
+            state,
+            problem.model.family,
+            *_priors(problem),
+            key,
+            done,
+            n_keep,
+            thin,
         )
 
 
-def _settings(problem: Problem) -> tuple[Any, ...]:
-    """What sweeps need to know beside the rows and the state."""
+def _priors(problem: Problem) -> tuple[Any, ...]:
+    """What sweeps need to know of the priors."""
     return (
-        problem.model.family, problem.priors.weight_concentration, problem.component_priors,
-        problem.layout.fit_intercept,
+        problem.priors.weight_concentration, problem.component_priors, problem.layout.fit_intercept,
     )  # fmt: skip

@@ -21,7 +21,6 @@ import numpy as np
 
 from ..._kernels.cholesky_kernels import solve_upper
 from ..._kernels.compile import compiled
-from ..._kernels.stage_kernels import log_softmax
 from ..._kernels.unit_kernels import number_of_units, unit_bounds, unit_odds
 from ..._kernels.variate_kernels import (
     _GOLDEN,
@@ -39,6 +38,8 @@ from ..._search.scoring_kernels import (
     all_log_densities,
     component_terms,
     coordinates_of,
+    log_shares,
+    number_of_labels,
     scoring_step,
     set_coordinates,
     squared_distance,
@@ -112,11 +113,20 @@ def _select(units, counts, rows, copies):
 
 
 @compiled
-def _draw_weights(counts, concentration, logits, state):
-    K = logits.shape[0]
+def _draw_weights(counts, background, concentration, raw, state):
+    """Weights of the regressions and, if there is a background, its log odds."""
+    K = raw.line.shape[0]
+    total = 0.0
     for k in range(K):
-        logits[k, 0] = log_gamma_draw(concentration + counts[k].sum(), state)
-    log_softmax(logits[:, 0], logits[:, 0])
+        rows = counts[k].sum()
+        total += rows
+        raw.logits[k, 0] = log_gamma_draw(concentration + rows, state)
+    log_shares(raw, None, raw.logits[:, 0])
+    if background is not None:
+        odds = log_gamma_draw(concentration + counts[K].sum(), state)
+        odds -= log_gamma_draw(concentration + total, state)
+        for k in range(K):
+            raw.extra[k, raw.extra.shape[1] - 1] = odds
 
 
 @compiled
@@ -191,8 +201,8 @@ def keep_state(raw, row):
 
 @compiled
 def metropolis_sweeps(
-    observations, own, raw, settings, concentration, priors, fit_intercept, chain_key, first_sweep,
-    n_keep, thin,
+    observations, own, raw, settings, background, concentration, priors, fit_intercept, chain_key,
+    first_sweep, n_keep, thin,
 ):  # fmt: skip
     """Run ``n_keep * thin`` sweeps in place and keep every ``thin``-th state.
 
@@ -204,9 +214,11 @@ def metropolis_sweeps(
         State of the chain, changed in place; weights do not depend on columns.
     settings : NamedTuple
         Of the family.
+    background : ndarray of shape (n,) or None
+        Log densities of a background, whose log odds are the last extra.
     concentration : float
     priors : ndarray of shape (P + E, 3)
-        Of intercept, slopes and extras: `BlockPrior.row`.
+        Of intercept, slopes and extras that components do not share: `BlockPrior.row`.
     fit_intercept : bool
     chain_key : uint64
     first_sweep : int
@@ -223,18 +235,21 @@ def metropolis_sweeps(
     K, P = raw.line.shape
     E = raw.extra.shape[1]
     n_units = number_of_units(observations.units, n)
-    densities, counts = np.empty((K, n)), np.empty((K, n_units))
+    labels = number_of_labels(raw, background)
+    densities, counts = np.empty((labels, n)), np.empty((labels, n_units))
+    log_weights = np.empty(labels)
     rows, copies = np.empty(n, dtype=np.int64), np.empty(n)
-    theta = np.empty(P + E)
+    theta = np.empty(priors.shape[0])
     state = np.empty(1, dtype=np.uint64)
     out = np.empty((n_keep, K * (1 + P + E) + 2))
     moved = 0
     for t in range(n_keep * thin):
         key = _sweep_key(chain_key, first_sweep + t)
         state[0] = mix(key + _ONE)
-        all_log_densities(observations, raw, settings, densities)
-        _draw_labels(observations, raw.logits[:, 0], densities, key, counts)
-        _draw_weights(counts, concentration, raw.logits, state)
+        all_log_densities(observations, raw, settings, background, densities)
+        log_shares(raw, background, log_weights)
+        _draw_labels(observations, log_weights, densities, key, counts)
+        _draw_weights(counts, background, concentration, raw, state)
         filled = 0
         for k in range(K):
             m = _select(observations.units, counts[k], rows, copies)

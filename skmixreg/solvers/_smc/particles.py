@@ -91,8 +91,7 @@ def component_prior_draws(
     if layout.fit_intercept:
         parts.append(priors.intercept_scale * rng.standard_normal((*shape, 1)))
     parts.append(priors.coef_scale * rng.standard_normal((*shape, layout.n_features)))
-    if not layout.shared_extra:
-        parts += [prior.sample(rng, (*shape, 1)) for prior in problem.extra_priors]
+    parts += [prior.sample(rng, (*shape, 1)) for prior in problem.own_extra_priors]
     return np.concatenate(parts, axis=-1)
 
 
@@ -103,8 +102,8 @@ def prior_draws(problem: Problem, rng: np.random.Generator, n: int) -> Array:
     theta = np.empty((n, layout.size))
     log_weights = log_gamma_draws(rng, c, (n, K))
     theta[:, layout.table["gating"].where] = log_weights @ layout.gating_basis
-    if layout.shared_extra:
-        for name, prior in zip(layout.extras, problem.extra_priors, strict=True):
+    for name, prior in zip(layout.extras, problem.extra_priors, strict=True):
+        if name in layout.shared_extras:
             theta[:, layout.table[name].where] = prior.sample(rng, (n, 1))
     theta[:, layout.own] = component_prior_draws(problem, rng, (n, K))
     return theta

@@ -1,0 +1,1 @@
+"""Compiled block functions of families with a background."""

@@ -1,0 +1,63 @@
+"""All mass at zero."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from .._support.arrays import Array
+from ._base import Background
+
+
+class Zero(Background):
+    """Rows whose count is zero, whatever their columns: zero-inflated counts (Lambert 1992).
+
+    References
+    ----------
+    Lambert, D. (1992). Zero-inflated Poisson regression, with an application to defects in
+    manufacturing. Technometrics 34, 1-14.
+    """
+
+    name = "zero"
+    discrete = True
+
+    def __init__(self) -> None:
+        pass
+
+    def standardised(self, y: Array, weights: Array, location: float, scale: float) -> Self:
+        return self
+
+    def kernel_settings(self) -> NamedTuple:
+        from ..families._kernels.background_kernels import PointSettings
+
+        return PointSettings(0.0)
+
+    def log_density(self, y: Array) -> Array:
+        return np.where(y == 0.0, 0.0, -np.inf)
+
+    def cdf(self, y: Array) -> Array:
+        return np.where(y >= 0.0, 1.0, 0.0)
+
+    def quantile(self, level: Array) -> Array:
+        return np.zeros(np.shape(level))
+
+    def sample(self, rng: np.random.Generator, size: tuple[int, ...]) -> Array:
+        return np.zeros(size)
+
+    @property
+    def mean(self) -> float:
+        return 0.0
+
+    @property
+    def variance(self) -> float:
+        return 0.0
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return 0.0, 0.0
+
+    def pymc_distribution(self) -> Any:
+        import pymc as pm
+
+        return pm.DiracDelta.dist(0)
