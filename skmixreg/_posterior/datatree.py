@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from .posterior import Posterior
 
 
+# One of which the model samples; the second where there is a background.
+_OF_WEIGHTS = ("weights", "weights_of_regressions")
+
+
 def posterior_datatree(
     posterior: Posterior,
     feature_names: Sequence[str],
@@ -73,7 +77,7 @@ def posterior_datatree(
     # Groups in which a name may stand for something else: one number for all weights, a column.
     constant, dims = _constants(posterior, feature_names, X)
     for group, values, own in (
-        ("log_prior", _log_priors(posterior, sampled), {"weights": []}),
+        ("log_prior", _log_priors(posterior, sampled), {name: [] for name in _OF_WEIGHTS}),
         ("constant_data", constant, dims),
     ):
         tree[group] = datatree({group: values}, posterior.layout, feature_names, own)[group]
@@ -94,10 +98,9 @@ def datatree(
         FEATURE: [str(name) for name in feature_names],
         DIRECTION: np.arange(layout.n_features),
     }
-    dims = {name: [COMPONENT] for name in ("weights", "intercept", *layout.extras)}
+    dims = {name: [COMPONENT] for name in (*_OF_WEIGHTS, "intercept", *layout.extras)}
     if ODDS.name in layout.extras:
         coords[MEMBERSHIP], dims["weights"] = memberships(layout), [MEMBERSHIP]
-        dims["weights_of_regressions"] = [COMPONENT]
     dims |= {"coef": [COMPONENT, FEATURE], "X": [OBSERVATION, FEATURE], "y": [OBSERVATION]}
     dims |= {name: list(where) for name, _, where in free_variables(layout)}
     for variables in groups.values():

@@ -26,7 +26,7 @@ from .._model.raw import Model, Raw
 from .._support.arrays import Array
 from .._support.failures import memory_advice
 from . import averages
-from ._mixtures import count_regions, row_mixtures
+from ._mixtures import count_regions, density_grid, row_mixtures
 from ._mixtures.row_mixtures import RowMixtures
 from ._mixtures.thinned import map_mixtures
 from .moments import Moments
@@ -376,7 +376,7 @@ def highest_density_regions(
     def rows(mixtures: RowMixtures) -> list[Array]:
         if posterior.family.discrete:
             return count_regions.highest_probability_sets(mixtures, coverage)
-        return row_mixtures.highest_density_regions(mixtures, coverage)
+        return density_grid.highest_density_regions(mixtures, coverage)
 
     parts = _map_mixtures(posterior, rows, X, n_threads, most_rows=128, widened=True)
     design = posterior.design

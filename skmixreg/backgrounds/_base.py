@@ -82,8 +82,8 @@ class Background(BaseEstimator, ABC):
         return ()
 
     @abstractmethod
-    def pymc_distribution(self) -> object:
-        """The same as an unnamed PyMC distribution."""
+    def pymc_distribution(self, location: Any, scale: Any) -> Any:
+        """The same for ``location + scale * y`` as an unnamed PyMC distribution."""
 
 
 def check_number(label: str, value: Any) -> None:

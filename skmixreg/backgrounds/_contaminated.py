@@ -203,14 +203,17 @@ class Contaminated(Family):
         return (*self.family.extra_priors(priors), LogOddsPrior(c, c))
 
     def pymc_distribution(self, eta: Any, *extra: Any) -> Any:
+        """As of a family; last come location and scale of y, which the background is without."""
         import pymc as pm
         import pytensor.tensor as pt
 
-        own, share = self.parted(extra)
-        share = pt.broadcast_to(share, eta.shape)
+        *rest, location, scale = extra
+        own, share = self.parted(rest)
+        share, location, scale = (pt.broadcast_to(v, eta.shape) for v in (share, location, scale))
         components = [
-            self.family.pymc_distribution(eta, *own), self.background.pymc_distribution(),
-        ]  # fmt: skip
+            self.family.pymc_distribution(eta, *own),
+            self.background.pymc_distribution(location, scale),
+        ]
         return pm.Mixture.dist(w=pt.stack([1.0 - share, share], axis=-1), comp_dists=components)
 
     def working_response(self, y: Array, *columns: Array) -> Array:

@@ -86,8 +86,8 @@ class Normal(Background):
         loc, scale = self._both
         return loc - REACH * scale, loc + REACH * scale
 
-    def pymc_distribution(self) -> Any:
+    def pymc_distribution(self, location: Any, scale: Any) -> Any:
         import pymc as pm
 
-        loc, scale = self._both
-        return pm.Normal.dist(np.float64(loc), np.float64(scale))
+        loc, spread = self._both
+        return pm.Normal.dist(location + scale * loc, scale * spread)

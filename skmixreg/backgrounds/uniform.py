@@ -103,8 +103,8 @@ class Uniform(Background):
     def jumps(self) -> tuple[float, ...]:
         return self._ends
 
-    def pymc_distribution(self) -> Any:
+    def pymc_distribution(self, location: Any, scale: Any) -> Any:
         import pymc as pm
 
         low, high = self._ends
-        return pm.Uniform.dist(np.float64(low), np.float64(high))
+        return pm.Uniform.dist(location + scale * low, location + scale * high)

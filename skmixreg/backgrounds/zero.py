@@ -57,7 +57,7 @@ class Zero(Background):
     def bounds(self) -> tuple[float, float]:
         return 0.0, 0.0
 
-    def pymc_distribution(self) -> Any:
+    def pymc_distribution(self, location: Any, scale: Any) -> Any:
         import pymc as pm
 
-        return pm.DiracDelta.dist(0)
+        return pm.DiracDelta.dist(0, size=location.shape)

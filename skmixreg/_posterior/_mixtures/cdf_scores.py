@@ -10,7 +10,8 @@ import numpy as np
 
 from ..._support.arrays import Array
 from .count_lattice import CountLattice
-from .row_mixtures import Grid, RowMixtures
+from .density_grid import Grid
+from .row_mixtures import RowMixtures
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(8)
 
