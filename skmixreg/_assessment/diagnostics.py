@@ -283,8 +283,7 @@ def _resolution(fit: Fit) -> list[Row]:
         return []
     scale = fit.posterior.design.y_scale
     step, sd, floor = (each * scale for each in (found.step, found.sd, fit.priors.sigma_floor))
-    affine = fit.posterior.family.response_scale == "affine"
-    what = "sigma" if affine else "the coefficient of variation"
+    what = fit.posterior.family.floor_words
     verdict = (
         f"y looks rounded to multiples of {step:.4g}, sd {sd:.3g}, with up to {found.most:g} rows "
         f"tied: the floor of {what} was raised to {floor:.3g}, so that no component is narrower "

@@ -10,10 +10,13 @@ from .gaussian import Gaussian
 from .negative_binomial import NegativeBinomial
 from .poisson import Poisson
 from .student_t import StudentT
+from .weibull import Weibull
 
 FAMILIES: dict[str, type[Family]] = {
     family.name: family
-    for family in (Gaussian, StudentT, Poisson, NegativeBinomial, Binomial, Gamma, Exponential)
+    for family in (
+        Gaussian, StudentT, Poisson, NegativeBinomial, Binomial, Gamma, Weibull, Exponential,
+    )  # fmt: skip
 }
 
 __all__ = [
@@ -26,4 +29,5 @@ __all__ = [
     "NegativeBinomial",
     "Poisson",
     "StudentT",
+    "Weibull",
 ]

@@ -61,7 +61,7 @@ class Family(BaseEstimator, ABC):
     name : str
         What the user types.
     link : {"identity", "log", "logit"}
-        The linear predictor is this function of the mean (of the location, where there is none).
+        The linear predictor is this function of the mean, or of what the docstring names.
     support : Support
     discrete : bool
         Whether responses are whole numbers: densities are then probabilities.
@@ -82,6 +82,8 @@ class Family(BaseEstimator, ABC):
     floor_of_rounding : {"floor", "relative_floor"} or None
         Which of a `Resolution` is the least ``sigma_floor`` where y looks rounded, if the family
         has such a floor: it scales with y, or with the mean.
+    floor_words : str
+        What that is a floor of, for messages.
     largest_predictor : float
         Predictive distributions take larger linear predictors as this one.
     background : Background or None
@@ -99,6 +101,7 @@ class Family(BaseEstimator, ABC):
     conjugate: ClassVar[bool] = False
     bend: ClassVar[int | None] = None
     floor_of_rounding: ClassVar[Literal["floor", "relative_floor"] | None] = None
+    floor_words: ClassVar[str] = "sigma"
     largest_predictor: ClassVar[float] = np.inf
     background: Any = None
 

@@ -33,6 +33,7 @@ class Gamma(Family):
     extras = (Extra("shape", in_units_of_y=False, power=-2.0),)
     bend = 0
     floor_of_rounding = "relative_floor"
+    floor_words = "the coefficient of variation"
     largest_predictor = 300.0  # whose variance is a number
     response_words = "positive numbers"
     response_advice = "Use family='gaussian' for measurements of any sign."

@@ -19,6 +19,7 @@ EXTRAS = {
     "negative_binomial": (6.0, 12.0),
     "gamma": (6.0, 12.0),
     "binomial": (25.0, 25.0),  # trials
+    "weibull": (2.0, 3.5),
 }
 # Of families whose predictors have no units of y.
 LINES = {"binomial": ((-1.0, 1.2), (1.0, -0.8))}
