@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._base import Family
+from .beta import Beta
 from .binomial import Binomial
 from .exponential import Exponential
 from .gamma import Gamma
@@ -15,12 +16,13 @@ from .weibull import Weibull
 FAMILIES: dict[str, type[Family]] = {
     family.name: family
     for family in (
-        Gaussian, StudentT, Poisson, NegativeBinomial, Binomial, Gamma, Weibull, Exponential,
+        Gaussian, StudentT, Poisson, NegativeBinomial, Binomial, Gamma, Weibull, Exponential, Beta,
     )  # fmt: skip
 }
 
 __all__ = [
     "FAMILIES",
+    "Beta",
     "Binomial",
     "Exponential",
     "Family",

@@ -31,6 +31,10 @@ def binomial(y, eta, trials):
     return coefficient + y * special.log_expit(eta) + (trials - y) * special.log_expit(-eta)
 
 
+def beta(y, eta, precision):
+    return stats.beta.logpdf(y, precision * special.expit(eta), precision * special.expit(-eta))
+
+
 LOG_DENSITIES = {
     "gaussian": lambda y, eta, sigma: stats.norm.logpdf(y, eta, sigma),
     "student_t": lambda y, eta, sigma: stats.t.logpdf(y, 4.0, eta, sigma),
@@ -40,4 +44,5 @@ LOG_DENSITIES = {
     "gamma": lambda y, eta, shape: stats.gamma.logpdf(y, shape, scale=np.exp(eta) / shape),
     "weibull": lambda y, eta, shape: stats.weibull_min.logpdf(y, shape, scale=np.exp(eta)),
     "exponential": lambda y, eta: stats.expon.logpdf(y, scale=np.exp(eta)),
+    "beta": beta,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from log_densities import COLUMNS, LOG_DENSITIES, family_of
-from scipy import stats
+from scipy import special, stats
 from scipy.optimize import minimize
 
 from skmixreg import BayesianMixtureRegressor, Priors
@@ -18,6 +18,7 @@ EXTRAS = {
     "negative_binomial": [0.7, 30.0],
     "gamma": [0.7, 30.0],
     "weibull": [0.7, 6.0],
+    "beta": [2.0, 30.0],
 }
 
 
@@ -34,7 +35,10 @@ def nodes(family, eta, extra, n=400_001):
     if family.discrete:
         y = np.arange(low, high + 1.0)
         return y, np.exp(family.log_density(y, eta, *extra))
-    if family.support.low == 0.0:  # dense where a density may be infinite
+    if family.support.high == 1.0:  # dense at both ends
+        y = special.expit(np.linspace(special.logit(low), special.logit(high), n))
+        step = y * (1.0 - y) * (special.logit(high) - special.logit(low)) / (n - 1)
+    elif family.support.low == 0.0:  # dense where a density may be infinite
         y = np.exp(np.linspace(np.log(low), np.log(high), n))
         step = y * np.log(high / low) / (n - 1)
     else:
@@ -106,8 +110,10 @@ def test_nothing_lies_outside_the_support(family_name):
             assert np.exp(family.log_density(np.float64(edge + beyond), eta, *extra)).max() == 0.0
         below = 0.0 if beyond < 0.0 else 1.0
         np.testing.assert_allclose(family.cdf(np.float64(edge + beyond), eta, *extra), below)
+        y = np.full(4, family.some_response)
+        y[2] = edge + beyond
         with pytest.raises(ValueError, match=r"y\[2\] is .*family="):
-            FAMILIES[family_name]().check_response(np.array([1.0, 1.0, edge + beyond, 1.0]))
+            FAMILIES[family_name]().check_response(y)
 
 
 @pytest.mark.slow
@@ -145,6 +151,19 @@ def test_one_component_at_flat_priors_is_maximum_likelihood(family_name):
         y, found.x[0] + X @ found.x[1:3], *family.natural(found.x[3:]), *columns
     ).sum()
     assert model.modes_["log_likelihood"].iloc[0] == pytest.approx(expected, abs=1e-4)
+
+
+def test_proportions_stay_inside_however_far_the_predictor():
+    family, eta = FAMILIES["beta"](), np.array([[-700.0], [-40.0], [0.0], [40.0], [700.0]])
+    precision = np.array([0.4, 2.0, 1e5])
+    rng, levels = np.random.default_rng(0), np.array([5e-13, 0.5, 1.0 - 5e-13])[:, None, None]
+    drawn = family.sample(rng, eta, precision), family.quantile(levels, eta, precision)
+    for y in drawn:
+        assert family.support.contains(y).all()
+        assert np.isfinite(family.log_density(y, eta, precision)).all()
+    assert np.isfinite(family.mean_and_variance(eta, precision)).all()
+    with pytest.raises(ValueError, match=r"y\[1\] is 1 .*Proportions of 0 and 1 have no beta"):
+        family.check_response(np.array([0.5, 1.0]))
 
 
 @pytest.mark.parametrize("df", [1.0, -3.0, np.inf, "4", True])

@@ -20,6 +20,7 @@ EXTRAS = {
     "gamma": (6.0, 12.0),
     "binomial": (25.0, 25.0),  # trials
     "weibull": (2.0, 3.5),
+    "beta": (20.0, 40.0),
 }
 # Of families whose predictors have no units of y.
 LINES = {"binomial": ((-1.0, 1.2), (1.0, -0.8))}
