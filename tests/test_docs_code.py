@@ -24,9 +24,10 @@ pytestmark = [
 BLOCK = re.compile(r"^```(python|pycon)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 # A whole solver and a whole family, which tests/solvers and tests/families run.
 ELSEWHERE = {"add-a-solver.md", "add-a-family.md"}
-# They sample in PyMC or search over many numbers of components.
+# They sample in PyMC, search over many numbers of components, or compile every family.
 SLOW = {
     "choosing-k.md",
+    "families.md",
     "pymc.md",
     "reading-the-diagnostics.md",
     "skmixreg._estimators.fitted",
