@@ -14,6 +14,9 @@ from ._priors import WallPrior
 # Responses are taken to lie between these; what is not positive has density zero.
 SMALLEST, LARGEST = 1e-300, 1e300
 LOG_LARGEST = float(np.log(LARGEST))
+# Errors of log(y), in units of 1 / shape, are not looked at farther out: a density of exp(-e^200)
+# is one that can be compared with others, and as good as zero.
+FARTHEST = 200.0
 # Logarithms of means are cut here, so that their squares are numbers.
 LARGEST_PREDICTOR = 300.0
 # The standard deviation of log(y) is this, divided by the shape.
@@ -66,10 +69,8 @@ class Weibull(Family):
     def log_density(self, y: Array, eta: Array, *extra: Array) -> Array:
         (shape,) = extra
         log_y = np.log(np.maximum(y, SMALLEST))
-        z = shape * (log_y - eta)
-        with np.errstate(over="ignore"):
-            out = z - np.exp(z) + np.log(shape) - log_y
-        return np.where(y > 0.0, out, -np.inf)
+        z = np.minimum(shape * (log_y - eta), FARTHEST)
+        return np.where(y > 0.0, z - np.exp(z) + np.log(shape) - log_y, -np.inf)
 
     def mean(self, eta: Array, *extra: Array) -> Array:
         log_mean = eta + special.gammaln(1.0 + 1.0 / extra[0])

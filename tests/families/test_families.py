@@ -75,6 +75,15 @@ def test_log_density_is_that_of_scipy(family_name):
         np.testing.assert_allclose(actual, expected, rtol=1e-9, atol=1e-9)
 
 
+def test_log_densities_of_rows_far_from_every_component_are_numbers(family_name):
+    """The search compares them."""
+    family, eta, extra = parameters(family_name)
+    y = family.sample(np.random.default_rng(0), eta, *extra)
+    tight = family.natural(np.full((1, len(family.extras)), -6.0))
+    for by in (-30.0, 30.0):
+        assert np.isfinite(family.log_density(y, eta + by, *tight)).all()
+
+
 def test_quantiles_invert_the_distribution(family_name):
     family, eta, extra = parameters(family_name)
     levels = np.array([[1e-6], [0.1], [0.5], [0.9], [1.0 - 1e-6]])
