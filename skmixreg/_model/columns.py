@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .._support.arrays import Array
+from ..families import FAMILIES
 from ..families._base import Family
 
 
@@ -61,5 +62,18 @@ def check_rows(family: Family, X: Array, y: Array | None, positions: tuple[int, 
     """
     columns = np.asarray(X[:, list(positions)].T, dtype=np.float64)
     family.check_columns(*columns)
-    if y is not None:
+    if y is None:
+        return
+    try:
         family.check_response(y, *columns)
+    except ValueError as error:
+        others = [f"family={name!r}" for name, row in FAMILIES.items() if _takes(row(), y)]
+        raise ValueError(f"{error} This y would do for {' or '.join(others)}.") from None
+
+
+def _takes(family: Family, y: Array) -> bool:
+    try:
+        family.check_response(y)
+    except ValueError:
+        return False
+    return True

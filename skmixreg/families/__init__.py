@@ -16,8 +16,16 @@ from .weibull import Weibull
 FAMILIES: dict[str, type[Family]] = {
     family.name: family
     for family in (
-        Gaussian, StudentT, Poisson, NegativeBinomial, Binomial, Gamma, Weibull, Exponential, Beta,
-    )  # fmt: skip
+        Gaussian,
+        StudentT,
+        Poisson,
+        NegativeBinomial,
+        Binomial,
+        Gamma,
+        Weibull,
+        Exponential,
+        Beta,
+    )
 }
 
 __all__ = [

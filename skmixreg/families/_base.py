@@ -304,7 +304,7 @@ class Family(BaseEstimator, ABC):
         row = int(np.argmax(wrong))
         raise ValueError(
             f"family={self.name!r} needs {self.response_words}, but y[{row}] is {y[row]:g} "
-            f"(one of {int(wrong.sum())} such values in {len(y)}). {self.response_advice}"
+            f"(one of {int(wrong.sum())} such values in {len(y)}). {self.response_advice}".rstrip()
         )
 
     response_words: ClassVar[str] = "finite numbers"

@@ -39,10 +39,7 @@ class Beta(Family):
     extras = (Extra("precision", in_units_of_y=False, power=-2.0),)
     bend = 0
     response_words = "proportions between 0 and 1, both excluded"
-    response_advice = (
-        "Proportions of 0 and 1 have no beta density: use family='binomial' for numbers of "
-        "successes in trials, or family='gaussian' for measurements."
-    )
+    response_advice = "Proportions of 0 and 1 have no such density."
 
     def __init__(self) -> None:
         pass
@@ -52,10 +49,10 @@ class Beta(Family):
 
         return BetaSettings(float(location))
 
-    def location(self, mean: float, total: float) -> float:
+    def location(self, mean: float, total: float, *columns: float) -> float:
         return float(special.logit(np.clip(mean, SMALLEST, LARGEST)))
 
-    def auxiliary(self, y: Array) -> Array:
+    def auxiliary(self, y: Array, *columns: Array) -> Array:
         return np.stack([np.log(y), np.log1p(-y)])
 
     @staticmethod
@@ -103,7 +100,7 @@ class Beta(Family):
         mean, rest = pm.math.sigmoid(eta), pm.math.sigmoid(-eta)
         return pm.Beta.dist(alpha=mean * precision, beta=rest * precision)
 
-    def working_response(self, y: Array) -> Array:
+    def working_response(self, y: Array, *columns: Array) -> Array:
         return np.clip(np.log(y) - np.log1p(-y), -FARTHEST_START, FARTHEST_START)
 
     def start_extras(self, spread: Array, priors: Any) -> Array:

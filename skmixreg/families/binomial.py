@@ -65,8 +65,8 @@ class Binomial(Family):
     def response_advice(self) -> str:  # type: ignore[override]
         """What to do about others."""
         if self.trials is None:
-            return "Name the column of X that holds the trials: family=Binomial(trials=...)."
-        return "Give the number of successes, not their share; see family='beta' for shares."
+            return "Name the column of X that holds the trials: Binomial(trials=...)."
+        return "Give the number of successes, not their share."
 
     def kernel_settings(self, location: float = 0.0) -> NamedTuple:
         from ._kernels.binomial_kernels import BinomialSettings

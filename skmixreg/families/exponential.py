@@ -23,7 +23,6 @@ class Exponential(Family):
     support = Support(0.0, np.inf)
     largest_predictor = 300.0  # whose variance is a number
     response_words = "positive numbers"
-    response_advice = "Use family='gaussian' for measurements of any sign."
 
     def __init__(self) -> None:
         pass

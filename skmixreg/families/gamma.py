@@ -36,7 +36,6 @@ class Gamma(Family):
     floor_words = "the coefficient of variation"
     largest_predictor = 300.0  # whose variance is a number
     response_words = "positive numbers"
-    response_advice = "Use family='gaussian' for measurements of any sign."
 
     def __init__(self) -> None:
         pass

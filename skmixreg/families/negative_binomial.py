@@ -35,7 +35,6 @@ class NegativeBinomial(Family):
     extras = (Extra("shape", in_units_of_y=False, power=-2.0),)
     largest_predictor = float(np.log(1e13))  # not far below the last whole number
     response_words = "counts (0, 1, 2, ...)"
-    response_advice = "Use family='gaussian' for measurements."
 
     def __init__(self) -> None:
         pass

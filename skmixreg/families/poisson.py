@@ -37,7 +37,6 @@ class Poisson(Family):
     discrete = True
     largest_predictor = float(np.log(1e13))  # not far below the last whole number
     response_words = "counts (0, 1, 2, ...)"
-    response_advice = "Use family='gaussian' for measurements."
 
     def __init__(self) -> None:
         pass

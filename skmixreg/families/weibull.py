@@ -50,7 +50,6 @@ class Weibull(Family):
     floor_words = "1 / shape"
     largest_predictor = LARGEST_PREDICTOR
     response_words = "positive numbers"
-    response_advice = "Use family='gaussian' for measurements of any sign."
 
     def __init__(self) -> None:
         pass
@@ -60,10 +59,10 @@ class Weibull(Family):
 
         return WeibullSettings(float(location))
 
-    def location(self, mean: float, total: float) -> float:
+    def location(self, mean: float, total: float, *columns: float) -> float:
         return float(np.log(mean))
 
-    def auxiliary(self, y: Array) -> Array:
+    def auxiliary(self, y: Array, *columns: Array) -> Array:
         return np.log(y)[None]
 
     def log_density(self, y: Array, eta: Array, *extra: Array) -> Array:
@@ -111,7 +110,7 @@ class Weibull(Family):
 
         return pm.Weibull.dist(alpha=extra[0], beta=pt.exp(eta))
 
-    def working_response(self, y: Array) -> Array:
+    def working_response(self, y: Array, *columns: Array) -> Array:
         return np.log(y)
 
     def start_extras(self, spread: Array, priors: Any) -> Array:

@@ -35,8 +35,8 @@ def words_of_code(path: Path) -> set[str]:
         if isinstance(node, ast.Name):
             words.add(node.id)
         elif isinstance(node, ast.Attribute):
-            # Draws of a distribution are no mention of its family.
-            if not (isinstance(node.value, ast.Name) and node.value.id == "rng"):
+            # Draws of a distribution, or PyMC's of that name, are no mention of its family.
+            if not (isinstance(node.value, ast.Name) and node.value.id in ("rng", "pm")):
                 words.add(node.attr)
         elif isinstance(node, ast.alias):
             words.update(node.name.split("."))
@@ -86,7 +86,7 @@ def test_the_package_works_without_it(name, tmp_path):
     row = FAMILIES[name].__name__
     text = re.sub(rf"from \.{name} import .*\n", "", table.read_text())
     text = re.sub(rf'"{row}",?|\b{row}\b,?', "", text)
-    assert row not in text
+    assert not re.search(rf"\b{row}\b", text)
     table.write_text(text)
     done = subprocess.run(
         [sys.executable, "-c", IMPORT_ALL.format(name=name)], cwd=tmp_path,
