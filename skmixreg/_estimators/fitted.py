@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._assessment.generalised_r2 import generalised_r2
 from .._dask import dask_input
 from .._posterior import prediction
+from .._posterior.family_average import Predictive
 from .._posterior.posterior import Posterior
 from .._support.arrays import Array
 from . import lazy, parameters, validation
@@ -320,7 +321,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         density = prediction.log_predictive_density(
             self._predictive, X, y, n_threads=self._threads()
         )
-        return generalised_r2(density, y, sample_weight, discrete=self._predictive.family.discrete)
+        return generalised_r2(density, y, sample_weight, discrete=self._predictive.discrete)
 
     def to_datatree(
         self,
@@ -379,7 +380,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         return self.posterior_.modes.copy()
 
     @property
-    def _predictive(self) -> Posterior:
+    def _predictive(self) -> Predictive:
         """The draws that predictions of y are averaged over."""
         return self.posterior_
 

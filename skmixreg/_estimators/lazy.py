@@ -134,7 +134,7 @@ def score(estimator: Any, X: Any, y: Any, sample_weight: Any) -> float:
     if max(part.largest for part in parts) == min(part.least for part in parts) or squares == 0.0:
         return 0.0
     variance = squares / weights.sum()
-    if estimator._predictive.family.discrete:
+    if estimator._predictive.discrete:
         reference = functools.partial(_reference_sum, mean=float(middle), variance=float(variance))
         sums = _over_chunks(reference, estimator, X, y, sample_weight)
         constant = sum(sums) / weights.sum()

@@ -26,12 +26,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 from scipy.optimize import elementwise
 
 from ..._model.raw import Raw
 from ..._support.arrays import Array
-from ...families._base import Family
+from ...families._base import Family, Support
+from .mixtures import Mixtures
 
 CACHED_NUMBERS = 1 << 15  # terms evaluated at once, few enough for the cache
 UNRESOLVED = 5e-4  # mass of a cell missed by the trapezium rule that calls for more nodes
@@ -47,7 +47,7 @@ _CLOSE = np.array([-0.02, 0.0, 0.02])  # in widths of the cell
 _LOG_ZERO = -745.2  # below the log of every positive number
 
 
-class RowMixtures:
+class RowMixtures(Mixtures):
     """Mixtures of M = T x K terms, one for every row.
 
     Parameters
@@ -70,10 +70,6 @@ class RowMixtures:
     eta : ndarray of shape (n, M)
     extra : list of ndarrays of shape (M,) or (n, M)
         The family's extra parameters, on their natural scales.
-    weights : ndarray of shape (M,)
-    centre, spread : ndarray of shape (n, K)
-        Mean and standard deviation of y within each component.
-    shares : ndarray of shape (K,)
     """
 
     def __init__(
@@ -146,6 +142,20 @@ class RowMixtures:
         moved = np.where(added > 0.0, centre + shrunk * (eta - centre), eta)
         self.eta = moved.reshape(self.eta.shape)
 
+    @property
+    def support(self) -> Support:
+        """That of the family."""
+        return self.family.support
+
+    def outer(self) -> tuple[Array, Array]:
+        """The outermost bounds of all terms."""
+        low, high = self.family.outer(self.eta, *self.extra)
+        return low.min(axis=1), high.max(axis=1)
+
+    def term_moments(self) -> tuple[Array, Array]:
+        """As the family has them."""
+        return self.family.mean_and_variance(self.eta, *self.extra)
+
     def cdf(self, y: Array, row: NDArray[np.intp]) -> Array:
         """Distribution function at points ``y`` of rows ``row``, both of shape (m,)."""
         return self._average(self.family.cdf, y, row)
@@ -172,15 +182,10 @@ class RowMixtures:
             out[part] = (values * self.weights).sum(axis=1)
         return out
 
-    def collapsed_cdf(self, y: Array, row: NDArray[np.intp]) -> Array:
-        """The same with one term per component, of its mean and spread: a start for roots."""
-        values = special.ndtr((y[:, None] - self.centre[row]) / self.spread[row])
-        return (values * self.shares).sum(axis=1)
 
-
-def quantiles(mixtures: RowMixtures, levels: Array) -> Array:
+def quantiles(mixtures: Mixtures, levels: Array) -> Array:
     """Roots of the distribution functions: (q,) -> (n, q)."""
-    n, q = len(mixtures.eta), len(levels)
+    n, q = mixtures.n_rows, len(levels)
     row, level = np.repeat(np.arange(n), q), np.tile(levels, n)
     width = mixtures.spread.max(axis=1)[row]
     low = mixtures.centre.min(axis=1)[row] - 8.0 * width
@@ -210,7 +215,7 @@ def _root(
     return np.asarray(result.x)
 
 
-def highest_density_regions(mixtures: RowMixtures, coverage: float) -> list[Array]:
+def highest_density_regions(mixtures: Mixtures, coverage: float) -> list[Array]:
     """Sets where the density exceeds the level at which they have mass ``coverage``.
 
     Density and distribution function are evaluated on a grid of each row's own, refined where
@@ -224,7 +229,7 @@ def highest_density_regions(mixtures: RowMixtures, coverage: float) -> list[Arra
     """
     grid = Grid(mixtures)
     ends, row = grid.ends(grid.solve(coverage))
-    counts = np.bincount(row[::2], minlength=len(mixtures.eta))
+    counts = np.bincount(row[::2], minlength=mixtures.n_rows)
     return np.split(ends.reshape(-1, 2), np.cumsum(counts)[:-1])
 
 
@@ -240,17 +245,13 @@ class Grid:
         Nodes, ascending in every row.
     """
 
-    def __init__(self, mixtures: RowMixtures):
+    def __init__(self, mixtures: Mixtures):
         self.mixtures = mixtures
-        n = len(mixtures.eta)
+        n = mixtures.n_rows
         around = mixtures.centre[:, :, None] + mixtures.spread[:, :, None] * _OFFSETS
-        low, high = mixtures.family.outer(mixtures.eta, *mixtures.extra)
-        low, high = low.min(axis=1, keepdims=True), high.max(axis=1, keepdims=True)
-        # A density may jump where its support ends.
-        edges = [edge for edge in mixtures.family.support[:2] if np.isfinite(edge)]
-        nodes = np.concatenate(
-            [low, around.reshape(n, -1), high, *(np.full((n, 1), edge) for edge in edges)], axis=1
-        )
+        low, high = mixtures.outer()
+        edges = [np.full((n, 1), edge) for edge in mixtures.edges]
+        nodes = np.concatenate([low[:, None], around.reshape(n, -1), high[:, None], *edges], axis=1)
         nodes = np.sort(nodes, axis=1)
         values = self._evaluate(nodes.ravel(), np.repeat(np.arange(n), nodes.shape[1]))
         self._set(nodes, *(a.reshape(nodes.shape) for a in values))
@@ -369,4 +370,4 @@ class Grid:
         # To rounding, the level may be that of a node: then there is no change of sign in the cell.
         between = cell[0] + t * (cell[1] - cell[0])
         found = np.where(np.isfinite(root.x), root.x, between)
-        return np.clip(found, *self.mixtures.family.support[:2]), row
+        return np.clip(found, *self.mixtures.support[:2]), row
