@@ -126,17 +126,18 @@ def _vector(values: Any, name: str) -> Array:
     return vector
 
 
-def prepare(X: Any, y: Any, weights: Any, family: Family) -> Part:
+def prepare(X: Any, y: Any, weights: Any, *families: Family) -> Part:
     """A chunk in the user's units, and all that its standardisation needs to know of it.
 
     Raises
     ------
     ValueError
-        If something is wrong with the rows, or the family cannot have their responses.
+        If something is wrong with the rows, or a family cannot have their responses.
     """
     X, y, weights = plain_rows(X, y, weights)
     try:
-        family.check_response(y)
+        for family in families:
+            family.check_response(y)
     except ValueError as error:
         raise ValueError(f"In one chunk, whose rows are counted here: {error}") from None
     held = None if weights is None else _kept(weights)

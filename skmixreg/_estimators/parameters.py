@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Integral
 from typing import Any
 
@@ -44,6 +44,11 @@ def check_nested_parameters(
             continue
         value = params.get(name, current[name])
         if not hasattr(value, "set_params"):
+            if isinstance(value, Iterable) and not isinstance(value, str):
+                raise ValueError(
+                    f"{key!r} cannot be set, since {name} is {value!r}; set options of the objects "
+                    f"in it, or a new {name}."
+                )
             named = tables.get(name, {}).get(value)
             example = f"{named.__name__}()" if named else "Priors()"
             raise ValueError(

@@ -88,7 +88,7 @@ def _without_empty_frame(
     return np.empty((len(X) or (len(y[0]) if y and y[0] is not None else 0), 0)), *y
 
 
-def check_something_to_fit(X: Array, y: Array, fit_intercept: bool, family: Family) -> None:
+def check_something_to_fit(X: Array, y: Array, fit_intercept: bool, *families: Family) -> None:
     """Reject rows without columns that leave nothing to learn.
 
     Of a y of two distinct values it is their share, which one component has already; those of a
@@ -100,7 +100,7 @@ def check_something_to_fit(X: Array, y: Array, fit_intercept: bool, family: Fami
     """
     if X.shape[1] > 0:
         return
-    if not fit_intercept and not family.extras:
+    if not fit_intercept and not all(family.extras for family in families):
         raise ValueError(
             "X has no columns, fit_intercept=False and the family has no dispersion: there is "
             "nothing to fit; use fit_intercept=True."
@@ -119,7 +119,7 @@ def validate_training_data(
     y: Any,
     sample_weight: Any,
     n_components: int,
-    family: Family,
+    *families: Family,
 ) -> tuple[Array, Array, Array | None]:
     """Arrays to fit, and ``n_features_in_`` and ``feature_names_in_`` set on the estimator.
 
@@ -130,8 +130,8 @@ def validate_training_data(
     y : array-like of shape (n,)
     sample_weight : array-like of shape (n,), scalar or None
     n_components : int
-    family : Family
-        Which has to have such responses.
+    *families : Family
+        Which all have to have such responses.
 
     Returns
     -------
@@ -148,7 +148,7 @@ def validate_training_data(
     if dask_input.is_dask(X, y, sample_weight):
         threads = parameters.resolve_threads(estimator.n_jobs)
         return dask_input.training_data(
-            estimator, X, y, sample_weight, n_components, threads, family
+            estimator, X, y, sample_weight, n_components, threads, *families
         )
     check_columns_of_numbers(X)
     check_numbers(y, "y")
@@ -156,8 +156,9 @@ def validate_training_data(
     X, y = _validated(
         estimator, X, y, dtype=[np.float64, np.float32], y_numeric=True, ensure_min_samples=2
     )
-    check_something_to_fit(X, y, bool(estimator.fit_intercept), family)
-    family.check_response(y)
+    check_something_to_fit(X, y, bool(estimator.fit_intercept), *families)
+    for family in families:
+        family.check_response(y)
     if sample_weight is None:
         weights, rows, total = None, len(y), float(len(y))
     else:
