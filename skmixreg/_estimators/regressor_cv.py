@@ -361,11 +361,16 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
         self.best_candidate_ = chosen
         self.best_estimator_ = models[chosen]
         self._criterion_table = StoredTable.of(table)
-        self.estimators_ = {key: models[key] for key in drawn}
+        self._drawn = [(key, models[key]) for key in drawn]
         self._averaged: Predictive | None = None
         if self.average and table["probability"].notna().all():
             probability = table.loc[table["drawn"], "probability"].to_numpy()
             self._averaged = average(drawn, probability / probability.sum())
+
+    @property
+    def estimators_(self) -> dict[Any, BayesianMixtureRegressor]:
+        """The full fits by label of the table, as a new dict."""
+        return dict(self._drawn)  # stored formats know no keys that are tuples
 
     @property
     def criterion_table_(self) -> pd.DataFrame:
