@@ -1,4 +1,5 @@
-"""Several numbers of components on the same rows: evidence for each, as exact as it matters.
+"""Several numbers of components, of one family or more, on the same rows: evidence for each, as
+exact as it matters.
 
 Every number K is searched from the modes of K - 1.  One round of importance sampling around its
 modes estimates its evidence.  Only those that may still hold a share of the posterior over K are
@@ -9,14 +10,13 @@ where spare components wander, and they would be none the likelier.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from .._draws.draws import Draws
 from .._model.problem import Problem
-from .._model.raw import Raw
-from .._posterior.moments import Moments
 from .._posterior.posterior import Posterior
 from .._search.mode_table import ModeTable
 from .._search.search import find_modes
@@ -30,16 +30,46 @@ LEAST_PROBABILITY = 0.01
 # Nats by which the estimate of one round was never too low where its diagnostics failed: 1.9 in
 # 563 posteriors with spare components (tests/benchmarks/choice_table.py).
 ALLOWANCE = 3.0
-# So much padding is no component, and no division by zero either.
-LOG_NOTHING = -700.0
+
+# What tells candidates apart, and labels their rows of tables: the number of components, and
+# before it the family where several were given.
+type Key = int | tuple[str, int]
+
+
+def key_of(family: str | None, n_components: int) -> Key:
+    """The key of a candidate; None is the family that is not to be chosen."""
+    return n_components if family is None else (family, n_components)
+
+
+def number_in(key: Key) -> int:
+    """The number of components of a candidate."""
+    return key[1] if isinstance(key, tuple) else key
+
+
+def index_of(keys: Sequence[Key]) -> pd.Index:
+    """The keys as the index of a table."""
+    pairs = [key for key in keys if isinstance(key, tuple)]
+    if pairs:
+        return pd.MultiIndex.from_tuples(pairs, names=["family", "n_components"])
+    return pd.Index([number_in(key) for key in keys], name="n_components")
+
+
+def in_words(key: Key) -> str:
+    """A candidate as parameters would name it."""
+    if not isinstance(key, tuple):
+        return f"n_components={key}"
+    family, K = key
+    # Where names are not unique, it is the repr of an object.
+    return f"family={repr(family) if family.isidentifier() else family}, n_components={K}"
 
 
 @dataclass
 class Candidate:
-    """One number of components.
+    """One number of components of one family.
 
     Attributes
     ----------
+    key : int or tuple
     problem : Problem
     modes : ModeTable
     quick : Draws
@@ -48,6 +78,7 @@ class Candidate:
         The draws in full; None if it was ruled out.
     """
 
+    key: Key
     problem: Problem
     modes: ModeTable
     quick: Draws
@@ -102,8 +133,9 @@ def find_candidates(
     n_init: int,
     n_threads: int = 1,
     progress: Progress = SILENT,
+    family: str | None = None,
 ) -> list[Candidate]:
-    """Modes and a first estimate of the evidence for every number of components.
+    """Modes and a first estimate of the evidence for every number of components of one family.
 
     Parameters
     ----------
@@ -116,26 +148,29 @@ def find_candidates(
         Starts of each search.
     n_threads : int
     progress : Progress
+    family : str, optional
+        Its label, where several are compared.
     """
     quick = SOLVERS["laplace"]().set_params(draws=QUICK_DRAWS, max_rounds=1)
     found: list[Candidate] = []
     for K in numbers:
         own = problem.with_components(K)
         beside = found[-1] if found and found[-1].n_components == K - 1 else None
-        progress.say(f"n_components={K}")
+        key = key_of(family, K)
+        progress.say(in_words(key))
         modes = find_modes(
             own, rng, n_init=n_init, n_threads=n_threads, progress=progress,
             neighbour=None if beside is None else beside.modes,
         )  # fmt: skip
         draws = quick.draw(own, modes, rng, n_threads=n_threads, progress=progress)
-        found.append(Candidate(own, modes, draws))
+        found.append(Candidate(key, own, modes, draws))
     return found
 
 
 def draw_contenders(candidates: Sequence[Candidate], solve: Callable[[Candidate], None]) -> None:
-    """Draw from every candidate that may hold a share of the posterior over K.
+    """Draw from every candidate that may hold a share of the posterior over candidates.
 
-    The best of those known comes next, and every number is judged against the best there is.
+    The best of those known comes next, and every candidate is judged against the best there is.
     ``solve`` sets the posterior of a candidate.
     """
     while True:
@@ -160,58 +195,3 @@ def shares(log_values: Array) -> Array:
         return np.zeros(len(values))
     weights = np.exp(values - values.max())
     return np.asarray(weights / weights.sum())
-
-
-def averaged(posteriors: Sequence[Posterior], probabilities: Array) -> Posterior:
-    """Draws of several posteriors of the same rows, in these proportions.
-
-    All have as many components as the largest; those that a draw lacks have no weight.  Only
-    what does not speak of components makes sense of them.
-
-    Parameters
-    ----------
-    posteriors : sequence of Posterior
-        Of the same rows and design.
-    probabilities : ndarray
-        They sum to 1.
-    """
-    K = max(posterior.layout.n_components for posterior in posteriors)
-    # As many as leave the most probable all its draws.
-    best = int(np.argmax(probabilities))
-    size = round(posteriors[best].log_prior.size / float(probabilities[best]))
-    edges = np.rint(np.concatenate([[0.0], np.cumsum(probabilities)]) * size).astype(int)
-    taken: list[Raw] = []
-    positions, groups = [], []
-    for i, (posterior, count) in enumerate(zip(posteriors, np.diff(edges), strict=True)):
-        if count == 0:
-            continue
-        S = posterior.log_prior.size  # not -1: a family may have no extra parameters
-        flat = Raw(*(a.reshape(S, *a.shape[2:]) for a in posterior.components))
-        even = (np.arange(count) + 0.5) / count
-        index = np.floor(even * len(flat.log_weights)).astype(int)
-        taken.append(_padded(Raw(*(a[index] for a in flat)), K))
-        positions.append(even)
-        groups.append(np.full(count, -1 - i))
-    # Interleaved, since predictions may take every other draw.
-    order = np.argsort(np.concatenate(positions), kind="stable")
-    components = Raw(*(np.concatenate(arrays)[order][None] for arrays in zip(*taken, strict=True)))
-    largest = max(posteriors, key=lambda posterior: posterior.layout.n_components)
-    return replace(
-        largest,
-        components=components,
-        log_prior=np.full(components.log_weights.shape[:2], np.nan),
-        # No mode is one of all posteriors; yet draws of one belong together.
-        draw_mode=np.concatenate(groups)[order][None],
-        per_draw={},
-        moments=Moments.of(components, largest.family),
-    )
-
-
-def _padded(draws: Raw, K: int) -> Raw:
-    """With further components that repeat the first and have no weight."""
-    missing = K - draws.log_weights.shape[1]
-    if missing == 0:
-        return draws
-    copies = Raw(*(np.repeat(a[:, :1], missing, axis=1) for a in draws))
-    copies.logits[...] = LOG_NOTHING
-    return Raw(*(np.concatenate(pair, axis=1) for pair in zip(draws, copies, strict=True)))

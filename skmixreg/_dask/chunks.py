@@ -128,19 +128,18 @@ def _vector(values: Any, name: str) -> Array:
     return vector
 
 
-def prepare(
-    X: Any, y: Any, weights: Any, family: Family, family_columns: tuple[int, ...] = ()
-) -> Part:
+def prepare(X: Any, y: Any, weights: Any, *families: tuple[Family, tuple[int, ...]]) -> Part:
     """A chunk in the user's units, and all that its standardisation needs to know of it.
 
     Raises
     ------
     ValueError
-        If something is wrong with the rows, or the family cannot have their responses.
+        If something is wrong with the rows, or a family cannot have their responses.
     """
     X, y, weights = plain_rows(X, y, weights)
     try:
-        check_rows(family, X, y, family_columns)
+        for family, positions in families:
+            check_rows(family, X, y, positions)
     except ValueError as error:
         raise ValueError(f"In one chunk, whose rows are counted here: {error}") from None
     held = None if weights is None else _kept(weights)

@@ -176,7 +176,7 @@ def training_data(
     sample_weight: Any,
     n_components: int,
     n_threads: int,
-    family: Family,
+    *families: Family,
 ) -> tuple[Any, Any, Any]:
     """As `_validation.validate_training_data`; few rows come into memory, others as chunks.
 
@@ -191,8 +191,8 @@ def training_data(
     if y is None:
         raise ValueError("This estimator requires y to be passed, but the target y is None.")
     prepare = delayed(_chunks.prepare, pure=False)
-    positions = family_positions(estimator, family)
-    parts = [prepare(*part, family, positions) for part in row_parts(X, y, sample_weight)]
+    own = [(family, family_positions(estimator, family)) for family in families]
+    parts = [prepare(*part, *own) for part in row_parts(X, y, sample_weight)]
     data = ChunkedData.of(store_of(parts, n_threads), n_features)
     n, total = data.shape[0], data.total_weight
     if n == 0:

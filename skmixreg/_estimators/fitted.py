@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._assessment.generalised_r2 import score_of_family
 from .._dask import dask_input
 from .._posterior import prediction
+from .._posterior.family_average import Predictive
 from .._posterior.posterior import Posterior
 from .._support.arrays import Array
 from . import lazy, parameters, validation
@@ -381,7 +382,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         return self.posterior_.modes.copy()
 
     @property
-    def _predictive(self) -> Posterior:
+    def _predictive(self) -> Predictive:
         """The draws that predictions of y are averaged over."""
         return self.posterior_
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Integral
 from typing import Any
 
@@ -15,6 +15,14 @@ from sklearn.utils import check_random_state
 
 from .._model.design import Standardisation
 from .._model.priors import NumericPriors, Priors
+from ..backgrounds import BACKGROUNDS
+from ..families import FAMILIES
+from ..solvers import SOLVERS
+
+# What parameters that may be names stand for.
+TABLES: dict[str, Mapping[str, type]] = {
+    "solver": SOLVERS, "family": FAMILIES, "background": BACKGROUNDS,
+}  # fmt: skip
 
 
 def check_nested_parameters(
@@ -44,6 +52,11 @@ def check_nested_parameters(
             continue
         value = params.get(name, current[name])
         if not hasattr(value, "set_params"):
+            if isinstance(value, Iterable) and not isinstance(value, str):
+                raise ValueError(
+                    f"{key!r} cannot be set, since {name} is {value!r}; set options of the objects "
+                    f"in it, or a new {name}."
+                )
             named = tables.get(name, {}).get(value)
             example = f"{named.__name__}()" if named else "Priors()"
             raise ValueError(

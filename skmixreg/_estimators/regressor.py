@@ -10,8 +10,8 @@ from sklearn.utils.metaestimators import available_if
 
 from .._model.priors import Priors
 from .._pymc.model import build_model
-from ..backgrounds import BACKGROUNDS, Background
-from ..families import FAMILIES, Family
+from ..backgrounds import Background
+from ..families import Family
 from ..solvers import SOLVERS, Solver
 from . import parameters, weights
 from .learned import LearnedMixture
@@ -214,8 +214,7 @@ class BayesianMixtureRegressor(LearnedMixture):
         ValueError
             If a name is unknown, or an option is set on something given by its name only.
         """
-        tables: dict[str, Any] = {"solver": SOLVERS, "family": FAMILIES, "background": BACKGROUNDS}
-        parameters.check_nested_parameters(self, params, tables)
+        parameters.check_nested_parameters(self, params, parameters.TABLES)
         return super().set_params(**params)
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:

@@ -1,9 +1,9 @@
-"""The estimator that chooses its number of components."""
+"""The estimator that chooses its number of components and its family."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from numbers import Integral
+from contextlib import ExitStack
 from typing import Any, Self
 
 import numpy as np
@@ -12,19 +12,31 @@ from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
-from .._assessment.candidates import LEAST_PROBABILITY, Candidate, averaged, find_candidates
-from .._assessment.criteria import CRITERIA, Criterion
+from .._assessment.averaging import average
+from .._assessment.candidates import (
+    LEAST_PROBABILITY,
+    Candidate,
+    Key,
+    find_candidates,
+    in_words,
+    index_of,
+    key_of,
+    number_in,
+)
+from .._assessment.criteria import Criterion
 from .._dask.dask_input import is_dask
 from .._model.priors import Priors
+from .._posterior.family_average import Predictive
 from .._posterior.posterior import Posterior
 from .._support.blas import one_blas_thread
 from .._support.caller import warn
 from .._support.failures import FIT_ADVICE, all_or_nothing, memory_advice
 from .._support.progress import CallbackSupportMixin, fit_progress, with_callbacks
 from .._support.stored_table import StoredTable
-from ..families import FAMILIES, Family
+from ..backgrounds import Background
+from ..families import Family
 from ..solvers import SOLVERS, Solver
-from . import parameters, validation, weights
+from . import choice, parameters, validation, weights
 from .assessed import AssessedMixture
 from .regressor import BayesianMixtureRegressor
 
@@ -32,7 +44,7 @@ OWN_PARAMETERS = ("n_components", "criterion", "average")
 
 
 class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
-    r"""Mixture of regressions with the number of components K chosen by a criterion.
+    r"""Mixture of regressions with the number of components K, or family and K, chosen.
 
     Every K is fitted once to all rows, from the modes of the fit with one component fewer; there
     are no refits, and no folds.  With equal prior odds the posterior over K is
@@ -47,6 +59,8 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
     that round were 3 nats too low (it was at most 1.9 too low in 563 tests).  The
     others are ruled out, and the table says so.
 
+    With several families, every pair of a family and K is a candidate in the place of K.
+
     Parameters
     ----------
     n_components : iterable of int, or int, default=(1, 2, 3, 4, 5, 6)
@@ -54,36 +68,50 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
     criterion : {"evidence", "loo", "bic", "icl"}, default="evidence"
         ``"evidence"``: the largest marginal likelihood.  It depends on the priors, which are
         therefore stated and proper.  ``"loo"``: the smallest K whose expected log predictive
-        density is within one standard error (of the difference) of the best; it draws from every
-        K in full, and takes longest.  ``"bic"``, ``"icl"``: the smallest, at the most probable
-        mode of each K; see `bic` and `icl`.
+        density is within one standard error (of the difference) of the best, and of families that
+        are so with this K the one with the fewest parameters; it draws from every K in full, and
+        takes longest.  ``"bic"``, ``"icl"``: the smallest, at the most probable mode of each K;
+        see `bic` and `icl`.
     average : bool, default=False
-        Whether predictions of y average over K, with ``probability`` of the table as weights
-        (Hoeting et al. 1999): `predict`, `predict_quantiles`, `predict_interval`, `predict_hdr`,
-        `sample_y`, `log_predictive_density` and `score`.  What speaks of components is always
-        that of the best K.  Not with ``criterion="icl"``, which gives no weights.
-    family, solver, priors, fit_intercept, n_init, n_jobs, random_state, verbose
+        Whether predictions of y average over K, and over several families, with ``probability``
+        of the table as weights (Hoeting et al. 1999): `predict`, `predict_quantiles`,
+        `predict_interval`, `predict_hdr`, `sample_y`, `log_predictive_density` and `score`.  What
+        speaks of components is always that of the best candidate.  Not with
+        ``criterion="icl"``, which gives no weights.
+    family : str, Family or list of them, default="gaussian"
+        As for `BayesianMixtureRegressor`; or several to choose from, which all must be able to
+        have this y.  All are of counts, or all of measurements: probabilities are not compared
+        with densities.  Every pair of a family and K has the same prior probability.  `set_params`
+        does not reach options of objects in a list.
+    background, solver, priors, fit_intercept, n_init, n_jobs, random_state, verbose
         As for `BayesianMixtureRegressor`.
 
     Attributes
     ----------
     n_components_ : int
         The chosen K.
+    family_ : Family
+        The chosen family, a clone.
+    best_candidate_ : int or tuple of str and int
+        The label of the chosen row of ``criterion_table_``.
     best_estimator_ : BayesianMixtureRegressor
-        The fit with that K.  Its fitted attributes are those of this estimator as well.
+        The chosen fit.  Its fitted attributes are those of this estimator as well.
     criterion_table_ : DataFrame
-        One row per K, index ``n_components``: ``log_evidence`` and ``log_evidence_error``;
+        One row per K, index ``n_components``; of a list of families one per pair, index
+        ``family`` (the name; where it is not unique, as ``StudentT(df=3.0)``) and
+        ``n_components``: ``log_evidence`` and ``log_evidence_error``;
         ``elpd_loo``, ``elpd_loo_error`` and ``elpd_loo_difference_error``, that of the difference
         to the best, with ``criterion="loo"``; ``log_likelihood`` at the
         most probable mode, ``n_parameters``, ``aic``, ``bic``, ``icl``; ``probability``, the
-        posterior probability of K where the criterion is the evidence, Schwarz's approximation
-        of it for BIC, and stacking weights for LOO (Yao et al. 2018); ``drawn``, whether K was
-        drawn from in full, and ``converged`` of these fits.
-    estimators_ : dict of int to BayesianMixtureRegressor
-        The full fits by K.
+        posterior probability of the row where the criterion is the evidence, Schwarz's
+        approximation of it for BIC, and stacking weights for LOO (Yao et al. 2018); ``drawn``,
+        whether it was drawn from in full, and ``converged`` of these fits.
+    estimators_ : dict of int, or of tuples, to BayesianMixtureRegressor
+        The full fits by label of ``criterion_table_``.
     resolved_ : bool
         Whether the choice is settled: every K has its criterion, and Monte Carlo error
-        could not have changed it.  A K without one is never ranked.
+        could not have changed it.  A K without one is never ranked.  Of exact ties the first row
+        is chosen.
 
     Warns
     -----
@@ -123,7 +151,8 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
         *,
         criterion: str = "evidence",
         average: bool = False,
-        family: str | Family = "gaussian",
+        family: str | Family | Iterable[str | Family] = "gaussian",
+        background: str | Background | None = None,
         solver: str | Solver = "auto",
         priors: Priors | None = None,
         fit_intercept: bool = True,
@@ -136,6 +165,7 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
         self.criterion = criterion
         self.average = average
         self.family = family
+        self.background = background
         self.solver = solver
         self.priors = priors
         self.fit_intercept = fit_intercept
@@ -162,11 +192,11 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
         ValueError
             If a name is unknown, or an option is set on something given by its name only.
         """
-        parameters.check_nested_parameters(self, params, {"solver": SOLVERS, "family": FAMILIES})
+        parameters.check_nested_parameters(self, params, parameters.TABLES)
         return super().set_params(**params)
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Fit every number of components and choose one.
+        """Fit every number of components, of every family, and choose.
 
         Parameters
         ----------
@@ -191,7 +221,7 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
         weights.warn(doubt_of_weights)
         if doubts:
             warn(
-                f"The choice of n_components={self.n_components_} is not resolved: "
+                f"The choice of {in_words(self.best_candidate_)} is not resolved: "
                 f"{'; '.join(doubts)}. Look at criterion_table_; raise the solver's draws.",
                 ConvergenceWarning,
             )
@@ -204,27 +234,37 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
     def _learn(self, X: Any, y: Any, sample_weight: Any) -> tuple[list[str], str | None]:
         """As `fit`, without a word; returned is why the choice and the weights may be in doubt."""
         with fit_progress(self, X, y, sample_weight) as progress:
-            numbers, criterion = self._choice()
+            numbers = choice.numbers_of(self.n_components)
+            criterion = choice.criterion_of(self.criterion, self.average)
+            families = choice.families_of(self.family)
             if criterion.leaves_out and is_dask(X, y, sample_weight):
                 raise TypeError(
                     f"criterion={self.criterion!r} needs rows in memory and was given a Dask "
                     "collection; use criterion='evidence', 'bic' or 'icl', or X.compute()."
                 )
-            models = {K: self._model(K) for K in numbers}
-            family, solver, priors, n_threads = models[numbers[0]]._resolve()
+            models = {
+                key_of(label, K): self._model(K, family)
+                for label, family in families.items()
+                for K in numbers
+            }
+            first = {label: models[key_of(label, numbers[0])] for label in families}
+            own = {label: model._resolve()[0] for label, model in first.items()}
+            _, solver, priors, n_threads = first[next(iter(first))]._resolve()
             if criterion.column == "log_evidence" and not solver.exact:
                 raise ValueError(
                     f"criterion={criterion.name!r} needs an exact solver, since "
                     f"{solver.name!r} gives no evidence; use solver='auto', or criterion='bic'."
                 )
-            rows = validation.validate_training_data(self, X, y, sample_weight, numbers[-1], family)
+            rows = validation.validate_training_data(
+                self, X, y, sample_weight, numbers[-1], *own.values()
+            )
             rng = parameters.resolve_generator(self.random_state)
             options: dict[str, Any] = {
                 "n_init": int(self.n_init), "n_threads": n_threads, "progress": progress,
             }  # fmt: skip
 
             def solve(candidate: Candidate) -> None:
-                model = models[candidate.n_components]
+                model = models[candidate.key]
                 solver = model._resolve()[1]
                 modes, draws = solver.solve(
                     candidate.problem, rng, modes=candidate.modes, **options
@@ -232,57 +272,38 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
                 candidate.posterior = Posterior.from_draws(candidate.problem, modes, draws)
                 self._take_over(model, solver, candidate.posterior)
 
-            with one_blas_thread(), np.errstate(over="ignore"):
-                problem = models[numbers[0]]._problem(*rows, family, priors, n_threads)
-                with problem.rows:
-                    candidates = find_candidates(problem, numbers, rng, **options)
-                    criterion.draw(candidates, solve)
-                    for candidate in candidates:
-                        if candidate.posterior is None:
-                            model = models[candidate.n_components]
-                            self._take_over(model, SOLVERS["map"](), candidate.at_modes(rng))
-                    table, fits = self._tables(candidates, models, criterion, (X, y, sample_weight))
-                    chosen = criterion.choose(table, fits)
-                    averaging = table.index[table["probability"] >= LEAST_PROBABILITY]
-                    for candidate in candidates:
-                        K = candidate.n_components
-                        wanted = chosen == K or (self.average and K in averaging)
-                        if wanted and candidate.posterior is None:
-                            solve(candidate)
+            with one_blas_thread(), np.errstate(over="ignore"), ExitStack() as held:
+                problems = {}
+                for label, model in first.items():
+                    problems[label] = model._problem(*rows, own[label], priors, n_threads)
+                    held.enter_context(problems[label].rows)
+                    solver.check(problems[label])
+                candidates: list[Candidate] = []
+                for label, problem in problems.items():
+                    candidates += find_candidates(problem, numbers, rng, family=label, **options)
+                criterion.draw(candidates, solve)
+                for candidate in candidates:
+                    if candidate.posterior is None:
+                        model = models[candidate.key]
+                        self._take_over(model, SOLVERS["map"](), candidate.at_modes(rng))
+                table, fits = self._tables(candidates, models, criterion, (X, y, sample_weight))
+                chosen = criterion.choose(table, fits)
+                averaging = table.index[table["probability"] >= LEAST_PROBABILITY].tolist()
+                for candidate in candidates:
+                    key = candidate.key
+                    wanted = chosen == key or (self.average and key in averaging)
+                    if wanted and candidate.posterior is None:
+                        solve(candidate)
             self._set_chosen(candidates, models, table, chosen)
             doubts = criterion.doubts(table, chosen)
             self.resolved_ = not doubts
             return doubts, weights.doubt(rows[0], rows[2])
 
-    def _choice(self) -> tuple[list[int], Criterion]:
-        """The numbers in ascending order and the criterion, checked."""
-        given: Any = self.n_components
-        numbers = list(given) if isinstance(given, Iterable) else [given]
-        if not numbers or any(
-            isinstance(K, bool) or not isinstance(K, Integral) or K < 1 for K in numbers
-        ):
-            raise ValueError(
-                "n_components must be an iterable of positive integers, such as range(1, 7), got "
-                f"{self.n_components!r}."
-            )
-        if self.criterion not in CRITERIA:
-            raise ValueError(
-                f"criterion must be one of {', '.join(map(repr, CRITERIA))}, got "
-                f"{self.criterion!r}."
-            )
-        criterion = CRITERIA[self.criterion]
-        if self.average and not criterion.weighs:
-            raise ValueError(
-                f"average=True needs a criterion that weighs numbers of components, and "
-                f"{self.criterion!r} does not; use 'evidence', 'loo' or 'bic'."
-            )
-        return sorted({int(K) for K in numbers}), criterion
-
-    def _model(self, n_components: int) -> BayesianMixtureRegressor:
+    def _model(self, n_components: int, family: str | Family) -> BayesianMixtureRegressor:
         params = self.get_params(deep=False)
         for name in OWN_PARAMETERS:
             del params[name]
-        return BayesianMixtureRegressor(n_components, **params)
+        return BayesianMixtureRegressor(n_components, **{**params, "family": family})
 
     def _take_over(
         self, model: BayesianMixtureRegressor, solver: Solver, posterior: Posterior
@@ -291,20 +312,20 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self, name):
                 setattr(model, name, getattr(self, name))
-        model.family_, model.solver_ = posterior.family, solver
+        model.family_, model.solver_ = posterior.family.of_regressions, solver
         model._set_posterior(posterior)
 
     def _tables(
         self,
         candidates: Sequence[Candidate],
-        models: dict[int, BayesianMixtureRegressor],
+        models: dict[Key, BayesianMixtureRegressor],
         criterion: Criterion,
         rows: tuple[Any, Any, Any],
-    ) -> tuple[pd.DataFrame, dict[int, Any]]:
+    ) -> tuple[pd.DataFrame, dict[Key, Any]]:
         """`criterion_table_`, and what was left out of each fit."""
         records, fits = [], {}
         for candidate in candidates:
-            model = models[candidate.n_components]
+            model = models[candidate.key]
             best = int(model.modes_["probability"].argmax())
             record = {
                 "log_evidence": candidate.log_evidence,
@@ -314,9 +335,9 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
                 **model._information_criteria(*rows)._asdict(),
             }
             if criterion.leaves_out:
-                fits[candidate.n_components] = model.loo(*rows)
+                fits[candidate.key] = model.loo(*rows)
             records.append(record)
-        index = pd.Index([c.n_components for c in candidates], name="n_components")
+        index = index_of([candidate.key for candidate in candidates])
         table = pd.DataFrame(records, index=index).assign(**criterion.columns(fits))
         table["probability"] = criterion.weights(table, fits) if criterion.weighs else np.nan
         table["drawn"] = [c.posterior is not None for c in candidates]
@@ -325,35 +346,42 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
     def _set_chosen(
         self,
         candidates: Sequence[Candidate],
-        models: dict[int, BayesianMixtureRegressor],
+        models: dict[Key, BayesianMixtureRegressor],
         table: pd.DataFrame,
-        chosen: int,
+        chosen: Key,
     ) -> None:
         """Set all fitted attributes."""
-        drawn = {c.n_components: c.posterior for c in candidates if c.posterior is not None}
+        drawn = {c.key: c.posterior for c in candidates if c.posterior is not None}
         for name, value in vars(models[chosen]).items():
             if name.endswith("_"):
                 setattr(self, name, value)
-        table["drawn"] = [K in drawn for K in table.index]
+        keys = table.index.tolist()
+        table["drawn"] = [key in drawn for key in keys]
         table["converged"] = pd.array(
-            [models[K].converged_ if K in drawn else None for K in table.index], dtype="boolean"
+            [models[key].converged_ if key in drawn else None for key in keys], dtype="boolean"
         )
-        self.n_components_ = chosen
+        self.n_components_ = number_in(chosen)
+        self.best_candidate_ = chosen
         self.best_estimator_ = models[chosen]
         self._criterion_table = StoredTable.of(table)
-        self.estimators_ = {K: models[K] for K in drawn}
-        self._averaged = None
+        self._drawn = [(key, models[key]) for key in drawn]
+        self._averaged: Predictive | None = None
         if self.average and table["probability"].notna().all():
-            probability = table.loc[list(drawn), "probability"].to_numpy()
-            self._averaged = averaged(list(drawn.values()), probability / probability.sum())
+            probability = table.loc[table["drawn"], "probability"].to_numpy()
+            self._averaged = average(drawn, probability / probability.sum())
+
+    @property
+    def estimators_(self) -> dict[Any, BayesianMixtureRegressor]:
+        """The full fits by label of the table, as a new dict."""
+        return dict(self._drawn)  # stored formats know no keys that are tuples
 
     @property
     def criterion_table_(self) -> pd.DataFrame:
-        """One row per K, as a new frame."""
+        """One row per candidate, as a new frame."""
         return self._criterion_table.frame()
 
     @property
-    def _predictive(self) -> Posterior:
+    def _predictive(self) -> Predictive:
         averaged = getattr(self, "_averaged", None)
         return self.posterior_ if averaged is None else averaged
 

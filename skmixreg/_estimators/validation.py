@@ -90,7 +90,7 @@ def _without_empty_frame(
 
 
 def check_something_to_fit(
-    X: Array, y: Array, n_regressors: int, fit_intercept: bool, family: Family
+    X: Array, y: Array, n_regressors: int, fit_intercept: bool, *families: Family
 ) -> None:
     """Reject rows without columns that leave nothing to learn.
 
@@ -103,7 +103,7 @@ def check_something_to_fit(
     """
     if n_regressors > 0:
         return
-    if not fit_intercept and not family.extras:
+    if not fit_intercept and not all(family.extras for family in families):
         raise ValueError(
             "X has no columns, fit_intercept=False and the family has no dispersion: there is "
             "nothing to fit; use fit_intercept=True."
@@ -122,7 +122,7 @@ def validate_training_data(
     y: Any,
     sample_weight: Any,
     n_components: int,
-    family: Family,
+    *families: Family,
 ) -> tuple[Array, Array, Array | None]:
     """Arrays to fit, and ``n_features_in_`` and ``feature_names_in_`` set on the estimator.
 
@@ -133,8 +133,8 @@ def validate_training_data(
     y : array-like of shape (n,)
     sample_weight : array-like of shape (n,), scalar or None
     n_components : int
-    family : Family
-        Which has to have such responses.
+    *families : Family
+        Which all have to have such responses.
 
     Returns
     -------
@@ -151,7 +151,7 @@ def validate_training_data(
     if dask_input.is_dask(X, y, sample_weight):
         threads = parameters.resolve_threads(estimator.n_jobs)
         return dask_input.training_data(
-            estimator, X, y, sample_weight, n_components, threads, family
+            estimator, X, y, sample_weight, n_components, threads, *families
         )
     check_columns_of_numbers(X)
     check_numbers(y, "y")
@@ -159,9 +159,11 @@ def validate_training_data(
     X, y = _validated(
         estimator, X, y, dtype=[np.float64, np.float32], y_numeric=True, ensure_min_samples=2
     )
-    positions = columns.family_positions(estimator, family)
-    check_something_to_fit(X, y, X.shape[1] - len(positions), bool(estimator.fit_intercept), family)
-    columns.check_rows(family, X, y, positions)
+    positions = [columns.family_positions(estimator, family) for family in families]
+    n_regressors = X.shape[1] - max(map(len, positions))
+    check_something_to_fit(X, y, n_regressors, bool(estimator.fit_intercept), *families)
+    for family, own in zip(families, positions, strict=True):
+        columns.check_rows(family, X, y, own)
     if sample_weight is None:
         weights, rows, total = None, len(y), float(len(y))
     else:

@@ -9,11 +9,13 @@ from .._support.arrays import Array
 from . import prediction
 from ._mixtures.row_mixtures import RowMixtures
 from ._mixtures.thinned import thinned
+from .family_average import average, over_families
 from .posterior import Posterior
 
 BLOCK_ROWS = 1024
 
 
+@over_families(average)
 def distribution_function(posterior: Posterior, X: Array, Y: Array, *, n_threads: int = 1) -> Array:
     """Posterior predictive P(y <= Y[i, j] | X[i]), over the draws that quantiles are from.
 

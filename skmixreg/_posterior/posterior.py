@@ -206,6 +206,15 @@ class Posterior(Mapping[str, Array]):
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update({**state, "modes": state["modes"].frame()})
 
+    @property
+    def discrete(self) -> bool:
+        """Whether responses are whole numbers."""
+        return self.family.discrete
+
+    def response(self, values: Array) -> Array:
+        """Responses in the user's units, from standardised ones."""
+        return self.design.response(values)
+
     @cached_property
     def model(self) -> Model:
         """What the kernels need to know beside rows and draws."""

@@ -27,8 +27,16 @@ from .._support.arrays import Array
 from .._support.failures import memory_advice
 from . import averages
 from ._mixtures import count_regions, density_grid, row_mixtures
-from ._mixtures.row_mixtures import RowMixtures
+from ._mixtures.mixtures import Mixtures
 from ._mixtures.thinned import map_mixtures
+from .family_average import (
+    Predictive,
+    average,
+    average_of_logs,
+    average_of_moments,
+    columns_over_families,
+    over_families,
+)
 from .moments import Moments
 from .parameters import log_memberships
 from .posterior import Posterior
@@ -42,6 +50,7 @@ KERNEL_NUMBERS = 1 << 20  # standardised copies of rows, numbers per block
 # ------------------------------------------------------------------------- closed formulas
 
 
+@over_families(average)
 def mean(posterior: Posterior, X: Array, *, n_threads: int = 1) -> Array:
     """Posterior predictive mean.
 
@@ -57,6 +66,7 @@ def mean(posterior: Posterior, X: Array, *, n_threads: int = 1) -> Array:
     return out
 
 
+@over_families(average_of_moments)
 def mean_and_std(posterior: Posterior, X: Array, *, n_threads: int = 1) -> tuple[Array, Array]:
     """Posterior predictive mean and standard deviation, by the law of total variance.
 
@@ -129,6 +139,7 @@ def mixing_weights(posterior: Posterior, X: Array) -> Array:
 # ------------------------------------------------------------------- averages over all draws
 
 
+@over_families(average_of_logs)
 def log_predictive_density(
     posterior: Posterior, X: Array, y: Array, *, n_threads: int = 1
 ) -> Array:
@@ -250,6 +261,7 @@ def _standardised(posterior: Posterior, X: Array, y: Array) -> Observations:
 # ---------------------------------------------------------------------- random predictions
 
 
+@columns_over_families
 @memory_advice(
     "One number is needed per row and sample: lower n_samples or pass fewer rows at once."
 )
@@ -315,7 +327,7 @@ def _sample_rows(
 # -------------------------------------------------- the predictive distribution at each row
 
 
-def quantiles(posterior: Posterior, X: Array, levels: Array, *, n_threads: int = 1) -> Array:
+def quantiles(posterior: Predictive, X: Array, levels: Array, *, n_threads: int = 1) -> Array:
     """Posterior predictive quantiles: the smallest y at which the distribution function is there.
 
     Parameters
@@ -328,17 +340,17 @@ def quantiles(posterior: Posterior, X: Array, levels: Array, *, n_threads: int =
     ndarray of shape (n, q)
     """
     levels = np.asarray(levels, dtype=np.float64)
-    discrete = posterior.family.discrete
+    discrete = posterior.discrete
     solve = count_regions.quantiles if discrete else row_mixtures.quantiles
     parts = _map_mixtures(
         posterior, lambda mixtures: solve(mixtures, levels), X, n_threads,
         most_rows=128 if discrete else 8192, widened=discrete,
     )  # fmt: skip
     out = np.concatenate([np.empty((0, len(levels))), *parts])
-    return posterior.design.response(out)
+    return posterior.response(out)
 
 
-def interval(posterior: Posterior, X: Array, coverage: float, *, n_threads: int = 1) -> Array:
+def interval(posterior: Predictive, X: Array, coverage: float, *, n_threads: int = 1) -> Array:
     """Equal-tailed posterior predictive interval.
 
     Parameters
@@ -355,7 +367,7 @@ def interval(posterior: Posterior, X: Array, coverage: float, *, n_threads: int 
 
 
 def highest_density_regions(
-    posterior: Posterior, X: Array, coverage: float, *, n_threads: int = 1
+    posterior: Predictive, X: Array, coverage: float, *, n_threads: int = 1
 ) -> list[Array]:
     """Highest-density region of the posterior predictive distribution at every row.
 
@@ -373,19 +385,18 @@ def highest_density_regions(
         last counts, both inside.
     """
 
-    def rows(mixtures: RowMixtures) -> list[Array]:
-        if posterior.family.discrete:
+    def rows(mixtures: Mixtures) -> list[Array]:
+        if posterior.discrete:
             return count_regions.highest_probability_sets(mixtures, coverage)
         return density_grid.highest_density_regions(mixtures, coverage)
 
     parts = _map_mixtures(posterior, rows, X, n_threads, most_rows=128, widened=True)
-    design = posterior.design
-    return [design.response(region) for part in parts for region in part]
+    return [posterior.response(region) for part in parts for region in part]
 
 
 def _map_mixtures(
-    posterior: Posterior,
-    function: Callable[[RowMixtures], Any],
+    posterior: Predictive,
+    function: Callable[[Mixtures], Any],
     X: Array,
     n_threads: int,
     **options: Any,

@@ -10,20 +10,20 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from . import _criterion_marks as marks
 from . import _style
-from ._criteria import COLUMNS, CRITERIA, Reading
+from ._criteria import Column
 from ._search_scores import SearchScores
-
-FAR = 20.0  # times the smallest difference that matters
 
 
 class CriterionDisplay:
     """A criterion against the number of components, as differences from its best value.
 
-    Bars are standard errors.  A value that is not finite is not left out: its number of
-    components is marked "unresolved", and if there is one, the best is that of the others only.
-    Values so far from the best that the others would lie on one line are arrows at the edge, with
-    their difference written beside them.
+    Of several families, each has a line, and the best value is that of all.  Bars are standard
+    errors.  A value that is not finite is not left out: its number of components is marked
+    "unresolved", and if there is one, the best is that of the others only.  Values so far from
+    the best that the others would lie on one line are arrows at the edge, with their difference
+    written beside them.
 
     It is recommended to use `from_estimator`, `from_table` or `from_search`.  All parameters are
     stored as attributes.
@@ -31,16 +31,19 @@ class CriterionDisplay:
     Parameters
     ----------
     n_components : array-like of shape (m,)
-        Numbers of components, ascending.
+        Numbers of components, ascending, of several families within each.
     values : array-like of shape (m,)
         The criterion; not finite where it could not be computed.
+    families : array-like of str of shape (m,), default=None
+        The family of every value, if there are several.
     errors : array-like of shape (m,), default=None
         Standard errors; not finite where unknown.
     greater_is_better : bool, default=True
     label : str, default="criterion"
         Name on the axis.
-    chosen : int, default=None
-        Number of components that was chosen, marked by a ring.
+    chosen : int or (str, int), default=None
+        Number of components that was chosen, after its family if there are several; marked by a
+        ring.
     matters : float, default=0.0
         A difference that decides; limits how closely the axis looks.
     resolved : bool, default=True
@@ -50,16 +53,17 @@ class CriterionDisplay:
     ----------
     differences : ndarray of shape (m,)
         From the best finite value: at most 0 if greater is better, else at least 0.
-    best : int or None
-        Number of components with the best finite value.
-    unresolved : ndarray of ints
-        Numbers of components without a finite value.
+    best : int, (str, int) or None
+        Number of components with the best finite value, after its family if there are several.
+    unresolved : ndarray of ints, or list of (str, int)
+        The same of those without a finite value.
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
     line_ : matplotlib Line2D
     errors_ : matplotlib ErrorbarContainer or None
+        Of several families, lists of both with one for each.
     legend_ : matplotlib Legend or None
-        Says which number was chosen.
+        Says which number was chosen, and which line is whose.
 
     Examples
     --------
@@ -72,15 +76,17 @@ class CriterionDisplay:
         n_components: ArrayLike,
         values: ArrayLike,
         *,
+        families: ArrayLike | None = None,
         errors: ArrayLike | None = None,
         greater_is_better: bool = True,
         label: str = "criterion",
-        chosen: int | None = None,
+        chosen: int | tuple[str, int] | None = None,
         matters: float = 0.0,
         resolved: bool = True,
     ):
         self.n_components = np.asarray(n_components, dtype=np.int64)
         self.values = np.asarray(values, dtype=np.float64)
+        self.families = None if families is None else np.asarray(families, dtype=object)
         self.errors = None if errors is None else np.asarray(errors, dtype=np.float64)
         self.greater_is_better = greater_is_better
         self.label = label
@@ -88,12 +94,17 @@ class CriterionDisplay:
         self.matters = matters
         self.resolved = resolved
         finite = np.isfinite(self.values)
-        self.unresolved = self.n_components[~finite]
+        keys = self._keys()
+        self.unresolved = (
+            self.n_components[~finite]
+            if families is None
+            else [key for key, known in zip(keys, finite, strict=True) if not known]
+        )
         self.differences = np.full(len(self.values), np.nan)
-        self.best: int | None = None
+        self.best: int | tuple[str, int] | None = None
         if finite.any():
-            at = np.argmax(np.where(finite, self._sign * self.values, -np.inf))
-            self.best = int(self.n_components[at])
+            at = int(np.argmax(np.where(finite, self._sign * self.values, -np.inf)))
+            self.best = keys[at]
             self.differences[finite] = self.values[finite] - self.values[at]
 
     @property
@@ -107,7 +118,7 @@ class CriterionDisplay:
         criterion: str,
         *,
         greater_is_better: bool | None = None,
-        chosen: int | None = None,
+        chosen: int | tuple[str, int] | None = None,
         resolved: bool = True,
         ax: Any = None,
         line_kw: Mapping[str, Any] | None = None,
@@ -118,17 +129,17 @@ class CriterionDisplay:
         Parameters
         ----------
         table : DataFrame
-            Its index holds numbers of components.  Standard errors are in the column
-            ``<criterion>_error``, if there is one; those of differences from the best, in
-            ``<criterion>_difference_error``, are preferred.
+            Its index holds numbers of components, or families and numbers.  Standard errors are in
+            the column ``<criterion>_error``, if there is one; those of differences from the best,
+            in ``<criterion>_difference_error``, are preferred.
         criterion : str
             Name of the column; ``"evidence"`` and ``"loo"`` stand for ``"log_evidence"`` and
             ``"elpd_loo"``.
         greater_is_better : bool, default=None
             Which end is good; known of ``log_evidence``, ``elpd_loo``, ``aic``, ``bic`` and
             ``icl``, to be given for others.
-        chosen : int, default=None
-            Number of components to be marked.
+        chosen : int or (str, int), default=None
+            Label of the row to be marked.
         resolved : bool, default=True
             Whether that choice is settled.
         ax : matplotlib Axes, default=None
@@ -148,33 +159,16 @@ class CriterionDisplay:
             If matplotlib is not installed.
         """
         _style.pyplot("CriterionDisplay")
-        column = COLUMNS.get(criterion, criterion)
-        if column not in table.columns:
-            raise ValueError(
-                f"There is no criterion {criterion!r}; columns are {list(table.columns)}."
-            )
-        known = CRITERIA.get(column)
-        if known is None and greater_is_better is None:
-            raise ValueError(
-                f"Whether a greater {criterion!r} is better is not known; pass greater_is_better."
-            )
-        if known is None:
-            known = Reading(column.replace("_", " "), True, 0.0)
-        table = table.sort_index()
-        errors = None
-        for name in (f"{column}_difference_error", f"{column}_error"):
-            if errors is None and name in table.columns:
-                errors = table[name]
+        column = Column.of(table, criterion, greater_is_better)
         return cls(
-            table.index.to_numpy(),
-            table[column],
-            errors=errors,
-            greater_is_better=(
-                known.greater_is_better if greater_is_better is None else greater_is_better
-            ),
-            label=known.label,
+            column.n_components,
+            column.values,
+            families=column.families,
+            errors=column.errors,
+            greater_is_better=column.reading.greater_is_better,
+            label=column.reading.label,
             chosen=chosen,
-            matters=known.matters,
+            matters=column.reading.matters,
             resolved=resolved,
         ).plot(ax, line_kw=line_kw, error_kw=error_kw)
 
@@ -226,7 +220,7 @@ class CriterionDisplay:
         return cls.from_table(
             estimator.criterion_table_,
             estimator.criterion if criterion is None else criterion,
-            chosen=getattr(estimator, "n_components_", None),
+            chosen=getattr(estimator, "best_candidate_", None),
             resolved=getattr(estimator, "resolved_", True),
             ax=ax,
             line_kw=line_kw,
@@ -305,36 +299,47 @@ class CriterionDisplay:
         MissingPackageError
             If matplotlib is not installed.
         """
-        ax = _style.axes_or_new(ax, "CriterionDisplay")
-        from matplotlib.lines import Line2D
-
+        wider = 1.0 if self.families is None else 1.35
+        ax = _style.axes_or_new(ax, "CriterionDisplay", wider=wider)
         drawn = np.isfinite(self.differences)
-        limit = self._limit()
+        limit = marks.limit(self.differences, self.errors, self.matters)
         far = drawn & (np.abs(self.differences) > limit)
         near = drawn & ~far
-        low, high = self._range(near, bool(far.any()))
-        edge = low if self.greater_is_better else high
-        line = {"color": "C0", "marker": "o", "markersize": 6, "linewidth": 1.2}
-        line = _style.merged(line, line_kw, Line2D)
-        heights = np.where(near, self.differences, np.nan)
-        self.line_ = ax.plot(self.n_components, heights, **line)[0]
-        self.errors_ = None
-        if self.errors is not None and near.any():
-            bars = {"fmt": "none", "ecolor": line["color"], "elinewidth": 1.2, "capsize": 4}
-            known = np.where(np.isfinite(self.errors), self.errors, 0.0)[near]
-            self.errors_ = ax.errorbar(
-                self.n_components[near], heights[near], yerr=known, **{**bars, **(error_kw or {})}
-            )
-        for K, difference in zip(self.n_components[far], self.differences[far], strict=True):
-            self._write_far(ax, K, difference, edge, line["color"])
-        for K in self.unresolved:
-            ax.text(
-                K, 0.5, "unresolved", rotation=90, ha="center", va="center", color="0.35",
-                style="italic", transform=ax.get_xaxis_transform(),
-            )  # fmt: skip
-        self.legend_ = self._ring(ax)
+        down, families = self.greater_is_better, self._families()
+        # How many families before it are as far at this number of components.
+        rank = np.array(
+            [
+                np.sum(far[:i] & (self.n_components[:i] == K))
+                for i, K in enumerate(self.n_components)
+            ]
+        )
+        low, high = marks.ends(
+            self.differences[near], None if self.errors is None else self.errors[near],
+            self.matters, int(np.max(rank[far] + 1, initial=0)), down,
+        )  # fmt: skip
+        edge = low if down else high
+        self.line_: Any = []
+        self.errors_: Any = []
+        for place, (family, own) in enumerate(families):
+            line, bars = self._line(ax, near & own, own, place, family, line_kw, error_kw)
+            self.line_.append(line)
+            self.errors_.append(bars)
+            x = self.n_components + marks.besides(place, len(families))
+            colour = line.get_color()
+            for i in np.flatnonzero(far & own):
+                marks.write_far(ax, x[i], self.differences[i], edge, down, colour, rank[i])
+            for i in np.flatnonzero(~drawn & own):
+                marks.write_unresolved(ax, x[i], "0.35" if family is None else colour)
+        self.legend_ = None
+        ringed = self._ring(ax)
+        if self.families is not None:
+            self.legend_ = _style.legend_outside(ax, [*self.line_, *ringed])
+        else:
+            self.line_, self.errors_ = self.line_[0], self.errors_[0]
+            if ringed:
+                self.legend_ = _style.legend_above(ax, ringed)
         ax.set_ylim(low, high)
-        ax.set_xticks(self.n_components)
+        ax.set_xticks(np.unique(self.n_components))
         ax.set_xlim(self.n_components.min() - 0.5, self.n_components.max() + 0.5)
         better = "higher" if self.greater_is_better else "lower"
         ax.set_xlabel("number of components")
@@ -342,48 +347,44 @@ class CriterionDisplay:
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
-    def _limit(self) -> float:
-        """Largest difference drawn to scale: `FAR` times the smallest that matters."""
-        sizes = np.sort(np.abs(self.differences[np.isfinite(self.differences)]))
-        if len(sizes) < 3:
-            return np.inf
-        error = 0.0
-        if self.errors is not None:
-            error = float(np.max(self.errors[np.isfinite(self.errors)], initial=0.0))
-        return FAR * max(float(sizes[1]), self.matters, 3.0 * error)
+    def _families(self) -> list[tuple[str | None, NDArray[np.bool_]]]:
+        """Which values are of each family, in the order in which these come."""
+        if self.families is None:
+            return [(None, np.ones(len(self.values), dtype=bool))]
+        return [(family, self.families == family) for family in dict.fromkeys(self.families)]
 
-    def _range(self, near: NDArray[np.bool_], arrows: bool) -> tuple[float, float]:
-        """Ends of the axis."""
-        values = self.differences[near]
-        error = np.zeros(len(values)) if self.errors is None else self.errors[near]
-        error = np.where(np.isfinite(error), error, 0.0)
-        low = float(np.min(values - error, initial=0.0))
-        high = float(np.max(values + error, initial=0.0))
-        size = max(high - low, self.matters) or 1.0
-        # Room for arrows and their numbers on the side where they stand.
-        worse = 0.22 if arrows else 0.1
-        below, above = (worse, 0.1) if self.greater_is_better else (0.1, worse)
-        return low - below * size, high + above * size
+    def _line(
+        self,
+        ax: Any,
+        near: NDArray[np.bool_],
+        own: NDArray[np.bool_],
+        place: int,
+        family: str | None,
+        line_kw: Mapping[str, Any] | None,
+        error_kw: Mapping[str, Any] | None,
+    ) -> tuple[Any, Any]:
+        """A line through the values of one family, and its bars."""
+        from matplotlib.lines import Line2D
 
-    def _write_far(self, ax: Any, K: int, difference: float, edge: float, colour: Any) -> None:
-        """An arrow that leaves the axes, with how far its value lies."""
-        down = self.greater_is_better
-        size = f"{difference:+,.0f}" if abs(difference) >= 100 else f"{difference:+.3g}"
-        ax.annotate(
-            size.replace("-", "\N{MINUS SIGN}"),
-            xy=(K, edge), xytext=(0, 26 if down else -26), textcoords="offset points",
-            ha="center", va="bottom" if down else "top", color=colour,
-            arrowprops={"arrowstyle": "-|>", "color": colour},
-        )  # fmt: skip
+        line = _style.merged(marks.line_style(place, family), line_kw, Line2D)
+        heights = np.where(near, self.differences, np.nan)
+        drawn = ax.plot(self.n_components[own], heights[own], **line)[0]
+        if self.errors is None or not near.any():
+            return drawn, None
+        bars = {"fmt": "none", "ecolor": line["color"], "elinewidth": 1.2, "capsize": 4}
+        known = np.where(np.isfinite(self.errors), self.errors, 0.0)[near]
+        return drawn, ax.errorbar(
+            self.n_components[near], heights[near], yerr=known, **{**bars, **(error_kw or {})}
+        )
 
-    def _ring(self, ax: Any) -> Any:
-        """A ring around the value chosen, named in a legend above; None if there is none."""
-        at = np.flatnonzero(self.n_components == self.chosen)
-        if not len(at) or not np.isfinite(self.differences[at[0]]):
-            return None
-        label = f"chosen: {self.chosen}" + ("" if self.resolved else ", not resolved")
-        ax.plot(
-            self.n_components[at], self.differences[at], marker="o", markersize=14,
-            markerfacecolor="none", markeredgecolor="0.2", linestyle="none", label=label,
-        )  # fmt: skip
-        return _style.legend_above(ax, ax.lines[-1:])
+    def _ring(self, ax: Any) -> list[Any]:
+        """A ring around the value chosen, for the legend."""
+        at = [i for i, key in enumerate(self._keys()) if key == self.chosen]
+        name = ", ".join(map(str, self.chosen)) if isinstance(self.chosen, tuple) else self.chosen
+        label = f"chosen: {name}" + ("" if self.resolved else ", not resolved")
+        return marks.ring(ax, self.n_components[at], self.differences[at], label)
+
+    def _keys(self) -> list[Any]:
+        """What names the values."""
+        numbers = self.n_components.tolist()
+        return numbers if self.families is None else list(zip(self.families, numbers, strict=True))

@@ -168,7 +168,7 @@ class PredictiveDensityDisplay:
             y_shown = np.asarray(take_rows(y, chosen), dtype=np.float64).ravel()
             reach.append(y_shown)
         low, high = (f(np.concatenate(reach)) for f in (np.min, np.max))
-        discrete = regressor._predictive.family.discrete
+        discrete = regressor._predictive.discrete
         edges = (_count_edges if discrete else _edges)(low, high, y_resolution)
         points = np.broadcast_to(edges, (len(rows), len(edges)))
         below = distribution_function(

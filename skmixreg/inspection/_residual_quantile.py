@@ -153,10 +153,10 @@ class ResidualQuantileDisplay:
         rows, target = validation.validate_rows_and_target(regressor, rows, y)
         posterior = regressor._predictive
         # Of counts also that of the count below.
-        points = np.column_stack([target - 1.0, target] if posterior.family.discrete else [target])
+        points = np.column_stack([target - 1.0, target] if posterior.discrete else [target])
         pit = distribution_function(posterior, rows, points, n_threads=regressor._threads())
         values = pit[:, -1]
-        if posterior.family.discrete:
+        if posterior.discrete:
             random_state = parameters.resolve_generator(random_state)
             values = pit[:, 0] + random_state.random(len(pit)) * (pit[:, 1] - pit[:, 0])
         return cls.from_pit(

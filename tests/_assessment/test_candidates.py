@@ -14,7 +14,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skmixreg import BayesianMixtureRegressor, BayesianMixtureRegressorCV
-from skmixreg._assessment.candidates import averaged, draw_contenders, shares
+from skmixreg._assessment.averaging import averaged
+from skmixreg._assessment.candidates import draw_contenders, shares
 from skmixreg._assessment.criteria import CRITERIA
 from skmixreg._posterior import posterior as posterior_module
 

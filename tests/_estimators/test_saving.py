@@ -79,6 +79,21 @@ def test_skops_of_a_choice_with_averages(rows):
     assert again.criterion_table_.index.name == "n_components"
 
 
+def test_skops_of_a_choice_of_family_with_averages():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1.0, 1.0, (60, 1))
+    y = rng.negative_binomial(30, 30 / (30 + np.exp(1.5 + 0.7 * X[:, 0])))
+    model = BayesianMixtureRegressorCV(
+        1, family=["poisson", "negative_binomial"], average=True, solver="laplace", random_state=0
+    ).fit(X, y)
+    assert len(model.estimators_) == 2
+    again = round_trip(model)
+    assert_same_answers(model, again, X, y)
+    pd.testing.assert_frame_equal(again.criterion_table_, model.criterion_table_)
+    assert list(again.estimators_) == list(model.estimators_)
+    assert again.estimators_[again.best_candidate_] is again.best_estimator_
+
+
 def test_skops_of_rounded_responses_and_a_stream(rows):
     X, y = rows[0], rows[1].round(1)
     family = Gaussian(shared_sigma=True)

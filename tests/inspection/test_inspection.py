@@ -531,6 +531,31 @@ def test_errors_of_differences_are_preferred():
     np.testing.assert_array_equal(CriterionDisplay.from_table(table, "loo").errors, [9, 0, 2, 3])
 
 
+def test_several_families_have_a_line_each():
+    families = ["poisson", "negative_binomial"]
+    table = pd.DataFrame(
+        {"bic": [2900.0, 2100.0, np.nan, 2080.0, 2086.0, 2093.0], "bic_error": 1.0},
+        index=pd.MultiIndex.from_product([families, [1, 2, 3]], names=["family", "n_components"]),
+    )
+    chosen = ("negative_binomial", 1)
+    shown = CriterionDisplay.from_table(table, "bic", chosen=chosen)
+    assert [line.get_label() for line in shown.line_] == families
+    assert shown.best == chosen
+    assert shown.unresolved == [("poisson", 3)]
+    first, second = (line.get_ydata() for line in shown.line_)
+    np.testing.assert_array_equal(first, [np.nan, 20.0, np.nan])
+    np.testing.assert_array_equal(second, [0.0, 6.0, 13.0])
+    assert len(shown.errors_) == 2
+    texts = [text.get_text() for text in shown.legend_.get_texts()]
+    assert texts == [*families, "chosen: negative_binomial, 1"]
+    # Marks of a family stand on its side of the number of components.
+    places = written(shown)
+    assert 2.5 < places["unresolved"].get_position()[0] < 3
+    assert 0.5 < places["+820"].xy[0] < 1
+    alone = CriterionDisplay.from_table(table.loc["poisson"], "bic")
+    assert alone.line_.get_label() not in families and alone.unresolved.tolist() == [3]
+
+
 @pytest.mark.parametrize("values", [[np.nan] * 4, [1.0] * 4])
 def test_nothing_or_nothing_apart(values):
     shown = CriterionDisplay.from_table(criterion_table(bic=values), "bic", chosen=1)
@@ -548,6 +573,11 @@ def test_estimators_and_searches_that_chose(lines):
     assert not CriterionDisplay.from_estimator(cv, criterion="icl").greater_is_better
     with pytest.raises(TypeError, match="from_search"):
         CriterionDisplay.from_estimator(model)
+    cv = BayesianMixtureRegressorCV(
+        [1, 2], family=["gaussian"], criterion="bic", solver="map", random_state=0
+    ).fit(X, y)
+    shown = CriterionDisplay.from_estimator(cv)
+    assert shown.chosen == shown.best == ("gaussian", 2) and len(shown.line_) == 1
 
     pipe = make_pipeline(StandardScaler(), BayesianMixtureRegressor(solver="map", random_state=0))
     name = "bayesianmixtureregressor__n_components"

@@ -11,12 +11,12 @@ import numpy as np
 from ..._support.arrays import Array
 from .count_lattice import CountLattice
 from .density_grid import Grid
-from .row_mixtures import RowMixtures
+from .mixtures import Mixtures
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(8)
 
 
-def count_scores(mixtures: RowMixtures, y: Array) -> Array:
+def count_scores(mixtures: Mixtures, y: Array) -> Array:
     """Sums over all counts, (n,), to a relative error of about 1e-8."""
     lattice = CountLattice(mixtures, breaks=y)
     n, row, z, cdf = len(y), lattice.row, lattice.y, lattice.cdf
@@ -33,7 +33,7 @@ def count_scores(mixtures: RowMixtures, y: Array) -> Array:
     return out + np.maximum(first - y, 0.0) + np.maximum(y - 1.0 - last, 0.0)
 
 
-def integrated_scores(mixtures: RowMixtures, y: Array) -> Array:
+def integrated_scores(mixtures: Mixtures, y: Array) -> Array:
     """Integrals by eight Gauss-Legendre nodes in every cell of the density's grid: (n,)."""
     grid = Grid(mixtures)
     low, high = grid.y[:, :1], grid.y[:, -1:]

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._support.arrays import Array
-from .row_mixtures import RowMixtures
+from .mixtures import Mixtures
 
 PER_SD = 8.0  # nodes per standard deviation
 REACH = 8.0  # standard deviations around every term
@@ -60,7 +60,7 @@ class CountLattice:
 
     Parameters
     ----------
-    mixtures : RowMixtures
+    mixtures : Mixtures
         Of a discrete family.
     breaks : ndarray of shape (n,), optional
         A count of every row at which a run begins.
@@ -79,10 +79,10 @@ class CountLattice:
         Where the nodes of every row start.
     """
 
-    def __init__(self, mixtures: RowMixtures, breaks: Array | None = None):
+    def __init__(self, mixtures: Mixtures, breaks: Array | None = None):
         self.mixtures = mixtures
-        n = len(mixtures.eta)
-        mean, variance, _ = mixtures.moments()
+        n = mixtures.n_rows
+        mean, variance = mixtures.term_moments()
         sd = np.sqrt(variance)
         kept: list[_Runs] = []
         rows = np.arange(n)
@@ -136,11 +136,9 @@ class CountLattice:
         return out
 
 
-def _runs(
-    mixtures: RowMixtures, mean: Array, sd: Array, reach: float, breaks: Array | None
-) -> _Runs:
+def _runs(mixtures: Mixtures, mean: Array, sd: Array, reach: float, breaks: Array | None) -> _Runs:
     """Runs that cover all terms of every row."""
-    support = mixtures.family.support
+    support = mixtures.support
 
     def bounds(reach: float) -> tuple[Array, Array]:
         return (
@@ -157,7 +155,7 @@ def _runs(
     parts: list[_Runs] = []
     middle = np.zeros(len(mean)) if breaks is None else breaks
     # Terms that hold nothing need no nodes.
-    heavy = mixtures.moments()[2] > 1e-15
+    heavy = mixtures.term_weights > 1e-15
     ranges = [(left, right, np.arange(len(mean))) for left, right in pairwise(edges)]
     while ranges:
         left, right, rows = ranges.pop()

@@ -10,17 +10,17 @@ import numpy as np
 
 from ..._support.arrays import Array
 from .count_lattice import LARGEST_COUNT, CountLattice
-from .row_mixtures import RowMixtures
+from .mixtures import Mixtures
 
 MOST_EXTRA = 64  # counts looked at on either side of an end
 SETTLED = 1e-7  # a mass is hit to this, or to some counts
 ROUNDING = 1e-14  # of a sum of probabilities, which is not worth another count
 
 
-def quantiles(mixtures: RowMixtures, levels: Array) -> Array:
+def quantiles(mixtures: Mixtures, levels: Array) -> Array:
     """Smallest counts at which the distribution functions reach the levels: (q,) -> (n, q)."""
     lattice = CountLattice(mixtures)
-    return np.stack([_quantiles(lattice, i, levels) for i in range(len(mixtures.eta))])
+    return np.stack([_quantiles(lattice, i, levels) for i in range(mixtures.n_rows)])
 
 
 def _quantiles(lattice: CountLattice, i: int, levels: Array) -> Array:
@@ -30,16 +30,16 @@ def _quantiles(lattice: CountLattice, i: int, levels: Array) -> Array:
     out = y[np.minimum(at, len(y) - 1)]
     # A count at which the level is reached, and one below at which it is not.
     known = (at < len(y)) & (lattice.step[part][np.minimum(at, len(y) - 1)] <= 1.0)
-    known &= (at > 0) | (y[0] == lattice.mixtures.family.support.low)
+    known &= (at > 0) | (y[0] == lattice.mixtures.support.low)
     for j in np.flatnonzero(~known):
         low = y[at[j] - 1] if at[j] else y[0] - 1.0
         out[j] = _search(lattice.mixtures, i, float(levels[j]), float(low), float(out[j]))
     return out
 
 
-def _search(mixtures: RowMixtures, i: int, level: float, low: float, high: float) -> float:
+def _search(mixtures: Mixtures, i: int, level: float, low: float, high: float) -> float:
     """The smallest count that reaches the level, about between ``low`` and ``high``."""
-    support = mixtures.family.support
+    support = mixtures.support
     row = np.array([i])
 
     def excess(y: float) -> float:
@@ -69,7 +69,7 @@ def _search(mixtures: RowMixtures, i: int, level: float, low: float, high: float
     return high
 
 
-def highest_probability_sets(mixtures: RowMixtures, coverage: float) -> list[Array]:
+def highest_probability_sets(mixtures: Mixtures, coverage: float) -> list[Array]:
     """The fewest counts, the most probable ones, that have at least the mass ``coverage``.
 
     Returns
@@ -78,7 +78,7 @@ def highest_probability_sets(mixtures: RowMixtures, coverage: float) -> list[Arr
         First and last counts of disjoint intervals, ascending.
     """
     lattice = CountLattice(mixtures)
-    return [_region(lattice, i, coverage) for i in range(len(mixtures.eta))]
+    return [_region(lattice, i, coverage) for i in range(mixtures.n_rows)]
 
 
 def _region(lattice: CountLattice, i: int, coverage: float) -> Array:
@@ -212,7 +212,7 @@ class _Wide:
         owner = np.repeat(np.arange(len(sign)), MOST_EXTRA)
         # Neither beyond the middle of a gap, nor of an interval, nor of what is possible.
         middles = 0.5 * (ends[1:, 0] + ends[:-1, 1])
-        support = self.mixtures.family.support
+        support = self.mixtures.support
         if add:
             least = np.concatenate([[support.low], middles + 1e-9])
             most = np.concatenate([middles, [support.high]])

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from scipy.optimize import elementwise
 
 from ..._support.arrays import Array
-from .row_mixtures import TIGHT, RowMixtures
+from .mixtures import Mixtures
+from .row_mixtures import TIGHT
 
 UNRESOLVED = 5e-4  # mass of a cell missed by the trapezium rule that calls for more nodes
 UNSETTLED = 1e-5  # mass of the cells with ends in them that calls for more nodes
@@ -30,7 +31,7 @@ _CLOSE = np.array([-0.02, 0.0, 0.02])  # in widths of the cell
 _LOG_ZERO = -745.2  # below the log of every positive number
 
 
-def highest_density_regions(mixtures: RowMixtures, coverage: float) -> list[Array]:
+def highest_density_regions(mixtures: Mixtures, coverage: float) -> list[Array]:
     """Sets where the density exceeds the level at which they have mass ``coverage``.
 
     Density and distribution function are evaluated on a grid of each row's own, refined where
@@ -44,7 +45,7 @@ def highest_density_regions(mixtures: RowMixtures, coverage: float) -> list[Arra
     """
     grid = Grid(mixtures)
     ends, row = grid.ends(grid.solve(coverage))
-    counts = np.bincount(row[::2], minlength=len(mixtures.eta))
+    counts = np.bincount(row[::2], minlength=mixtures.n_rows)
     return np.split(ends.reshape(-1, 2), np.cumsum(counts)[:-1])
 
 
@@ -60,15 +61,13 @@ class Grid:
         Nodes, ascending in every row.
     """
 
-    def __init__(self, mixtures: RowMixtures):
+    def __init__(self, mixtures: Mixtures):
         self.mixtures = mixtures
-        n = len(mixtures.eta)
+        n = mixtures.n_rows
         around = mixtures.centre[:, :, None] + mixtures.spread[:, :, None] * _OFFSETS
         low, high = mixtures.outer()
-        edges = mixtures.jumps
-        nodes = np.concatenate(
-            [low, around.reshape(n, -1), high, *(np.full((n, 1), edge) for edge in edges)], axis=1
-        )
+        edges = [np.full((n, 1), edge) for edge in mixtures.edges]
+        nodes = np.concatenate([low[:, None], around.reshape(n, -1), high[:, None], *edges], axis=1)
         nodes = np.sort(nodes, axis=1)
         values = self._evaluate(nodes.ravel(), np.repeat(np.arange(n), nodes.shape[1]))
         self._set(nodes, *(a.reshape(nodes.shape) for a in values))
@@ -87,9 +86,10 @@ class Grid:
     def _density(self, y: Array, row: NDArray[np.intp]) -> Array:
         """The density; where it is flat, a little less the further components are."""
         out = self.mixtures.density(y, row)
-        if self.mixtures.background is None or not self.mixtures.background.jumps:
+        if not self.mixtures.flat:
             return out
-        centre, spread = self.mixtures.centre[row, :-1], self.mixtures.spread[row, :-1]
+        lines = slice(self.mixtures.n_lines)
+        centre, spread = self.mixtures.centre[row, lines], self.mixtures.spread[row, lines]
         far = (np.abs(y[:, None] - centre) / spread).min(axis=1)
         tilted: Array = out * (1.0 - TILT * far / (1.0 + far))
         return tilted
@@ -197,4 +197,4 @@ class Grid:
         # To rounding, the level may be that of a node: then there is no change of sign in the cell.
         between = cell[0] + t * (cell[1] - cell[0])
         found = np.where(np.isfinite(root.x), root.x, between)
-        return np.clip(found, *self.mixtures.limits), row
+        return np.clip(found, *self.mixtures.support[:2]), row

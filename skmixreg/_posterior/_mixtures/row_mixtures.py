@@ -23,13 +23,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 from scipy.optimize import elementwise
 
 from ..._model.raw import Raw
 from ..._support.arrays import Array
-from ...families._base import Family
+from ...families._base import Family, Support
 from ..parameters import log_memberships
+from .mixtures import Mixtures
 
 CACHED_NUMBERS = 1 << 15  # terms evaluated at once, few enough for the cache
 
@@ -37,7 +37,7 @@ TIGHT: Any = {"xatol": 1e-13, "xrtol": 1e-13}
 _ROUGH: Any = {"xatol": 0.0, "xrtol": 1e-4}
 
 
-class RowMixtures:
+class RowMixtures(Mixtures):
     """Mixtures of M = T x K terms, one for every row.
 
     Parameters
@@ -153,6 +153,58 @@ class RowMixtures:
         moved = np.where(added > 0.0, centre + shrunk * (eta - centre), eta)
         self.eta = moved.reshape(self.eta.shape)
 
+    @property
+    def support(self) -> Support:
+        """That of the family, or the least interval that holds the background's as well."""
+        own = self.family.support
+        if self.background is None:
+            return own
+        low, high = self.background.bounds
+        return Support(min(own.low, low), max(own.high, high), True, True)
+
+    @property
+    def edges(self) -> list[float]:
+        """Where a density may jump."""
+        own = [edge for edge in self.family.support[:2] if np.isfinite(edge)]
+        return own if self.background is None else [*own, *self.background.jumps]
+
+    @property
+    def n_lines(self) -> int:
+        """Components without a background."""
+        return self.centre.shape[1] - (self.background is not None)
+
+    @property
+    def flat(self) -> bool:
+        """Whether the density of a background may have no slope."""
+        return self.background is not None and len(self.background.jumps) > 0
+
+    def outer(self) -> tuple[Array, Array]:
+        """The outermost bounds of all terms."""
+        low, high = self.family.outer(self.eta, *self.extra)
+        low, high = low.min(axis=1), high.max(axis=1)
+        if self.background is None:
+            return low, high
+        ends = self.background.bounds
+        return np.minimum(low, ends[0]), np.maximum(high, ends[1])
+
+    def term_moments(self) -> tuple[Array, Array]:
+        """As the family has them, and those of a background last."""
+        mean, variance = self.family.mean_and_variance(self.eta, *self.extra)
+        if self.background is None:
+            return mean, variance
+        ones = np.ones((len(mean), 1))
+        return (
+            np.hstack([mean, self.background.mean * ones]),
+            np.hstack([variance, self.background.variance * ones]),
+        )
+
+    @property
+    def term_weights(self) -> Array:
+        """Weights of the terms, and of a background last."""
+        if self.background is None:
+            return self.weights
+        return np.append(self.weights, self.background_weight)
+
     def cdf(self, y: Array, row: NDArray[np.intp]) -> Array:
         """Distribution function at points ``y`` of rows ``row``, both of shape (m,)."""
         out = self._average(self.family.cdf, y, row)
@@ -173,42 +225,6 @@ class RowMixtures:
             out = out + self.background_weight * np.exp(self.background.log_density(y))
         return out
 
-    @property
-    def jumps(self) -> list[float]:
-        """Finite values at which a density may not be continuous."""
-        ends = [edge for edge in self.family.support[:2] if np.isfinite(edge)]
-        return ends if self.background is None else [*ends, *self.background.jumps]
-
-    @property
-    def limits(self) -> tuple[float, float]:
-        """Values between which all of y lies."""
-        low, high = self.family.support[:2]
-        if self.background is None:
-            return low, high
-        return min(low, self.background.bounds[0]), max(high, self.background.bounds[1])
-
-    def outer(self) -> tuple[Array, Array]:
-        """Bounds of y in every row: (n, 1), (n, 1)."""
-        low, high = self.family.outer(self.eta, *self.extra)
-        low, high = low.min(axis=1, keepdims=True), high.max(axis=1, keepdims=True)
-        if self.background is None:
-            return low, high
-        return np.minimum(low, self.background.bounds[0]), np.maximum(
-            high, self.background.bounds[1]
-        )
-
-    def moments(self) -> tuple[Array, Array, Array]:
-        """Means and variances (n, M) of all terms, a background last, and their weights (M,)."""
-        mean, variance = self.family.mean_and_variance(self.eta, *self.extra)
-        if self.background is None:
-            return mean, variance, self.weights
-        one = np.ones((len(mean), 1))
-        return (
-            np.column_stack([mean, self.background.mean * one]),
-            np.column_stack([variance, self.background.variance * one]),
-            np.append(self.weights, self.background_weight),
-        )
-
     def _average(self, function: Callable[..., Array], y: Array, row: NDArray[np.intp]) -> Array:
         out = np.empty(len(y))
         step = max(1, CACHED_NUMBERS // len(self.weights))
@@ -220,15 +236,10 @@ class RowMixtures:
             out[part] = (values * self.weights).sum(axis=1)
         return out
 
-    def collapsed_cdf(self, y: Array, row: NDArray[np.intp]) -> Array:
-        """The same with one term per component, of its mean and spread: a start for roots."""
-        values = special.ndtr((y[:, None] - self.centre[row]) / self.spread[row])
-        return (values * self.shares).sum(axis=1)
 
-
-def quantiles(mixtures: RowMixtures, levels: Array) -> Array:
+def quantiles(mixtures: Mixtures, levels: Array) -> Array:
     """Roots of the distribution functions: (q,) -> (n, q)."""
-    n, q = len(mixtures.eta), len(levels)
+    n, q = mixtures.n_rows, len(levels)
     row, level = np.repeat(np.arange(n), q), np.tile(levels, n)
     width = mixtures.spread.max(axis=1)[row]
     low = mixtures.centre.min(axis=1)[row] - 8.0 * width

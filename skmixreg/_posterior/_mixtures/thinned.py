@@ -12,7 +12,10 @@ from ..._kernels.rows import RowBlocks
 from ..._model.raw import Raw
 from ..._support.arrays import Array
 from ..._support.sampling import evenly_spaced
+from ..family_average import FamilyAverage, Predictive
 from ..posterior import Posterior
+from .mixtures import Mixtures
+from .pooled import PooledMixtures
 from .row_mixtures import RowMixtures
 
 THINNED_DRAWS = 200
@@ -31,8 +34,8 @@ def thinned(posterior: Posterior) -> Raw:
 
 
 def map_mixtures(
-    posterior: Posterior,
-    function: Callable[[RowMixtures, int, int], Any],
+    posterior: Predictive,
+    function: Callable[[Mixtures, int, int], Any],
     X: Array,
     n_threads: int,
     most_rows: int = 8192,
@@ -40,16 +43,30 @@ def map_mixtures(
 ) -> list[Any]:
     """What a function says of the mixtures of a block of rows, and where it starts and stops.
 
-    Those of thinned draws; ``widened`` as `RowMixtures` has it.
+    Those of thinned draws, of an average over families as many of each family; ``widened`` as
+    `RowMixtures` has it.
     """
-    draws, design = thinned(posterior), posterior.design
-    groups = posterior.draw_mode.ravel()[_chosen(posterior)] if widened else None
-    per_block = min(most_rows, max(1, MIXTURE_NUMBERS // draws.log_weights.size))
+    average = posterior
+    if isinstance(average, Posterior):
+        average = FamilyAverage((average,), np.ones(1))
+    posteriors = average.posteriors
+    draws = [thinned(part) for part in posteriors]
+    groups = [part.draw_mode.ravel()[_chosen(part)] if widened else None for part in posteriors]
+    designs = [part.design for part in posteriors]
+    terms = sum(part.log_weights.size for part in draws)
+    per_block = min(most_rows, max(1, MIXTURE_NUMBERS // terms))
 
     def rows(start: int, stop: int) -> Any:
-        Z, columns = design.standardised(X[start:stop]), design.of_family(X[start:stop])
-        mixtures = RowMixtures(posterior.family, draws, Z, design.location, groups, columns)
-        return function(mixtures, start, stop)
+        block = X[start:stop]
+        parts = [
+            RowMixtures(
+                part.family, raw, design.standardised(block), design.location, labels,
+                design.of_family(block),
+            )
+            for part, raw, design, labels in zip(posteriors, draws, designs, groups, strict=True)
+        ]  # fmt: skip
+        pooled = parts[0] if len(parts) == 1 else PooledMixtures(parts, average.shares, designs)
+        return function(pooled, start, stop)
 
     with RowBlocks(len(X), n_threads, per_block) as layout:
         return layout.map(rows)
