@@ -101,6 +101,8 @@ class Design:
         See `whitening`; None is the identity.
     family_columns : tuple of int, default=()
         Columns of X that the family needs, in its order, and that are no regressors.
+    scales_columns : bool, default=False
+        Whether these are in units of y.
     """
 
     x_mean: Array
@@ -112,6 +114,7 @@ class Design:
     extra_units: tuple[bool, ...] = (True,)
     x_map: Array | None = None
     family_columns: tuple[int, ...] = ()
+    scales_columns: bool = False
 
     @classmethod
     def fit(
@@ -190,7 +193,7 @@ class Design:
         known = given.x_whitening if isinstance(given.x_whitening, np.ndarray) else None
         return cls(
             location[:-1], x_scale, float(location[-1]), y_scale, fit_intercept, scales_response,
-            units, known, given.family_columns,
+            units, known, given.family_columns, family.columns_in_units_of_y,
         )  # fmt: skip
 
     def _settled(
@@ -262,9 +265,10 @@ class Design:
         """The columns that lines are over, (n, p)."""
         return np.delete(X, self.family_columns, axis=1) if self.family_columns else X
 
-    def of_family(self, X: Array) -> Array:
-        """The columns that the family needs, (c, n), as they are."""
-        return np.ascontiguousarray(X[:, list(self.family_columns)].T, dtype=np.float64)
+    def of_family(self, X: Array, standardised: bool = True) -> Array:
+        """The columns that the family needs, (c, n)."""
+        out = np.array(X[:, list(self.family_columns)].T, dtype=np.float64, order="C")
+        return out / self.y_scale if standardised and self.scales_columns else out
 
     @property
     def centre(self) -> Array:
@@ -273,11 +277,12 @@ class Design:
         return self.joined(self.x_mean[None], ones)[0]
 
     def joined(self, regressors: Array, columns: Array) -> Array:
-        """X from both: the way back from `regressors` and `of_family`."""
+        """X from both: the way back from `regressors` and standardised `of_family`."""
         out = np.empty((len(regressors), regressors.shape[1] + len(columns)))
         others = np.isin(np.arange(out.shape[1]), self.family_columns)
         out[:, ~others] = regressors
-        out[:, list(self.family_columns)] = columns.T
+        unit = self.y_scale if self.scales_columns else 1.0
+        out[:, list(self.family_columns)] = unit * columns.T
         return out
 
     def columns(self, X: Array) -> Array:

@@ -123,13 +123,14 @@ def _constants(
     if X is None:
         return values, dims
     design = posterior.design
-    others = dict(zip(posterior.family.columns, design.of_family(X), strict=True))
+    columns = design.of_family(X, standardised=False)
+    others = dict(zip(posterior.family.columns, columns, strict=True))
     X = design.regressors(X)
     values["X"], dims["X"] = X, [OBSERVATION, FEATURE]
     values |= others
     dims |= {name: [OBSERVATION] for name in others}
-    columns = {str(name): X[:, j] for j, name in enumerate(feature_names) if name not in values}
-    return {**columns, **values}, {**{name: [OBSERVATION] for name in columns}, **dims}
+    single = {str(name): X[:, j] for j, name in enumerate(feature_names) if name not in values}
+    return {**single, **values}, {**{name: [OBSERVATION] for name in single}, **dims}
 
 
 def sampled_variables(posterior: Posterior) -> dict[str, Array]:

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.special import log_expit
 
 from .._model.layout import Layout
-from .._model.raw import Raw
+from .._model.raw import Model, Raw
 from .._support.arrays import Array
 from ..families._base import Family
 
@@ -36,6 +36,25 @@ def log_memberships(components: Raw, family: Family) -> Array:
     odds = components.extra[..., :1, -1]
     rest = components.log_weights + log_expit(-odds)
     return np.concatenate([rest, log_expit(odds)], axis=-1)
+
+
+def with_background(draws: Raw, family: Family, model: Model) -> tuple[Raw, Model]:
+    """Draws (S, ...) and a model of which a background, if there is one, is a component, the last.
+
+    Parameters
+    ----------
+    draws : Raw
+    family : Family
+    model : Model
+        Of the family.
+    """
+    if family.background is None:
+        return draws, model
+    own = len(family.of_regressions.extras)
+    line, extra = (np.pad(a, ((0, 0), (0, 1), (0, 0))) for a in (draws.line, draws.extra))
+    extra = np.ascontiguousarray(extra[..., :own])
+    wide = Raw(log_memberships(draws, family)[..., None], line, extra)
+    return wide, Model(model.family.family, model.family.background)
 
 
 def scalar_draws(

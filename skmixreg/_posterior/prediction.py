@@ -38,7 +38,7 @@ from .family_average import (
     over_families,
 )
 from .moments import Moments
-from .parameters import log_memberships
+from .parameters import log_memberships, with_background
 from .posterior import Posterior
 
 BLOCK_NUMBERS = 65_536  # numbers per block of rows in closed formulas
@@ -168,7 +168,7 @@ def responsibilities(posterior: Posterior, X: Array, y: Array, *, n_threads: int
     -------
     ndarray of shape (n, K)
     """
-    draws, model = _memberships(posterior)
+    draws, model = with_background(_flat(posterior.components), posterior.family, posterior.model)
     # Further away squares overflow, and responsibilities are those of the end all the same.
     far = FARTHEST * posterior.design.y_scale
     y = np.clip(y, posterior.design.y_mean - far, posterior.design.y_mean + far)
@@ -178,19 +178,6 @@ def responsibilities(posterior: Posterior, X: Array, y: Array, *, n_threads: int
     out = np.concatenate([np.empty(0), *parts]).reshape(len(X), draws.logits.shape[1])
     # The kernels' exponential of minus infinity.
     return np.where(out < LEAST_PROBABILITY, 0.0, out)
-
-
-def _memberships(posterior: Posterior) -> tuple[Raw, Model]:
-    """Draws and model of which the background, if there is one, is a component, the last."""
-    draws, model, family = _flat(posterior.components), posterior.model, posterior.family
-    if family.background is None:
-        return draws, model
-    own = len(family.of_regressions.extras)
-    line, extra = (np.pad(a, ((0, 0), (0, 1), (0, 0))) for a in (draws.line, draws.extra))
-    wide = Raw(
-        log_memberships(draws, family)[..., None], line, np.ascontiguousarray(extra[..., :own])
-    )
-    return wide, Model(model.family.family, model.family.background)
 
 
 @memory_advice(

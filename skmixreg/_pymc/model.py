@@ -190,7 +190,8 @@ def _plain_likelihood(
     X_values, y_values, row_weights = _user_rows(problem) if rows is None else rows
     X = pm.Data("X", design.regressors(X_values), dims=(OBSERVATION, FEATURE))
     eta = intercept + X @ coef.T
-    for option, values in zip(problem.family.columns, design.of_family(X_values), strict=True):
+    columns = design.of_family(X_values, standardised=False)
+    for option, values in zip(problem.family.columns, columns, strict=True):
         column = pm.Data(option, values, dims=OBSERVATION)
         extras = [*extras, pt.broadcast_to(column[:, None], eta.shape)]
     if problem.family.background is not None:

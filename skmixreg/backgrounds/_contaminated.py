@@ -89,6 +89,11 @@ class Contaminated(Family):
         return self.family.column_options
 
     @property
+    def columns_in_units_of_y(self) -> bool:  # type: ignore[override]
+        """As the family's."""
+        return self.family.columns_in_units_of_y
+
+    @property
     def columns(self) -> dict[str, Any]:
         return self.family.columns
 

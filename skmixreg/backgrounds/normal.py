@@ -53,7 +53,7 @@ class Normal(Background):
         return float(self.loc), float(self.scale)
 
     def kernel_settings(self) -> NamedTuple:
-        from ..families._kernels.background_kernels import NormalSettings
+        from ._kernels.background_kernels import NormalSettings
 
         return NormalSettings(*self._both)
 

@@ -66,7 +66,7 @@ class Uniform(Background):
         return -float(np.log(high - low))
 
     def kernel_settings(self) -> NamedTuple:
-        from ..families._kernels.background_kernels import UniformSettings
+        from ._kernels.background_kernels import UniformSettings
 
         return UniformSettings(*self._ends, self._log_density)
 

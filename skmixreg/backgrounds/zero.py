@@ -29,7 +29,7 @@ class Zero(Background):
         return self
 
     def kernel_settings(self) -> NamedTuple:
-        from ..families._kernels.background_kernels import PointSettings
+        from ._kernels.background_kernels import PointSettings
 
         return PointSettings(0.0)
 

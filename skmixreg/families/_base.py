@@ -67,6 +67,8 @@ class Family(BaseEstimator, ABC):
         Whether responses are whole numbers: densities are then probabilities.
     column_options : tuple of str
         Constructor parameters that name a column of X, which is no regressor then: trials, say.
+    columns_in_units_of_y : bool
+        Whether these columns grow with the response.
     response_scale : {"affine", "none"}
         "affine": y is centred and scaled before a fit.  "none": it is taken as it is, and the
         intercept at the mean of X is centred at `location`.
@@ -97,6 +99,7 @@ class Family(BaseEstimator, ABC):
     response_scale: ClassVar[Literal["affine", "none"]] = "none"
     extras: ClassVar[tuple[Extra, ...]] = ()
     column_options: ClassVar[tuple[str, ...]] = ()
+    columns_in_units_of_y: ClassVar[bool] = False
     linear_mean: ClassVar[bool] = False
     conjugate: ClassVar[bool] = False
     bend: ClassVar[int | None] = None

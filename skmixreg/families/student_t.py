@@ -9,11 +9,12 @@ import numpy as np
 from scipy import special
 
 from .._support.arrays import Array
-from ._base import Extra, Family
+from ._base import Extra
+from ._known_error import KnownErrorFamily, total_scale
 from ._priors import WallPrior
 
 
-class StudentT(Family):
+class StudentT(KnownErrorFamily):
     r"""Errors of a t distribution: :math:`y_i \mid z_i = k \sim t_\nu(b_{0k} + x_i^\top b_k,
     \sigma_k^2)`.
 
@@ -26,18 +27,27 @@ class StudentT(Family):
         Degrees of freedom :math:`\nu`, more than 1, so that there is a mean.  4 gives an error of
         five scales about a hundredth of its influence under normal errors and costs some 4 to 5
         nats in several hundred rows where errors are normal; the fewer, the less do outliers pull.
+    known_error : str, int or None, default=None
+        The column of X, by name or position, with the standard deviation :math:`s_i` of an error
+        that is known beside that of the component, in units of y: the squared scale of a row is
+        then :math:`\sigma_k^2 + s_i^2`.  It is no regressor.  Predictions are of measurements with
+        the errors of their rows; give zeros for y without them.
     """
 
     name = "student_t"
     link = "identity"
     response_scale = "affine"
     extras = (Extra("sigma", in_units_of_y=True),)
-    linear_mean = True
-    bend = 0
     floor_of_rounding = "floor"
 
-    def __init__(self, df: float = 4.0):
+    def __init__(self, df: float = 4.0, known_error: str | int | None = None):
         self.df = df
+        self.known_error = known_error
+
+    @property
+    def bend(self) -> int | None:  # type: ignore[override]
+        """Known errors keep a line as uncertain as it is where sigma is small."""
+        return 0 if self.known_error is None else None
 
     def check_options(self) -> None:
         if not isinstance(self.df, Real) or isinstance(self.df, bool) or not 1.0 < self.df < np.inf:
@@ -52,10 +62,10 @@ class StudentT(Family):
     def kernel_settings(self, location: float = 0.0) -> NamedTuple:
         from ._kernels.student_t_kernels import StudentTSettings
 
-        return StudentTSettings(float(self.df), self._constant)
+        return self._settings(StudentTSettings(float(self.df), self._constant))
 
     def log_density(self, y: Array, eta: Array, *extra: Array) -> Array:
-        (sigma,) = extra
+        sigma = total_scale(extra)
         # A square that overflows is a density of zero.
         with np.errstate(over="ignore"):
             z = (y - eta) / sigma
@@ -63,22 +73,22 @@ class StudentT(Family):
         return self._constant - np.log(sigma) - 0.5 * (self.df + 1.0) * tail
 
     def mean(self, eta: Array, *extra: Array) -> Array:
-        return np.broadcast_to(eta, np.broadcast_shapes(np.shape(eta), np.shape(extra[0])))
+        return np.broadcast_to(eta, np.broadcast_shapes(np.shape(eta), *map(np.shape, extra)))
 
     def variance(self, eta: Array, *extra: Array) -> Array:
-        shape = np.broadcast_shapes(np.shape(eta), np.shape(extra[0]))
+        shape = np.broadcast_shapes(np.shape(eta), *map(np.shape, extra))
         factor = self.df / (self.df - 2.0) if self.df > 2.0 else np.inf
-        return np.broadcast_to(factor * extra[0] ** 2, shape)
+        return np.broadcast_to(factor * total_scale(extra) ** 2, shape)
 
     def cdf(self, y: Array, eta: Array, *extra: Array) -> Array:
-        return np.asarray(special.stdtr(self.df, (y - eta) / extra[0]))
+        return np.asarray(special.stdtr(self.df, (y - eta) / total_scale(extra)))
 
     def quantile(self, level: Array, eta: Array, *extra: Array) -> Array:
-        return np.asarray(eta + extra[0] * special.stdtrit(self.df, level))
+        return np.asarray(eta + total_scale(extra) * special.stdtrit(self.df, level))
 
     def sample(self, rng: np.random.Generator, eta: Array, *extra: Array) -> Array:
-        shape = np.broadcast_shapes(np.shape(eta), np.shape(extra[0]))
-        return np.asarray(eta + extra[0] * rng.standard_t(self.df, shape))
+        shape = np.broadcast_shapes(np.shape(eta), *map(np.shape, extra))
+        return np.asarray(eta + total_scale(extra) * rng.standard_t(self.df, shape))
 
     def extra_priors(self, priors: Any) -> tuple[WallPrior]:
         return (WallPrior(priors.sigma_floor, priors.sigma_ceiling),)
@@ -86,7 +96,10 @@ class StudentT(Family):
     def pymc_distribution(self, eta: Any, *extra: Any) -> Any:
         import pymc as pm
 
-        return pm.StudentT.dist(nu=np.float64(self.df), mu=eta, sigma=extra[0])
+        scale, *known = extra
+        if known:
+            scale = pm.math.sqrt(scale**2 + known[0] ** 2)
+        return pm.StudentT.dist(nu=np.float64(self.df), mu=eta, sigma=scale)
 
     def working_response(self, y: Array, *columns: Array) -> Array:
         return y

@@ -15,7 +15,7 @@ from skmixreg._model._sums import pointwise_kernels as pointwise
 from skmixreg._model._sums import row_kernels as kernels
 from skmixreg._model.observations import Observations
 from skmixreg._model.raw import Model, Raw
-from skmixreg.families._kernels.background_kernels import PointSettings, UniformSettings
+from skmixreg.backgrounds._kernels.background_kernels import PointSettings, UniformSettings
 from skmixreg.families._kernels.gaussian_kernels import GaussianSettings
 from skmixreg.families._kernels.poisson_kernels import PoissonSettings
 

@@ -14,7 +14,8 @@ from synthetic import make_problem, simple_posterior
 from skmixreg._model.raw import Raw
 from skmixreg._posterior import prediction as prediction
 from skmixreg._posterior._mixtures import thinned as of_draws
-from skmixreg._posterior._mixtures.row_mixtures import RowMixtures, highest_density_regions
+from skmixreg._posterior._mixtures.density_grid import highest_density_regions
+from skmixreg._posterior._mixtures.row_mixtures import RowMixtures
 from skmixreg._posterior.moments import Moments
 
 LEVELS = np.array([0.001, 0.05, 0.5, 0.9])

@@ -70,7 +70,8 @@ def build_family(name, shared):
     if "shared_sigma" in family.get_params():
         family.set_params(shared_sigma=shared)
     # The first columns of X are those that the family needs.
-    family.set_params(**{option: j for j, option in enumerate(family.column_options)})
+    if name in ("binomial", "student_t"):
+        family.set_params(**{option: j for j, option in enumerate(family.column_options)})
     return family
 
 

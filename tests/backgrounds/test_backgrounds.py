@@ -84,6 +84,7 @@ def test_predictions_are_those_of_the_mixture(line):
     np.testing.assert_allclose(score, sampled, atol=0.02)
 
 
+@pytest.mark.slow
 def test_counts_with_a_point_at_zero():
     X, y = many_zeros()
     model = BayesianMixtureRegressor(
@@ -102,6 +103,7 @@ def test_counts_with_a_point_at_zero():
     assert model.predict(X[:1])[0] == pytest.approx(mass @ counts, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_the_model_in_pymc_is_the_same_density(line):
     for model, X, y in (
         line[:3],

@@ -7,14 +7,16 @@ from scipy import special, stats
 
 from skmixreg.families import FAMILIES, Family
 
-# Values of a family's columns, for families that have any; in place of names stand positions.
+# Values of a family's columns, for families that need any; in place of names stand positions.
 COLUMNS = {"binomial": [12.0, 40.0]}
+KNOWN_ERRORS = [0.0, 0.3, 2.0]
 
 
 def family_of(name: str) -> Family:
-    """A family whose columns are the first ones of X."""
+    """A family whose columns, if it needs any, are the first ones of X."""
     family = FAMILIES[name]()
-    return family.set_params(**{option: j for j, option in enumerate(family.column_options)})
+    options = family.column_options if name in COLUMNS else ()
+    return family.set_params(**{option: j for j, option in enumerate(options)})
 
 
 def negative_binomial(y, eta, shape):
@@ -36,8 +38,10 @@ def beta(y, eta, precision):
 
 
 LOG_DENSITIES = {
-    "gaussian": lambda y, eta, sigma: stats.norm.logpdf(y, eta, sigma),
-    "student_t": lambda y, eta, sigma: stats.t.logpdf(y, 4.0, eta, sigma),
+    "gaussian": lambda y, eta, sigma, known=0.0: stats.norm.logpdf(y, eta, np.hypot(sigma, known)),
+    "student_t": lambda y, eta, sigma, known=0.0: stats.t.logpdf(
+        y, 4.0, eta, np.hypot(sigma, known)
+    ),
     "poisson": lambda y, eta: stats.poisson.logpmf(y, np.exp(eta)),
     "negative_binomial": negative_binomial,
     "binomial": binomial,

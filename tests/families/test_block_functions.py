@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from log_densities import COLUMNS, LOG_DENSITIES, family_of
+from log_densities import COLUMNS, KNOWN_ERRORS, LOG_DENSITIES, family_of
 
 from skmixreg._kernels.compile import compiled
 from skmixreg._kernels.vector_kernels import BLOCK
@@ -58,10 +58,10 @@ class Case(NamedTuple):
         return LOG_DENSITIES[self.family.name](self.y, eta + self.location, *natural, *self.columns)
 
 
-def case_of(name: str) -> Case:
+def case_of(name: str, family: Family | None = None) -> Case:
     rng = np.random.default_rng(0)
-    family = family_of(name)
-    columns = rng.choice(COLUMNS.get(name, [1.0]), size=(len(family.columns), BLOCK))
+    family = family or family_of(name)
+    columns = rng.choice(COLUMNS.get(name, KNOWN_ERRORS), size=(len(family.columns), BLOCK))
     eta, extra = rng.normal(size=(K, BLOCK)), 0.5 * rng.normal(size=(K, len(family.extras)))
     case = Case(family, np.ones(BLOCK), eta, extra, columns)
     at = rng.integers(K, size=BLOCK)
@@ -69,7 +69,16 @@ def case_of(name: str) -> Case:
     return case._replace(y=family.sample(rng, eta[0] + case.location, *natural, *columns))
 
 
-CASES = [case_of(name) for name in FAMILIES]
+def name_of(case: Case) -> str:
+    return case.family.name + (
+        ", known errors" if getattr(case.family, "known_error", None) == 0 else ""
+    )
+
+
+CASES = [
+    *(case_of(name) for name in FAMILIES),
+    *(case_of(name, FAMILIES[name](known_error=0)) for name in ("gaussian", "student_t")),
+]
 
 
 @compiled
@@ -104,7 +113,7 @@ def evaluate(function: Any, case: Case, n_outputs: int, y: np.ndarray | None = N
     return outputs
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.family.name)
+@pytest.mark.parametrize("case", CASES, ids=name_of)
 def test_values_and_derivatives(case: Case) -> None:
     eta, extra, f = case.eta, case.extra, case.log_density
     value = f(eta, extra)
@@ -122,7 +131,7 @@ def test_values_and_derivatives(case: Case) -> None:
         np.testing.assert_allclose(d_extra[e], slope, rtol=1e-7, atol=1e-7)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.family.name)
+@pytest.mark.parametrize("case", CASES, ids=name_of)
 def test_second_derivatives_are_those_of_the_first(case: Case) -> None:
     step = 1e-5
     _, d_eta, _, d_eta2, d_eta_extra, d_extra2 = evaluate(_hessian, case, 6)
@@ -145,7 +154,7 @@ def test_second_derivatives_are_those_of_the_first(case: Case) -> None:
             at += 1
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.family.name)
+@pytest.mark.parametrize("case", CASES, ids=name_of)
 def test_information_is_the_expected_curvature(case: Case) -> None:
     """Minus the mean Hessian over draws of the response from every component, to 5 errors."""
     rng = np.random.default_rng(1)

@@ -76,7 +76,7 @@ except ValueError as error:
 """
 
 
-@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("name", ["poisson", "student_t"])
 def test_the_package_works_without_it(name, tmp_path):
     copy = tmp_path / PACKAGE.name
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))

@@ -10,7 +10,7 @@ from numba.extending import overload
 
 from ..._kernels.compile import PART, part
 from ..._kernels.vector_kernels import BLOCK
-from .base_kernels import background_block
+from ...families._kernels.base_kernels import background_block
 
 
 class UniformSettings(NamedTuple):
