@@ -52,7 +52,7 @@ def test_units_and_predictions(family):
     line = model.predict(at)
     np.testing.assert_allclose(line, model.intercept_[0])
     np.testing.assert_allclose(model.predict(at, return_std=True)[1], error.std(), rtol=1e-6)
-    at_y = line + [5.0, 300.0]
+    at_y = line + np.array([5.0, 300.0])
     np.testing.assert_allclose(
         model.log_predictive_density(at, at_y), error.logpdf(at_y - line), rtol=1e-9
     )
