@@ -34,6 +34,7 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
     n_components: int
     family: str | Family
     background: str | Background | None
+    censoring_feature: str | int | None
     solver: str | Solver
     priors: Priors | None
     fit_intercept: bool
@@ -108,6 +109,7 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
         validation.check_parameters(self)
         family = parameters.resolve_named("family", self.family, FAMILIES, Family)
         family.check_options()
+        family = parameters.with_censoring(family, self.censoring_feature, self.background)
         return (
             family,
             parameters.resolve_named("solver", self.solver, SOLVERS, Solver),
@@ -127,7 +129,7 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
 
     def _set_fitted(self, family: Family, solver: Solver, posterior: Posterior) -> None:
         """Set all fitted attributes."""
-        self.family_ = family
+        self.family_ = family.without_censoring
         self.solver_ = solver
         self._set_posterior(posterior)
 

@@ -16,7 +16,8 @@ from sklearn.utils import check_random_state
 from .._model.design import Standardisation
 from .._model.priors import NumericPriors, Priors
 from ..backgrounds import BACKGROUNDS
-from ..families import FAMILIES
+from ..families import FAMILIES, Family
+from ..families._distributions.censored import Censored
 from ..solvers import SOLVERS
 
 # What parameters that may be names stand for.
@@ -104,6 +105,30 @@ def resolve_named[T](kind: str, value: str | T, table: Mapping[str, type[T]], ba
     # NumPy's small integers overflow where draws are multiplied by chains.
     numbers = own.get_params(deep=True).items()
     return own.set_params(**{name: int(n) for name, n in numbers if isinstance(n, np.integer)})
+
+
+def with_censoring(family: Family, feature: Any, background: Any) -> Family:
+    """The family of rows that a column may say to be known to one side only.
+
+    Raises
+    ------
+    ValueError
+        If the family has no such rows, or not beside a background.
+    """
+    if feature is None:
+        return family
+    able = [f"family={name!r}" for name, row in FAMILIES.items() if row().censorable]
+    if not family.censorable:
+        raise ValueError(
+            f"censoring_feature={feature!r} needs a family whose tails have closed forms, got "
+            f"{family!r}; use {' or '.join(able)}, without known errors."
+        )
+    if background is not None:
+        raise ValueError(
+            f"censoring_feature={feature!r} cannot be used with background={background!r} yet; "
+            "leave one out."
+        )
+    return Censored(family, feature)
 
 
 def check_streams(solver: Any, table: Mapping[str, Any]) -> bool:

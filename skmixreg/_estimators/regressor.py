@@ -63,6 +63,12 @@ class BayesianMixtureRegressor(LearnedMixture):
         ``"uniform"``, a density over the range of y, or ``"normal"``, a wide bump, for outliers; or
         an object such as ``Uniform(low, high)`` of `skmixreg.backgrounds`.  ``n_components`` does
         not count it.  It is last in ``weights_`` and `predict_proba`.
+    censoring_feature : None, str or int, default=None
+        The column of X, by name or position, that says of which rows only a bound is known: 1
+        where the response is more than y (right-censored), -1 where it is less (left-censored), 0
+        where it is y.  It is no regressor.  For normal, Weibull and exponential responses.
+        Predictions are of the response; `score` and densities of censored rows are those of what
+        is known of them.
     solver : str or Solver, default="auto"
         How to draw from the posterior, by name or as an object such as
         ``NUTS(draws=2000)``.  ``"auto"`` takes the cheapest exact solver whose own diagnostics
@@ -177,6 +183,7 @@ class BayesianMixtureRegressor(LearnedMixture):
         *,
         family: str | Family = "gaussian",
         background: str | Background | None = None,
+        censoring_feature: str | int | None = None,
         solver: str | Solver = "auto",
         priors: Priors | None = None,
         fit_intercept: bool = True,
@@ -188,6 +195,7 @@ class BayesianMixtureRegressor(LearnedMixture):
         self.n_components = n_components
         self.family = family
         self.background = background
+        self.censoring_feature = censoring_feature
         self.solver = solver
         self.priors = priors
         self.fit_intercept = fit_intercept

@@ -81,10 +81,9 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
     family : str, Family or list of them, default="gaussian"
         As for `BayesianMixtureRegressor`; or several to choose from, which all must be able to
         have this y.  All are of counts, or all of measurements: probabilities are not compared
-        with densities.  Every pair of a family and K has the same prior probability.  `set_params`
-        does not reach options of objects in a list.
-    background, solver, priors, fit_intercept, n_init, n_jobs, random_state, verbose
-        As for `BayesianMixtureRegressor`.
+        with densities.  Every pair of a family and K has the same prior probability.
+    background, censoring_feature, solver, priors, fit_intercept, n_init, n_jobs
+        As for `BayesianMixtureRegressor`, and ``random_state``, ``verbose``.
 
     Attributes
     ----------
@@ -153,6 +152,7 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
         average: bool = False,
         family: str | Family | Iterable[str | Family] = "gaussian",
         background: str | Background | None = None,
+        censoring_feature: str | int | None = None,
         solver: str | Solver = "auto",
         priors: Priors | None = None,
         fit_intercept: bool = True,
@@ -166,6 +166,7 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
         self.average = average
         self.family = family
         self.background = background
+        self.censoring_feature = censoring_feature
         self.solver = solver
         self.priors = priors
         self.fit_intercept = fit_intercept
@@ -312,7 +313,8 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self, name):
                 setattr(model, name, getattr(self, name))
-        model.family_, model.solver_ = posterior.family.of_regressions, solver
+        family = posterior.family.of_regressions.without_censoring
+        model.family_, model.solver_ = family, solver
         model._set_posterior(posterior)
 
     def _tables(

@@ -81,6 +81,15 @@ class HeldData:
         return design, HeldRows(observations, self.n_threads)
 
 
+def _check_unit(family: Family) -> None:
+    """Reject rows in chunks of which some have a density and others a probability."""
+    if family.has_density(np.zeros(1), *(np.zeros(1) for _ in family.columns)) is not None:
+        raise ValueError(
+            f"censored rows of family={family.name!r} must be in memory, and these are in chunks; "
+            "use X.compute()."
+        )
+
+
 def _with_background(
     family: Family, background: Background, design: Design, rows: Rows
 ) -> Contaminated:
@@ -151,6 +160,8 @@ class Problem:
             In units of the data; a family that has one already needs none.
         """
         design, rows = data.standardised(family, fit_intercept, standardisation)
+        if not rows.in_memory and design.y_scale != 1.0:
+            _check_unit(family)
         if background is not None:
             family = _with_background(family, background, design, rows)
             units = tuple(extra.in_units_of_y for extra in family.extras)
@@ -291,4 +302,12 @@ class Problem:
     @property
     def log_scale(self) -> float:
         """What to subtract from a log-likelihood in standardised units to have the user's."""
-        return self.total_weight * float(np.log(self.design.y_scale))
+        return self._weight_of_densities * float(np.log(self.design.y_scale))
+
+    @cached_property
+    def _weight_of_densities(self) -> float:
+        """Of the rows whose likelihood has a unit."""
+        if not self.rows.in_memory or not len(self.design.family_columns):
+            return self.total_weight
+        rows = self.family.has_density(*self.family_columns)
+        return self.total_weight if rows is None else float(self.weights @ rows)

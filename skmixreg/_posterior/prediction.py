@@ -151,8 +151,15 @@ def log_predictive_density(
     """
     draws = _flat(posterior.components)
     parts = _map_rows(posterior, pointwise_kernels.pointwise_log_predictive, draws, X, y, n_threads)
-    out = np.concatenate([np.empty(0), *parts]) - np.log(posterior.design.y_scale)
+    out = np.concatenate([np.empty(0), *parts]) - _log_unit(posterior, X)
     return _impossible(out)
+
+
+def _log_unit(posterior: Posterior, X: Array) -> Array:
+    """What a log density per standardised unit of y exceeds one per unit by, row by row."""
+    design = posterior.design
+    rows = posterior.family.has_density(*design.of_family(X)) if design.family_columns else None
+    return np.asarray(np.log(design.y_scale) * (1.0 if rows is None else rows))
 
 
 def _impossible(log_density: Array) -> Array:
@@ -203,7 +210,7 @@ def log_likelihood_draws(posterior: Posterior, X: Array, y: Array, *, n_threads:
                 )
 
         layout.map(rows)
-    out -= np.log(posterior.design.y_scale)
+    out -= _log_unit(posterior, X)
     return _impossible(out).reshape(*posterior.log_prior.shape, len(X))
 
 
@@ -390,4 +397,4 @@ def _map_mixtures(
 ) -> list[Any]:
     return map_mixtures(
         posterior, lambda mixtures, *rows: function(mixtures), X, n_threads, **options
-    )  # fmt: skip
+    )

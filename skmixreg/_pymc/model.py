@@ -194,13 +194,13 @@ def _plain_likelihood(
     for option, values in zip(problem.family.columns, columns, strict=True):
         column = pm.Data(option, values, dims=OBSERVATION)
         extras = [*extras, pt.broadcast_to(column[:, None], eta.shape)]
+    y = pm.Data("y_observed", y_values, dims=OBSERVATION)
     if problem.family.background is not None:
         # Stated in standardised units.
         model, affine = pm.modelcontext(None), design.scales_response
         location, scale = (model["y_mean"], model["y_scale"]) if affine else (0.0, 1.0)
         ones = pt.ones(problem.layout.n_components)
         extras = [*extras, location * ones, scale * ones]
-    y = pm.Data("y_observed", y_values, dims=OBSERVATION)
     if row_weights is None or np.all(row_weights == 1.0):
         component = problem.family.pymc_distribution(eta, *extras)
         pm.Mixture("y", w=weights, comp_dists=component, observed=y, dims=OBSERVATION)

@@ -79,6 +79,8 @@ class Family(BaseEstimator, ABC):
     conjugate : bool
         Whether the full conditional distributions of lines and extras are those of the Gaussian
         family.
+    censorable : bool
+        Whether there is a `tail_terms`, for rows that are known to one side only.
     bend : int or None
         The extra parameter that scales the uncertainty of the line, as sigma does.
     floor_of_rounding : {"floor", "relative_floor"} or None
@@ -102,11 +104,17 @@ class Family(BaseEstimator, ABC):
     columns_in_units_of_y: ClassVar[bool] = False
     linear_mean: ClassVar[bool] = False
     conjugate: ClassVar[bool] = False
+    censorable: ClassVar[bool] = False
     bend: ClassVar[int | None] = None
     floor_of_rounding: ClassVar[Literal["floor", "relative_floor"] | None] = None
     floor_words: ClassVar[str] = "sigma"
     largest_predictor: ClassVar[float] = np.inf
     background: Any = None
+
+    @property
+    def without_censoring(self) -> Family:
+        """The family as it was given."""
+        return self
 
     @property
     def of_regressions(self) -> Family:
@@ -207,6 +215,10 @@ class Family(BaseEstimator, ABC):
     def pymc_distribution(self, eta: Any, *extra: Any) -> Any:
         """The distribution of y as an unnamed PyMC one; broadcasts like `log_density`."""
 
+    def pymc_log_tails(self, y: Any, eta: Any, *extra: Any) -> tuple[Any, Any]:
+        """Logs of P(Y > y) and P(Y < y) in PyTensor, of families that are `censorable`."""
+        raise NotImplementedError
+
     @abstractmethod
     def working_response(self, y: Array, *columns: Array) -> Array:
         """Responses on the scale of the linear predictor, for starts: the link, kept finite."""
@@ -279,6 +291,10 @@ class Family(BaseEstimator, ABC):
     def has_reference(self) -> bool:
         """Whether `score` counts from `reference`, and not from what `generalised_r2` has."""
         return type(self).reference is not Family.reference
+
+    def has_density(self, *columns: Array) -> Array | None:
+        """Rows whose likelihood is a density and no probability, (n,); None where all are alike."""
+        return None
 
     def reference_sums(self, y: Array, weights: Array, *columns: Array) -> Array:
         """Sums over rows that `reference` needs."""

@@ -20,6 +20,7 @@ class Exponential(Family):
 
     name = "exponential"
     link = "log"
+    censorable = True
     support = Support(0.0, np.inf)
     largest_predictor = 300.0  # whose variance is a number
     response_words = "positive numbers"
@@ -63,6 +64,12 @@ class Exponential(Family):
         import pytensor.tensor as pt
 
         return pm.Exponential.dist(lam=pt.exp(-eta))
+
+    def pymc_log_tails(self, y: Any, eta: Any, *extra: Any) -> tuple[Any, Any]:
+        import pytensor.tensor as pt
+
+        hazard = y * pt.exp(-eta)
+        return -hazard, pt.log(-pt.expm1(-hazard))
 
     def working_response(self, y: Array, *columns: Array) -> Array:
         # The logarithm of a time is below that of its mean, by Euler's constant.

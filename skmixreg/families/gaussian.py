@@ -13,6 +13,9 @@ from ._base import Extra, Family
 from ._known_error import KnownErrorFamily, total_scale
 from ._priors import WallPrior
 
+# Standard deviations at which the tail is that of its series.
+FAR = 30.0
+
 
 def _folded_mean(mean: Array, sd: Array) -> Array:
     """E|Z| of a normal Z (Leone, Nelson and Nottingham 1961, Technometrics 3, 543-550)."""
@@ -47,6 +50,11 @@ class Gaussian(KnownErrorFamily):
 
     @property
     def conjugate(self) -> bool:  # type: ignore[override]
+        """Unless rows have variances of their own."""
+        return self.known_error is None
+
+    @property
+    def censorable(self) -> bool:  # type: ignore[override]
         """Unless rows have variances of their own."""
         return self.known_error is None
 
@@ -115,6 +123,20 @@ class Gaussian(KnownErrorFamily):
         if known:
             scale = pm.math.sqrt(scale**2 + known[0] ** 2)
         return pm.Normal.dist(mu=eta, sigma=scale)
+
+    def pymc_log_tails(self, y: Any, eta: Any, *extra: Any) -> tuple[Any, Any]:
+        import pytensor.tensor as pt
+
+        def tail(z: Any) -> Any:
+            # erfc underflows far out, and PyTensor's scaled one has errors of 1e-8.
+            far = pt.maximum(z, FAR)
+            series = pt.log1p((-1.0 + (3.0 - 15.0 / far**2) / far**2) / far**2)
+            beyond = -0.5 * far**2 - pt.log(far) - 0.5 * np.log(2.0 * np.pi) + series
+            near = pt.log(0.5 * pt.erfc(pt.minimum(z, FAR) / np.sqrt(2.0)))
+            return pt.switch(z < FAR, near, beyond)
+
+        z = (y - eta) / extra[0]
+        return tail(z), tail(-z)
 
     def working_response(self, y: Array, *columns: Array) -> Array:
         return y

@@ -43,6 +43,7 @@ class Weibull(Family):
 
     name = "weibull"
     link = "log"
+    censorable = True
     support = Support(0.0, np.inf)
     extras = (Extra("shape", in_units_of_y=False, power=-1.0),)
     bend = 0
@@ -109,6 +110,12 @@ class Weibull(Family):
         import pytensor.tensor as pt
 
         return pm.Weibull.dist(alpha=extra[0], beta=pt.exp(eta))
+
+    def pymc_log_tails(self, y: Any, eta: Any, *extra: Any) -> tuple[Any, Any]:
+        import pytensor.tensor as pt
+
+        hazard = (y * pt.exp(-eta)) ** extra[0]
+        return -hazard, pt.log(-pt.expm1(-hazard))
 
     def working_response(self, y: Array, *columns: Array) -> Array:
         return np.log(y)

@@ -73,11 +73,11 @@ def test_the_seeds_own_model():
 def test_signature_is_the_promised_one():
     parameters = inspect.signature(BayesianMixtureRegressor).parameters
     assert list(parameters) == [
-        "n_components", "family", "background", "solver", "priors", "fit_intercept", "n_init",
-        "n_jobs", "random_state", "verbose",
+        "n_components", "family", "background", "censoring_feature", "solver", "priors",
+        "fit_intercept", "n_init", "n_jobs", "random_state", "verbose",
     ]  # fmt: skip
     kinds = [parameter.kind.name for parameter in parameters.values()]
-    assert kinds == ["POSITIONAL_OR_KEYWORD"] + ["KEYWORD_ONLY"] * 9
+    assert kinds == ["POSITIONAL_OR_KEYWORD"] + ["KEYWORD_ONLY"] * 10
 
 
 def test_attributes(model):

@@ -53,3 +53,23 @@ def information_block(
 def background_block(y, aux, settings, out):
     """Log densities ``out`` (BLOCK,) of a component without parameters."""
     raise NotImplementedError
+
+
+def tail_terms(value, right, settings):
+    """What a row is worth of which one side only is known, for families of location and scale.
+
+    Parameters
+    ----------
+    value : float
+        What the other blocks leave in the place of the predictor: the error z in units of scale,
+        or what it follows from.
+    right : bool
+        Whether the log is that of the survival function, and not of the distribution function.
+    settings : NamedTuple
+
+    Returns
+    -------
+    z, log_tail, slope, curvature : float
+        Derivatives are in z.
+    """
+    raise NotImplementedError

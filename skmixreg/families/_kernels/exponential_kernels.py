@@ -9,7 +9,14 @@ from numba.extending import overload
 
 from ..._kernels.compile import PART, part
 from ..._kernels.vector_kernels import BLOCK, EXACT, exp_any
-from .base_kernels import density_block, gradient_block, hessian_block, information_block
+from .base_kernels import (
+    density_block,
+    gradient_block,
+    hessian_block,
+    information_block,
+    tail_terms,
+)
+from .special_kernels import extreme_value_tail
 
 
 class ExponentialSettings(NamedTuple):
@@ -110,3 +117,11 @@ def _information(y, aux, eta, extra, settings, out, d_eta, d_extra, i_eta2, i_et
         _expected_information(i_eta2)
 
     return block
+
+
+@overload(tail_terms, jit_options=PART)
+def _tail(value, right, settings):
+    if not _is_exponential(settings):
+        return None
+    # Without a scale z itself is not asked for.
+    return lambda value, right, settings: (0.0, *extreme_value_tail(value, right))

@@ -146,3 +146,16 @@ def row_excess(a):
     total = squares - 2.0 * ((r + s) + t + (x + y))
     small = (a * a) * ((excess + b) * (inverse * inverse) + total) - a
     return small if a < LARGE else excess
+
+
+@compiled
+def extreme_value_tail(q, right):
+    """Tails of z = log(q), q exponential: log, and two derivatives in z."""
+    if right:
+        return -q, -q, -q
+    if q < 1e-10:
+        return math.log(max(q, 1e-300)), 1.0, -0.5 * q
+    rest = -math.expm1(-q)
+    # q / (e^q - 1)
+    slope = q * math.exp(-q) / rest
+    return math.log(rest), slope, slope * (1.0 - q - slope)

@@ -16,7 +16,14 @@ from numba.extending import overload
 
 from ..._kernels.compile import PART, part
 from ..._kernels.vector_kernels import BLOCK, EXACT, exp_any
-from .base_kernels import density_block, gradient_block, hessian_block, information_block
+from .base_kernels import (
+    density_block,
+    gradient_block,
+    hessian_block,
+    information_block,
+    tail_terms,
+)
+from .special_kernels import extreme_value_tail
 
 # z is not looked at outside of these: densities there are as good as zero, and their derivatives
 # are numbers.  Nor are shapes beyond exp(-26) and exp(26).
@@ -144,3 +151,10 @@ def _information(y, aux, eta, extra, settings, out, d_eta, d_extra, i_eta2, i_et
         _expected_information(extra, i_eta2, i_eta_extra, i_extra2)
 
     return block
+
+
+@overload(tail_terms, jit_options=PART)
+def _tail(value, right, settings):
+    if not _is_weibull(settings):
+        return None
+    return lambda value, right, settings: (value, *extreme_value_tail(exp_any(value), right))

@@ -1,0 +1,186 @@
+"""A family of which some responses are known to one side only."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import special
+
+from ..._support.arrays import Array
+from .._base import Extra, Family, Support
+from .._priors import BlockPrior
+
+
+class Censored(Family):
+    r"""A family some of whose rows are censored: of which :math:`Y_i > y_i` or :math:`Y_i < y_i`.
+
+    The likelihood of such a row is that of what is known of it.  Methods are those of the family
+    without censoring: of responses, not of what would be seen of them.
+
+    Parameters
+    ----------
+    family : Family
+        Of location and scale, on y or its logarithm, without columns of its own.
+    censoring : str or int
+        The column that is 1 where y is a lower bound (right-censored), -1 where it is an upper
+        one, and 0 where it is the response.
+    """
+
+    def __init__(self, family: Family, censoring: str | int):
+        self.family = family
+        self.censoring = censoring
+
+    column_options = ("censoring",)
+
+    @property
+    def without_censoring(self) -> Family:
+        return self.family
+
+    @property
+    def extras(self) -> tuple[Extra, ...]:  # type: ignore[override]
+        """Those of the family."""
+        return self.family.extras
+
+    @property
+    def shared_extras(self) -> tuple[str, ...]:
+        return self.family.shared_extras
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """That of the family."""
+        return self.family.name
+
+    @property
+    def link(self) -> Any:  # type: ignore[override]
+        """That of the family."""
+        return self.family.link
+
+    @property
+    def support(self) -> Support:  # type: ignore[override]
+        """That of the family."""
+        return self.family.support
+
+    @property
+    def response_scale(self) -> Any:  # type: ignore[override]
+        """As the family's."""
+        return self.family.response_scale
+
+    @property
+    def bend(self) -> int | None:  # type: ignore[override]
+        """As the family's."""
+        return self.family.bend
+
+    @property
+    def linear_mean(self) -> bool:  # type: ignore[override]
+        """As the family's."""
+        return self.family.linear_mean
+
+    @property
+    def largest_predictor(self) -> float:  # type: ignore[override]
+        """As the family's."""
+        return self.family.largest_predictor
+
+    @property
+    def some_response(self) -> float:
+        return self.family.some_response
+
+    def check_columns(self, *columns: Array) -> None:
+        (side,) = columns
+        wrong = ~np.isin(side, (-1.0, 0.0, 1.0))
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise ValueError(
+                f"Column {self.censoring!r} of X says which rows are censored, 0 (observed), 1 "
+                f"(right-censored: y is a lower bound) or -1 (left-censored), but is "
+                f"{side[row]:g} in row {row} (one of {int(wrong.sum())} such rows)."
+            )
+
+    def check_response(self, y: Array, *columns: Array) -> None:
+        self.family.check_response(y)
+
+    def location(self, mean: float, total: float, *columns: float) -> float:
+        return self.family.location(mean, total)
+
+    def auxiliary(self, y: Array, *columns: Array) -> Array | None:
+        return self.family.auxiliary(y)
+
+    def kernel_settings(self, location: float = 0.0) -> NamedTuple:
+        from .censored_kernels import CensoredSettings
+
+        return CensoredSettings(self.family.kernel_settings(location))
+
+    def _own(self, extra: tuple[Array, ...]) -> tuple[Array, ...]:
+        return extra[: len(self.family.extras)]
+
+    def log_density(self, y: Array, eta: Array, *extra: Array) -> Array:
+        return self.family.log_density(y, eta, *self._own(extra))
+
+    def mean(self, eta: Array, *extra: Array) -> Array:
+        return self.family.mean(eta, *self._own(extra))
+
+    def variance(self, eta: Array, *extra: Array) -> Array:
+        return self.family.variance(eta, *self._own(extra))
+
+    def mean_and_variance(self, eta: Array, *extra: Array) -> tuple[Array, Array]:
+        return self.family.mean_and_variance(eta, *self._own(extra))
+
+    def cdf(self, y: Array, eta: Array, *extra: Array) -> Array:
+        return self.family.cdf(y, eta, *self._own(extra))
+
+    def quantile(self, level: Array, eta: Array, *extra: Array) -> Array:
+        return self.family.quantile(level, eta, *self._own(extra))
+
+    def outer(self, eta: Array, *extra: Array) -> tuple[Array, Array]:
+        return self.family.outer(eta, *self._own(extra))
+
+    def widened(
+        self, eta: Array, width: Array, *extra: Array
+    ) -> tuple[Family, list[Array], Array] | None:
+        return self.family.widened(eta, width, *self._own(extra))
+
+    def sample(self, rng: np.random.Generator, eta: Array, *extra: Array) -> Array:
+        return self.family.sample(rng, eta, *self._own(extra))
+
+    def extra_priors(self, priors: Any) -> tuple[BlockPrior, ...]:
+        return tuple(self.family.extra_priors(priors))
+
+    def pymc_distribution(self, eta: Any, *extra: Any) -> Any:
+        """As of a family; draws are those of responses that are seen."""
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        family = self.family
+
+        def logp(value: Any, side: Any, eta: Any, *own: Any) -> Any:
+            seen = family.pymc_distribution(eta, *own)
+            above, below = family.pymc_log_tails(value, eta, *own)
+            tail = pt.switch(side > 0.0, above, below)
+            return pt.switch(pt.eq(side, 0.0), pm.logp(seen, value), tail)
+
+        def dist(side: Any, eta: Any, *rest: Any) -> Any:
+            return family.pymc_distribution(eta, *rest[:-1])
+
+        *own, side = extra
+        return pm.CustomDist.dist(side, eta, *own, logp=logp, dist=dist, class_name="Censored")
+
+    def working_response(self, y: Array, *columns: Array) -> Array:
+        return self.family.working_response(y)
+
+    def start_extras(self, spread: Array, priors: Any) -> Array:
+        return self.family.start_extras(spread, priors)
+
+    def has_density(self, *columns: Array) -> Array:
+        return np.asarray(columns[0] == 0.0)
+
+    def reference_sums(self, y: Array, weights: Array, *columns: Array) -> Array:
+        return np.stack([np.ones(len(y)), y, y * y]) @ weights
+
+    def reference(self, y: Array, sums: Array, *columns: Array) -> Array:
+        (side,) = columns
+        total, first, square = sums
+        mean = first / total
+        sd = np.sqrt(max(square / total - mean**2, np.finfo(float).tiny))
+        z = (y - mean) / sd
+        seen = -0.5 * (z * z + np.log(2.0 * np.pi)) - np.log(sd)
+        return np.where(side == 0.0, seen, special.log_ndtr(-side * z))
