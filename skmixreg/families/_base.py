@@ -200,6 +200,13 @@ class Family(BaseEstimator, ABC):
         """Both, where one costs little beside the other; they may be the same array."""
         return self.mean(eta, *extra), self.variance(eta, *extra)
 
+    def mean_and_bulk(self, eta: Array, *extra: Array) -> tuple[Array, Array]:
+        """Mean, and the variance or, where that may be infinite, the square of another width.
+
+        Quantiles and regions are looked for from there.
+        """
+        return self.mean_and_variance(eta, *extra)
+
     @abstractmethod
     def cdf(self, y: Array, eta: Array, *extra: Array) -> Array:
         """Distribution function of y: P(Y <= y)."""

@@ -19,6 +19,8 @@ DF = Extra("df", in_units_of_y=False, least=1.0, unit=9.0)
 DF_PRIOR = NormalPrior(1.2)
 # Where a search starts.
 FIRST_DF = 8.0
+# Where the sd is more the bulk of y is looked for within a few of these.
+MOST_SCALES = 3.0
 
 
 def _log_peak(df: Any) -> Any:
@@ -133,6 +135,11 @@ class StudentT(KnownErrorFamily):
         above = np.maximum(df - 2.0, 0.0)
         with np.errstate(divide="ignore"):
             return np.broadcast_to(df / above * sigma**2, shape)
+
+    def mean_and_bulk(self, eta: Array, *extra: Array) -> tuple[Array, Array]:
+        scale = self._parted(extra)[0]
+        most = (MOST_SCALES * scale) ** 2
+        return self.mean(eta, *extra), np.minimum(self.variance(eta, *extra), most)
 
     def cdf(self, y: Array, eta: Array, *extra: Array) -> Array:
         sigma, df = self._parted(extra)
