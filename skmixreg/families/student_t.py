@@ -92,8 +92,7 @@ class StudentT(KnownErrorFamily):
             return
         if not isinstance(self.df, Real) or isinstance(self.df, bool) or not 1.0 < self.df < np.inf:
             raise ValueError(
-                f"StudentT(df=...) must be a number above 1, or None to estimate it, "
-                f"got {self.df!r}."
+                f"StudentT(df=...), unless it is None, must be a number above 1, got {self.df!r}."
             )
 
     def _parted(self, extra: tuple[Any, ...]) -> tuple[Any, Any]:
