@@ -347,7 +347,9 @@ def _gradient_of_df(y, aux, eta, extra, settings, out, d_eta, d_extra):
 
 
 @overload(hessian_block, jit_options=PART)
-def _hessian_of_df(y, aux, eta, extra, settings, out, d_eta, d_extra, d_eta2, d_eta_extra, d_extra2):
+def _hessian_of_df(
+    y, aux, eta, extra, settings, out, d_eta, d_extra, d_eta2, d_eta_extra, d_extra2
+):
     if not _is(settings, EstimatedDfSettings):
         return None
 
