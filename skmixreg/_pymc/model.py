@@ -163,7 +163,7 @@ def _to_user_units(
     natural = [
         pm.Deterministic(
             extra.name,
-            (y_scale if extra.in_units_of_y else 1.0) * pt.exp(extra.power * value),
+            (y_scale if extra.in_units_of_y else 1.0) * extra.natural(value, pt.exp),
             dims=COMPONENT,
         )
         for extra, value in zip(problem.family.extras, extras, strict=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -32,6 +32,8 @@ class Support(NamedTuple):
 class Extra(NamedTuple):
     """A parameter of every component beside its line; its coordinate is a logarithm.
 
+    The parameter is least + unit * exp(power * coordinate).
+
     Attributes
     ----------
     name : str
@@ -39,13 +41,24 @@ class Extra(NamedTuple):
     in_units_of_y : bool
         Whether it grows with the response, as a standard deviation does.
     power : float, default=1.0
-        The parameter is exp(power * coordinate).  With -2 the coordinate of a shape is the
-        logarithm of the coefficient of variation, which scales errors as a sigma does.
+        With -2 the coordinate of a shape is the logarithm of the coefficient of variation, which
+        scales errors as a sigma does.
+    least : float, default=0.0
+        What the parameter is above; it does not grow with the response.
+    unit : float, default=1.0
+        The parameter, from ``least``, where the coordinate is 0: the median under a prior that is
+        centred there.
     """
 
     name: str
     in_units_of_y: bool
     power: float = 1.0
+    least: float = 0.0
+    unit: float = 1.0
+
+    def natural(self, coordinate: Any, exp: Callable[[Any], Any] = np.exp) -> Any:
+        """The parameter from its coordinate."""
+        return self.least + self.unit * exp(self.power * coordinate)
 
 
 class Family(BaseEstimator, ABC):
@@ -145,7 +158,7 @@ class Family(BaseEstimator, ABC):
 
     def natural(self, coordinates: Array) -> list[Array]:
         """The extra parameters from their coordinates: (..., E) -> E arrays (...)."""
-        return [np.exp(extra.power * coordinates[..., e]) for e, extra in enumerate(self.extras)]
+        return [extra.natural(coordinates[..., e]) for e, extra in enumerate(self.extras)]
 
     def location(self, mean: float, total: float, *columns: float) -> float:
         """Linear predictor of all rows together, from their mean response and total weight.
@@ -194,6 +207,13 @@ class Family(BaseEstimator, ABC):
     def mean_and_variance(self, eta: Array, *extra: Array) -> tuple[Array, Array]:
         """Both, where one costs little beside the other; they may be the same array."""
         return self.mean(eta, *extra), self.variance(eta, *extra)
+
+    def mean_and_bulk(self, eta: Array, *extra: Array) -> tuple[Array, Array]:
+        """Mean, and the variance or, where that may be infinite, the square of another width.
+
+        Quantiles and regions are looked for from there.
+        """
+        return self.mean_and_variance(eta, *extra)
 
     @abstractmethod
     def cdf(self, y: Array, eta: Array, *extra: Array) -> Array:

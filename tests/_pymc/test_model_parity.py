@@ -12,8 +12,9 @@ from skmixreg._model.priors import Priors
 from skmixreg._model.problem import Problem
 from skmixreg._pymc.coordinates import log_jacobian, to_values, value_map
 from skmixreg._pymc.model import build_model, origin
-from skmixreg.families import FAMILIES
+from skmixreg.families import FAMILIES, StudentT
 
+ESTIMATED_DF = "student_t, estimated df"
 INTERPRETED = Mode(linker="py", optimizer="fast_compile")
 
 # (shared_sigma, fit_intercept, weighted) by Latin squares over (K, p): every pair of options
@@ -66,6 +67,8 @@ def check_parity(problem, likelihood, compile_kwargs):
 
 
 def build_family(name, shared):
+    if name == ESTIMATED_DF:
+        return StudentT(df=None, known_error=0)
     family = FAMILIES[name]()
     if "shared_sigma" in family.get_params():
         family.set_params(shared_sigma=shared)
@@ -81,6 +84,7 @@ def build_family(name, shared):
     [
         *((family, *case) for family in ("gaussian", "poisson") for case in GRID),
         *((family, *GRID[i]) for i, family in enumerate(FAMILIES, start=7)),
+        (ESTIMATED_DF, *GRID[5]),
     ],
 )
 def test_parity(family, K, p, shared, intercept, weighted, likelihood):

@@ -37,6 +37,11 @@ def beta(y, eta, precision):
     return stats.beta.logpdf(y, precision * special.expit(eta), precision * special.expit(-eta))
 
 
+def student_t(y, eta, sigma, df, known=0.0):
+    """Of degrees of freedom that are an extra parameter."""
+    return stats.t.logpdf(y, df, eta, np.hypot(sigma, known))
+
+
 LOG_DENSITIES = {
     "gaussian": lambda y, eta, sigma, known=0.0: stats.norm.logpdf(y, eta, np.hypot(sigma, known)),
     "student_t": lambda y, eta, sigma, known=0.0: stats.t.logpdf(
@@ -50,3 +55,8 @@ LOG_DENSITIES = {
     "exponential": lambda y, eta: stats.expon.logpdf(y, scale=np.exp(eta)),
     "beta": beta,
 }
+
+
+def log_density_of(family):
+    """Its row of the table; of a family with an extra parameter more, that with it."""
+    return student_t if "df" in family.extra_names else LOG_DENSITIES[family.name]

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from log_densities import COLUMNS, KNOWN_ERRORS, LOG_DENSITIES, family_of
+from log_densities import COLUMNS, KNOWN_ERRORS, family_of, log_density_of
 
 from skmixreg._kernels.compile import compiled
 from skmixreg._kernels.vector_kernels import BLOCK
-from skmixreg.families import FAMILIES, Family
+from skmixreg.families import FAMILIES, Family, StudentT
 from skmixreg.families._kernels.base_kernels import (
     density_block,
     gradient_block,
@@ -55,7 +55,7 @@ class Case(NamedTuple):
 
     def log_density(self, eta: np.ndarray, extra: np.ndarray) -> np.ndarray:
         natural = self._replace(extra=extra).natural
-        return LOG_DENSITIES[self.family.name](self.y, eta + self.location, *natural, *self.columns)
+        return log_density_of(self.family)(self.y, eta + self.location, *natural, *self.columns)
 
 
 def case_of(name: str, family: Family | None = None) -> Case:
@@ -70,14 +70,15 @@ def case_of(name: str, family: Family | None = None) -> Case:
 
 
 def name_of(case: Case) -> str:
-    return case.family.name + (
-        ", known errors" if getattr(case.family, "known_error", None) == 0 else ""
-    )
+    estimated = ", estimated df" if "df" in case.family.extra_names else ""
+    known = ", known errors" if getattr(case.family, "known_error", None) == 0 else ""
+    return case.family.name + estimated + known
 
 
 CASES = [
     *(case_of(name) for name in FAMILIES),
     *(case_of(name, FAMILIES[name](known_error=0)) for name in ("gaussian", "student_t")),
+    *(case_of("student_t", StudentT(df=None, known_error=known)) for known in (None, 0)),
 ]
 
 

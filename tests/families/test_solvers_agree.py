@@ -10,12 +10,15 @@ import pytest
 from log_densities import family_of
 
 from skmixreg import BayesianMixtureRegressor
+from skmixreg.families import StudentT
 from skmixreg.solvers import NUTS, Gibbs, Laplace
 
 pytestmark = pytest.mark.slow
 N = 150
+ESTIMATED_DF = "student_t, estimated df"
 EXTRAS = {
     "student_t": (0.4, 0.3),
+    ESTIMATED_DF: ((0.4, 5.0), (0.3, 5.0)),
     "negative_binomial": (6.0, 12.0),
     "gamma": (6.0, 12.0),
     "binomial": (25.0, 25.0),  # trials
@@ -31,15 +34,15 @@ SOLVERS = {
 }
 
 
-def rows(family):
+def rows(family, extras):
     rng = np.random.default_rng(3)
     x = rng.uniform(-1, 1, N)
     first = rng.random(N) < 0.55
     (a, b), (c, d) = LINES.get(family.name, ((1.0, 0.8), (2.6, -0.6)))
     eta = np.where(first, a + b * x, c + d * x)
-    extra = np.where(first, *EXTRAS[family.name])
-    columns = [extra] if family.columns else []
-    return np.column_stack([*columns, x]), family.sample(rng, eta, extra)
+    extra = np.where(first, *(np.reshape(e, (-1, 1)) for e in extras))
+    columns = extra if family.columns else []
+    return np.column_stack([*columns, x]), family.sample(rng, eta, *extra)
 
 
 def moments(model):
@@ -52,8 +55,8 @@ def moments(model):
 
 @pytest.mark.parametrize("family_name", sorted(EXTRAS))
 def test_means_sds_and_evidence(family_name):
-    family = family_of(family_name)
-    X, y = rows(family)
+    family = StudentT(df=None) if family_name == ESTIMATED_DF else family_of(family_name)
+    X, y = rows(family, EXTRAS[family_name])
     fits = {
         name: BayesianMixtureRegressor(2, family=family, solver=solver, random_state=0)
         for name, solver in SOLVERS.items()

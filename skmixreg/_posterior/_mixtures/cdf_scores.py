@@ -14,6 +14,8 @@ from .density_grid import Grid
 from .mixtures import Mixtures
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(8)
+# In spreads: tails as heavy as those of a t distribution are integrated octave by octave.
+OCTAVES = 8.0 * 2.0 ** np.arange(42)
 
 
 def count_scores(mixtures: Mixtures, y: Array) -> Array:
@@ -37,7 +39,10 @@ def integrated_scores(mixtures: Mixtures, y: Array) -> Array:
     """Integrals by eight Gauss-Legendre nodes in every cell of the density's grid: (n,)."""
     grid = Grid(mixtures)
     low, high = grid.y[:, :1], grid.y[:, -1:]
-    edges = np.sort(np.concatenate([grid.y, np.clip(y[:, None], low, high)], axis=1), axis=1)
+    steps = mixtures.spread[:, :, None] * np.concatenate([-OCTAVES, OCTAVES])
+    far = (mixtures.centre[:, :, None] + steps).reshape(len(y), -1)
+    breaks = np.clip(np.column_stack([y, far]), low, high)
+    edges = np.sort(np.concatenate([grid.y, breaks], axis=1), axis=1)
     left, width = edges[:, :-1], np.diff(edges, axis=1)
     row, cell = np.nonzero(width > 0.0)
     points = left[row, cell, None] + width[row, cell, None] * (0.5 * (NODES + 1.0))

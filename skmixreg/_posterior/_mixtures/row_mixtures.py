@@ -66,7 +66,7 @@ class RowMixtures(Mixtures):
         The family's extra parameters, on their natural scales, and its columns.
     weights : ndarray of shape (M,)
     centre, spread : ndarray of shape (n, K), or (n, K + 1) with a background
-        Mean and standard deviation of y within each component.
+        Mean and standard deviation of y within each component; see `Family.mean_and_bulk`.
     shares : ndarray of shape (K,), or (K + 1,)
     """
 
@@ -104,7 +104,7 @@ class RowMixtures(Mixtures):
             self._widen(within, groups)
         eta = self.eta.reshape(len(Z), T, K)
         extra = [value.reshape(*value.shape[:-1], T, K) for value in self.extra]
-        mean, variance = self.family.mean_and_variance(eta, *extra)
+        mean, variance = self.family.mean_and_bulk(eta, *extra)
         self.centre = (within * mean).sum(axis=1)
         deviation = mean - self.centre[:, None, :]
         self.spread = np.sqrt((within * (variance + deviation**2)).sum(axis=1))

@@ -3,7 +3,7 @@ r"""Block functions of a location-scale family with errors of a known size.
 With :math:`S_i = \sqrt{\sigma^2 + s_i^2}` in the place of :math:`\sigma = e^l` and
 :math:`w = \sigma^2 / S^2`, derivatives of log S in l are w and :math:`2 w (1 - w)`.  The family is
 asked at a response of 0 and predictors at which its residuals, in units of sigma, are those in
-units of S.
+units of S.  The first extra parameter is l; of others, the derivatives change with l or eta only.
 """
 
 from __future__ import annotations
@@ -76,6 +76,18 @@ def _first(known, extra, d_eta, d_extra):
 
 
 @part(fastmath=EXACT)
+def _others(known, extra, eta_extra, extra2):
+    """Second derivatives in eta or l and another extra parameter; those come first."""
+    for e in range(1, eta_extra.shape[0]):
+        for k in range(eta_extra.shape[1]):
+            square = _square(extra[k, 0])
+            for i in range(BLOCK):
+                share = square / (square + known[i] * known[i])
+                eta_extra[e, k, i] *= math.sqrt(share)
+                extra2[e, k, i] *= share
+
+
+@part(fastmath=EXACT)
 def _second(known, extra, d_extra, d_eta2, d_eta_extra, d_extra2):
     """From those at sigma; ``d_extra`` is that of the family still."""
     for k in range(d_eta2.shape[0]):
@@ -86,6 +98,7 @@ def _second(known, extra, d_extra, d_eta2, d_eta_extra, d_extra2):
             d_eta_extra[0, k, i] *= math.sqrt(share) * share
             bent = 2.0 * share * (1.0 - share) * d_extra[0, k, i]
             d_extra2[0, k, i] = share * share * d_extra2[0, k, i] + bent
+    _others(known, extra, d_eta_extra, d_extra2)
 
 
 @part(fastmath=EXACT)
@@ -97,6 +110,7 @@ def _information(known, extra, i_eta2, i_eta_extra, i_extra2):
             i_eta2[k, i] *= share
             i_eta_extra[0, k, i] *= math.sqrt(share) * share
             i_extra2[0, k, i] *= share * share
+    _others(known, extra, i_eta_extra, i_extra2)
 
 
 @overload(density_block, jit_options=PART)
