@@ -151,7 +151,7 @@ def log_predictive_density(
     """
     draws = _flat(posterior.components)
     parts = _map_rows(posterior, pointwise_kernels.pointwise_log_predictive, draws, X, y, n_threads)
-    out = np.concatenate([np.empty(0), *parts]) - np.log(posterior.design.y_scale)
+    out = np.concatenate([np.empty(0), *parts]) - np.log(posterior.design.unit)
     return _impossible(out)
 
 
@@ -170,7 +170,7 @@ def responsibilities(posterior: Posterior, X: Array, y: Array, *, n_threads: int
     """
     draws, model = with_background(_flat(posterior.components), posterior.family, posterior.model)
     # Further away squares overflow, and responsibilities are those of the end all the same.
-    far = FARTHEST * posterior.design.y_scale
+    far = FARTHEST * posterior.design.unit
     y = np.clip(y, posterior.design.y_mean - far, posterior.design.y_mean + far)
     parts = _map_rows(
         posterior, pointwise_kernels.pointwise_responsibilities, draws, X, y, n_threads, model
@@ -203,7 +203,7 @@ def log_likelihood_draws(posterior: Posterior, X: Array, y: Array, *, n_threads:
                 )
 
         layout.map(rows)
-    out -= np.log(posterior.design.y_scale)
+    out -= np.log(posterior.design.unit)
     return _impossible(out).reshape(*posterior.log_prior.shape, len(X))
 
 
