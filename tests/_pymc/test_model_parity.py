@@ -80,7 +80,7 @@ def build_family(name, shared):
     ("family", "K", "p", "shared", "intercept", "weighted"),
     [
         *((family, *case) for family in ("gaussian", "poisson") for case in GRID),
-        *((family, *GRID[i]) for i, family in enumerate(FAMILIES, start=7)),
+        *((family, *GRID[i]) for i, family in enumerate(FAMILIES, start=6)),
     ],
 )
 def test_parity(family, K, p, shared, intercept, weighted, likelihood):
