@@ -157,6 +157,8 @@ class Family(BaseEstimator, ABC):
         Its methods and kernels take standardised predictors and extras, and y as it is; densities
         are those of y.  `pymc_distribution` alone stays as it was.
         """
+        if self.response_scale == "log":
+            raise NotImplementedError(f"{type(self).__name__} has to say what it is standardised.")
         return self
 
     def auxiliary(self, y: Array, *columns: Array) -> Array | None:
