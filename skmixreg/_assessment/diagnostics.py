@@ -281,8 +281,9 @@ def _resolution(fit: Fit) -> list[Row]:
     found = fit.posterior.resolution
     if found is None:
         return []
-    scale = fit.posterior.design.y_scale
-    step, sd, floor = (each * scale for each in (found.step, found.sd, fit.priors.sigma_floor))
+    design = fit.posterior.design
+    step, sd = design.unit * found.step, design.unit * found.sd
+    floor = design.y_scale * fit.priors.sigma_floor
     what = fit.posterior.family.floor_words
     verdict = (
         f"y looks rounded to multiples of {step:.4g}, sd {sd:.3g}, with up to {found.most:g} rows "

@@ -115,10 +115,14 @@ class ChunkedData:
         """The affine map of `Design.fit`, and the rows after it."""
         given = given or Standardisation()
         totals = np.array([chunk.total_weight for chunk in self.summaries])
-        design = Design.from_moments(self.moments, totals, family, fit_intercept, given)
+        moments = self.moments
+        if family.response_scale == "log":
+            moments = np.array(self.store.collect(chunks.measured_moments, family))
+        design = Design.from_moments(moments, totals, family, fit_intercept, given)
         if design.wants_products(given):
-            products = Products.total(self.store.collect(chunks.products, design))
-            design = design.mapped(products, self.moments, totals, given)
+            products = Products.total(self.store.collect(chunks.products, design, family))
+            design = design.mapped(products, moments, totals, given)
+        family = family.standardised(design.y_mean, design.y_scale)
         rows = ChunkRows(self.store.transform(chunks.standardise, design, family), self.summaries)
         self.store.close()
         return design, rows

@@ -170,9 +170,15 @@ def known(part: Part, each: None) -> tuple[Summary, Array]:
     return part.summary, part.moments
 
 
-def products(part: Part, each: None, design: Design) -> Products:
+def measured_moments(part: Part, each: None, family: Family) -> Array:
+    """Moments of a chunk whose responses are not standardised as they are."""
+    return column_moments(part.X, family.measured(part.y), part.weights)
+
+
+def products(part: Part, each: None, design: Design, family: Family) -> Products:
     """What the prior of slopes needs to know of the chunk."""
-    return Products.of(design.columns(part.X), design.bounded(part.y), part.weights)
+    y = family.measured(part.y)
+    return Products.of(design.columns(part.X), design.bounded(y), part.weights)
 
 
 def standardise(part: Part, each: None, design: Design, family: Family) -> Observations:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -90,13 +90,14 @@ class Design:
     ----------
     x_mean, x_scale : ndarray of shape (p,)
     y_mean, y_scale : float
-        Means are 0 without an intercept.  Of a response that is taken as it is, ``y_mean`` is the
-        linear predictor of all rows together and ``y_scale`` is 1.
+        Of what the linear predictor is of: y, or log y.  Means are 0 without an intercept.  Of a
+        response that is taken as it is, ``y_mean`` is the linear predictor of all rows together
+        and ``y_scale`` is 1.
     fit_intercept : bool
-    scales_response : bool, default=True
-        Whether the response itself is standardised.
+    response_scale : {"affine", "log", "none"}, default="affine"
+        As the `Family` has it.
     extra_units : tuple of bool, default=(True,)
-        Which extra parameters of the family grow with the response.
+        Which extra parameters of the family grow with ``y_scale``.
     x_map : ndarray of shape (r, p) or None, default=None
         See `whitening`; None is the identity.
     family_columns : tuple of int, default=()
@@ -110,7 +111,7 @@ class Design:
     y_mean: float
     y_scale: float
     fit_intercept: bool
-    scales_response: bool = True
+    response_scale: Literal["affine", "log", "none"] = "affine"
     extra_units: tuple[bool, ...] = (True,)
     x_map: Array | None = None
     family_columns: tuple[int, ...] = ()
@@ -140,12 +141,13 @@ class Design:
             If slopes or intercepts could leave the range of floating point numbers.
         """
         given = given or Standardisation()
-        moments, total = column_moments(X, y, weights)[None], np.array([weights.sum()])
+        measured = family.measured(y)
+        moments, total = column_moments(X, measured, weights)[None], np.array([weights.sum()])
         design = cls.from_moments(moments, total, family, fit_intercept, given)
-        design, far = design._settled(X, y, weights, family, given)
+        design, far = design._settled(X, measured, weights, family, given)
         columns = design.columns(X)
         if design.wants_products(given):
-            products = Products.of(columns, design.bounded(y), np.where(far, 0.0, weights))
+            products = Products.of(columns, design.bounded(measured), np.where(far, 0.0, weights))
             design = design.mapped(products, moments, total, given)
             if design.x_map is not None:
                 columns = applied(design.x_map, columns)
@@ -160,15 +162,18 @@ class Design:
         fit_intercept: bool,
         given: Standardisation | None = None,
     ) -> Design:
-        """As `fit`, from the moments (C, 4, p + 1) and total weights (C,) of C parts of rows."""
+        """As `fit`, from the moments (C, 4, p + 1) and total weights (C,) of C parts of rows.
+
+        Moments are those of X and, last, of `Family.measured` responses.
+        """
         given = given or Standardisation()
         largest = moments[:, 0].max(axis=0)
         check_size("X", float(largest[:-1].max(initial=0.0)))
         check_size("y", float(largest[-1]))
-        scales_response = family.response_scale == "affine"
+        as_it_is = family.response_scale == "none"
         location = means(moments, totals) if fit_intercept else np.zeros(len(largest))
         others = list(given.family_columns)
-        if fit_intercept and not scales_response:
+        if fit_intercept and as_it_is:
             location[-1] = family.location(
                 float(location[-1]), float(totals.sum()), *location[others].tolist()
             )
@@ -183,17 +188,17 @@ class Design:
         scale = np.array([_scale_of(*pair) for pair in zip(spread, largest, strict=True)])
         x_scale = scale[:-1] if given.x_scale is None else given.x_scale
         y_scale = float(scale[-1]) if given.y_scale is None else given.y_scale
-        if not scales_response:
+        if as_it_is:
             y_scale = 1.0
         # Squares of means have to be numbers above 0.
-        if family.link == "log" and fit_intercept and location[-1] < -np.log(LARGEST):
+        if family.link == "log" and fit_intercept and abs(location[-1]) > np.log(LARGEST):
             raise ValueError(f"y has values of size {np.exp(location[-1]):.3g}. {_RESCALE}")
         _check_range(location[:-1], x_scale, y_scale)
         units = tuple(extra.in_units_of_y for extra in family.extras)
         known = given.x_whitening if isinstance(given.x_whitening, np.ndarray) else None
         return cls(
-            location[:-1], x_scale, float(location[-1]), y_scale, fit_intercept, scales_response,
-            units, known, given.family_columns, family.columns_in_units_of_y,
+            location[:-1], x_scale, float(location[-1]), y_scale, fit_intercept,
+            family.response_scale, units, known, given.family_columns, family.columns_in_units_of_y,
         )  # fmt: skip
 
     def _settled(
@@ -212,7 +217,7 @@ class Design:
         if given.y_location is None and given.y_scale is None:
             mean, spread = self._of_response(y, weights)
             found = settled(y, weights, mean, spread, self.fit_intercept)
-            if found is not None and self.scales_response:
+            if found is not None and self.response_scale != "none":
                 y_mean, y_scale = found[:2]
             elif found is not None and self.fit_intercept:
                 near = np.where(found[2], 0.0, weights)
@@ -223,8 +228,8 @@ class Design:
         return new, far
 
     def _of_response(self, y: Array, weights: Array) -> tuple[float, float]:
-        """Mean and spread of all responses as they are."""
-        if self.scales_response:
+        """Mean and spread of all `Family.measured` responses."""
+        if self.response_scale != "none":
             return self.y_mean, self.y_scale
         mean = float(np.average(y, weights=weights)) if self.fit_intercept else 0.0
         return mean, float(np.sqrt(np.average((y - mean) ** 2, weights=weights)))
@@ -317,17 +322,30 @@ class Design:
         coef = coef * (self.x_scale / self.y_scale)
         return coef if self.x_map is None else coef @ np.linalg.pinv(self.x_map)
 
-    def bounded(self, y: Array) -> Array:
-        """A response of order one, which tells columns apart."""
-        return self.target(y) if self.scales_response else np.log1p(np.abs(y)) - 1.0
+    def bounded(self, measured: Array) -> Array:
+        """A response of order one, which tells columns apart, from `Family.measured` ones."""
+        if self.response_scale == "none":
+            return np.log1p(np.abs(measured)) - 1.0
+        return self._centred(measured)
+
+    def _centred(self, values: Array) -> Array:
+        out = np.subtract(values, self.y_mean, dtype=np.float64)
+        out /= self.y_scale
+        return out
+
+    @property
+    def scales_response(self) -> bool:
+        """Whether the response itself is standardised."""
+        return self.response_scale == "affine"
+
+    @property
+    def unit(self) -> float:
+        """What `target` is in units of: densities of y are those of the target over it."""
+        return self.y_scale if self.scales_response else 1.0
 
     def target(self, y: Array) -> Array:
         """Standardised response, or a copy of one that is taken as it is."""
-        if not self.scales_response:
-            return np.array(y, dtype=np.float64)
-        out = np.subtract(y, self.y_mean, dtype=np.float64)
-        out /= self.y_scale
-        return out
+        return self._centred(y) if self.scales_response else np.array(y, dtype=np.float64)
 
     def response(self, values: Array) -> Array:
         """Responses in the user's units, from standardised ones."""
@@ -336,7 +354,7 @@ class Design:
     @property
     def location(self) -> float:
         """What is added to standardised linear predictors of a response that is taken as it is."""
-        return 0.0 if self.scales_response else self.y_mean
+        return self.y_mean if self.response_scale == "none" else 0.0
 
     def to_user(self, raw: Raw) -> Raw:
         """Parameters in the user's units."""

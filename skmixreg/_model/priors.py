@@ -61,8 +61,9 @@ class Priors(BaseEstimator):
     A family that takes the response as it is, as those of counts do, has the same priors on the
     scale of its link: columns are standardised, y is not, the intercept at the mean of X is
     centred at the link of the mean response (the logarithm of the mean count), and scales are in
-    units of the link; ``y_scale`` is not used.  Of a family with a coefficient of variation,
-    ``sigma_floor`` and ``sigma_ceiling`` are those of that; counts do not use them.
+    units of the link; ``y_scale`` is not used.  A family of normal errors of log y has log y
+    standardised, and in all that follows log y stands for y.  Of a family with a coefficient of
+    variation, ``sigma_floor`` and ``sigma_ceiling`` are those of that; counts do not use them.
 
     Parameters
     ----------

@@ -72,6 +72,7 @@ class HeldData:
             order = np.lexsort((*np.round(columns[::-1], 7), y))
             X, columns = X[order], np.ascontiguousarray(columns[:, order])
             y, weights = y[order], weights[order]
+        family = family.standardised(design.y_mean, design.y_scale)
         observations = Observations(
             columns=columns,
             target=design.target(y),
@@ -126,7 +127,7 @@ class Problem:
     design : Design
         The way back to the user's units.
     resolution : Resolution or None
-        Of the standardised response, where it raised the floor of sigma.
+        Of the target, where it raised the floor of sigma.
     """
 
     rows: Rows
@@ -160,8 +161,9 @@ class Problem:
             In units of the data; a family that has one already needs none.
         """
         design, rows = data.standardised(family, fit_intercept, standardisation)
-        if not rows.in_memory and design.y_scale != 1.0:
+        if not rows.in_memory and design.unit != 1.0:
             _check_unit(family)
+        family = family.standardised(design.y_mean, design.y_scale)
         if background is not None:
             family = _with_background(family, background, design, rows)
             units = tuple(extra.in_units_of_y for extra in family.extras)
@@ -194,7 +196,10 @@ class Problem:
         found = None if floor_of is None else self.rows.resolution()
         if floor_of is None or found is None:
             return self
-        floor = min(getattr(found, floor_of), 0.5 * self.priors.sigma_ceiling)
+        floor = getattr(found, floor_of)
+        if floor_of == "relative_floor":
+            floor /= self.design.y_scale
+        floor = min(floor, 0.5 * self.priors.sigma_ceiling)
         if floor <= self.priors.sigma_floor:
             return self
         return replace(self, priors=self.priors._replace(sigma_floor=floor), resolution=found)
@@ -269,7 +274,7 @@ class Problem:
 
     @property
     def target(self) -> Array:
-        """Standardised response: (n,)."""
+        """Standardised response, or y where that is taken as it is: (n,)."""
         return self.rows.observations.target
 
     @property
@@ -301,8 +306,8 @@ class Problem:
 
     @property
     def log_scale(self) -> float:
-        """What to subtract from a log-likelihood in standardised units to have the user's."""
-        return self._weight_of_densities * float(np.log(self.design.y_scale))
+        """What to subtract from a log-likelihood of the target to have that of y."""
+        return self._weight_of_densities * float(np.log(self.design.unit))
 
     @cached_property
     def _weight_of_densities(self) -> float:

@@ -64,8 +64,7 @@ def mean_and_std(
 
     with RowBlocks(len(X), n_threads, 64 * draws.block_rows) as layout:
         layout.map(rows)
-    scale = posterior.design.y_scale
-    return posterior.design.response(mean), std * scale
+    return posterior.design.response(mean), std * posterior.design.unit
 
 
 def component_means(posterior: Posterior, X: Array, n_threads: int = 1) -> Array:

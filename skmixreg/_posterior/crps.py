@@ -68,7 +68,7 @@ def crps(posterior: Posterior, X: Array, y: Array, *, n_threads: int = 1) -> Arr
             posterior, lambda mixtures, start, stop: score(mixtures, target[start:stop]), X,
             n_threads, most_rows=128, widened=family.discrete,
         )  # fmt: skip
-        return design.y_scale * np.concatenate([np.empty(0), *parts])
+        return design.unit * np.concatenate([np.empty(0), *parts])
     draws, lags = pairing(posterior.components)
 
     def rows(start: int, stop: int) -> Array:
@@ -82,7 +82,7 @@ def crps(posterior: Posterior, X: Array, y: Array, *, n_threads: int = 1) -> Arr
 
     per_block = max(1, BLOCK_NUMBERS // draws.log_weights.size)
     with RowBlocks(len(X), n_threads, per_block) as layout:
-        return design.y_scale * np.concatenate([np.empty(0), *layout.map(rows)])
+        return design.unit * np.concatenate([np.empty(0), *layout.map(rows)])
 
 
 def pairing(components: Raw) -> tuple[Raw, NDArray[np.intp]]:

@@ -159,7 +159,7 @@ def _log_unit(posterior: Posterior, X: Array) -> Array:
     """What a log density per standardised unit of y exceeds one per unit by, row by row."""
     design = posterior.design
     rows = posterior.family.has_density(*design.of_family(X)) if design.family_columns else None
-    return np.asarray(np.log(design.y_scale) * (1.0 if rows is None else rows))
+    return np.asarray(np.log(design.unit) * (1.0 if rows is None else rows))
 
 
 def _impossible(log_density: Array) -> Array:
@@ -177,7 +177,7 @@ def responsibilities(posterior: Posterior, X: Array, y: Array, *, n_threads: int
     """
     draws, model = with_background(_flat(posterior.components), posterior.family, posterior.model)
     # Further away squares overflow, and responsibilities are those of the end all the same.
-    far = FARTHEST * posterior.design.y_scale
+    far = FARTHEST * posterior.design.unit
     y = np.clip(y, posterior.design.y_mean - far, posterior.design.y_mean + far)
     parts = _map_rows(
         posterior, pointwise_kernels.pointwise_responsibilities, draws, X, y, n_threads, model

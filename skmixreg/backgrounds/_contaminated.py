@@ -134,6 +134,12 @@ class Contaminated(Family):
     def auxiliary(self, y: Array, *columns: Array) -> Array | None:
         return self.family.auxiliary(y, *columns)
 
+    def measured(self, y: Array) -> Array:
+        return self.family.measured(y)
+
+    def standardised(self, location: float, scale: float) -> Family:
+        return Contaminated(self.family.standardised(location, scale), self.background)
+
     def kernel_settings(self, location: float = 0.0) -> NamedTuple:
         from ._kernels.contaminated_kernels import ContaminatedSettings
 

@@ -8,6 +8,7 @@ from .binomial import Binomial
 from .exponential import Exponential
 from .gamma import Gamma
 from .gaussian import Gaussian
+from .lognormal import LogNormal
 from .negative_binomial import NegativeBinomial
 from .poisson import Poisson
 from .student_t import StudentT
@@ -22,6 +23,7 @@ FAMILIES: dict[str, type[Family]] = {
         NegativeBinomial,
         Binomial,
         Gamma,
+        LogNormal,
         Weibull,
         Exponential,
         Beta,
@@ -36,6 +38,7 @@ __all__ = [
     "Family",
     "Gamma",
     "Gaussian",
+    "LogNormal",
     "NegativeBinomial",
     "Poisson",
     "StudentT",

@@ -39,7 +39,7 @@ class Extra(NamedTuple):
     name : str
         ``sigma`` becomes the attribute ``sigma_`` and the variable ``sigma`` of the posterior.
     in_units_of_y : bool
-        Whether it grows with the response, as a standard deviation does.
+        Whether it grows with what is standardised, as a standard deviation does.
     power : float, default=1.0
         With -2 the coordinate of a shape is the logarithm of the coefficient of variation, which
         scales errors as a sigma does.
@@ -64,10 +64,10 @@ class Extra(NamedTuple):
 class Family(BaseEstimator, ABC):
     """A distribution of y given a linear predictor and what else a component has.
 
-    A family is stateless: its settings are constructor parameters, seen by the kernels as
-    `kernel_settings`, whose type selects the family's compiled block functions.  NumPy methods
-    broadcast ``y``, ``eta`` (the linear predictor) and the extra parameters, which are given on
-    their natural scales, one argument each in the order of ``extras``.
+    A family is stateless, but for `standardised`: its settings are constructor parameters, seen by
+    the kernels as `kernel_settings`, whose type selects the family's compiled block functions.
+    NumPy methods broadcast ``y``, ``eta`` (the linear predictor) and the extra parameters, which
+    are given on their natural scales, one argument each in the order of ``extras``.
 
     Attributes
     ----------
@@ -82,9 +82,10 @@ class Family(BaseEstimator, ABC):
         Constructor parameters that name a column of X, which is no regressor then: trials, say.
     columns_in_units_of_y : bool
         Whether these columns grow with the response.
-    response_scale : {"affine", "none"}
-        "affine": y is centred and scaled before a fit.  "none": it is taken as it is, and the
-        intercept at the mean of X is centred at `location`.
+    response_scale : {"affine", "log", "none"}
+        "affine": y is centred and scaled before a fit.  "log": log y is, for linear predictors
+        and extras, while y is taken as it is; the family is then `standardised`.  "none": y is
+        taken as it is, and the intercept at the mean of X is centred at `location`.
     extras : tuple of Extra
     linear_mean : bool
         The mean is the linear predictor, and the variance does not depend on it: predictions
@@ -111,7 +112,7 @@ class Family(BaseEstimator, ABC):
     link: ClassVar[Literal["identity", "log", "logit"]]
     support: ClassVar[Support] = Support(-np.inf, np.inf)
     discrete: ClassVar[bool] = False
-    response_scale: ClassVar[Literal["affine", "none"]] = "none"
+    response_scale: ClassVar[Literal["affine", "log", "none"]] = "none"
     extras: ClassVar[tuple[Extra, ...]] = ()
     column_options: ClassVar[tuple[str, ...]] = ()
     columns_in_units_of_y: ClassVar[bool] = False
@@ -166,6 +167,20 @@ class Family(BaseEstimator, ABC):
         ``columns`` are means of the family's columns.
         """
         return 0.0
+
+    def measured(self, y: Array) -> Array:
+        """What is standardised by its mean and standard deviation: y or, on a log scale, log y."""
+        return np.log(y) if self.response_scale == "log" else y
+
+    def standardised(self, location: float, scale: float) -> Family:
+        """The family of a fit in which log y is standardised by these numbers.
+
+        Its methods and kernels take standardised predictors and extras, and y as it is; densities
+        are those of y.  `pymc_distribution` alone stays as it was.
+        """
+        if self.response_scale == "log":
+            raise NotImplementedError(f"{type(self).__name__} has to say what it is standardised.")
+        return self
 
     def auxiliary(self, y: Array, *columns: Array) -> Array | None:
         """What the kernels need of every response, computed once: (a, n)."""

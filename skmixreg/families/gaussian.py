@@ -10,11 +10,9 @@ from scipy import special
 
 from .._support.arrays import Array
 from ._base import Extra, Family
-from ._known_error import KnownErrorFamily, total_scale
+from ._distributions import stable
+from ._distributions.known_error import KnownErrorFamily, total_scale
 from ._priors import WallPrior
-
-# Standard deviations at which the tail is that of its series.
-FAR = 30.0
 
 
 def _folded_mean(mean: Array, sd: Array) -> Array:
@@ -125,18 +123,7 @@ class Gaussian(KnownErrorFamily):
         return pm.Normal.dist(mu=eta, sigma=scale)
 
     def pymc_log_tails(self, y: Any, eta: Any, *extra: Any) -> tuple[Any, Any]:
-        import pytensor.tensor as pt
-
-        def tail(z: Any) -> Any:
-            # erfc underflows far out, and PyTensor's scaled one has errors of 1e-8.
-            far = pt.maximum(z, FAR)
-            series = pt.log1p((-1.0 + (3.0 - 15.0 / far**2) / far**2) / far**2)
-            beyond = -0.5 * far**2 - pt.log(far) - 0.5 * np.log(2.0 * np.pi) + series
-            near = pt.log(0.5 * pt.erfc(pt.minimum(z, FAR) / np.sqrt(2.0)))
-            return pt.switch(z < FAR, near, beyond)
-
-        z = (y - eta) / extra[0]
-        return tail(z), tail(-z)
+        return stable.pymc_log_normal_tails((y - eta) / extra[0])
 
     def working_response(self, y: Array, *columns: Array) -> Array:
         return y

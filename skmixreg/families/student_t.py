@@ -10,7 +10,7 @@ from scipy import special
 
 from .._support.arrays import Array
 from ._base import Extra
-from ._known_error import KnownErrorFamily, total_scale
+from ._distributions.known_error import KnownErrorFamily, total_scale
 from ._priors import BlockPrior, NormalPrior, WallPrior
 
 SIGMA = Extra("sigma", in_units_of_y=True)

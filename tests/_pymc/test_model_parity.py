@@ -83,7 +83,7 @@ def build_family(name, shared):
     ("family", "K", "p", "shared", "intercept", "weighted"),
     [
         *((family, *case) for family in ("gaussian", "poisson") for case in GRID),
-        *((family, *GRID[i]) for i, family in enumerate(FAMILIES, start=7)),
+        *((family, *GRID[i]) for i, family in enumerate(FAMILIES, start=6)),
         (ESTIMATED_DF, *GRID[5]),
     ],
 )

@@ -94,8 +94,7 @@ def simulate(n: int, K: int, replicate: int, name: str) -> tuple[Problem, np.nda
     rows = HeldRows(
         Observations(np.ascontiguousarray(X.T), y, np.ones(n), auxiliary=family.auxiliary(y))
     )
-    affine = family.response_scale == "affine"
-    design = Design(np.zeros(p), np.ones(p), location, 1.0, True, affine)
+    design = Design(np.zeros(p), np.ones(p), location, 1.0, True, family.response_scale)
     return Problem(rows, family, layout, priors, design), layout.collapse(raw)
 
 

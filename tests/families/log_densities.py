@@ -51,6 +51,7 @@ LOG_DENSITIES = {
     "negative_binomial": negative_binomial,
     "binomial": binomial,
     "gamma": lambda y, eta, shape: stats.gamma.logpdf(y, shape, scale=np.exp(eta) / shape),
+    "lognormal": lambda y, eta, sigma: stats.lognorm.logpdf(y, sigma, scale=np.exp(eta)),
     "weibull": lambda y, eta, shape: stats.weibull_min.logpdf(y, shape, scale=np.exp(eta)),
     "exponential": lambda y, eta: stats.expon.logpdf(y, scale=np.exp(eta)),
     "beta": beta,

@@ -20,6 +20,7 @@ from skmixreg.families._kernels.base_kernels import gradient_block, hessian_bloc
 # Frozen distributions from predictor and coordinates of extras.
 DISTRIBUTIONS = {
     "gaussian": lambda eta, log_sigma=0.0: stats.norm(eta, np.exp(log_sigma)),
+    "lognormal": lambda eta, log_sigma=0.0: stats.lognorm(np.exp(log_sigma), scale=np.exp(eta)),
     "weibull": lambda eta, c=0.0: stats.weibull_min(np.exp(-c), scale=np.exp(eta)),
     "exponential": lambda eta: stats.expon(scale=np.exp(eta)),
 }

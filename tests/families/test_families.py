@@ -18,6 +18,7 @@ EXTRAS = {
     "student_t": [0.4, 1.3],
     "negative_binomial": [0.7, 30.0],
     "gamma": [0.7, 30.0],
+    "lognormal": [0.3, 1.0],
     "weibull": [0.7, 6.0],
     "beta": [2.0, 30.0],
 }

@@ -22,6 +22,7 @@ EXTRAS = {
     "negative_binomial": (6.0, 12.0),
     "gamma": (6.0, 12.0),
     "binomial": (25.0, 25.0),  # trials
+    "lognormal": (0.4, 0.3),
     "weibull": (2.0, 3.5),
     "beta": (20.0, 40.0),
 }

@@ -8,7 +8,7 @@ from scipy import special
 
 from skmixreg._kernels.compile import compiled
 from skmixreg._kernels.vector_kernels import EXACT
-from skmixreg.families._kernels.special_kernels import (
+from skmixreg.families._distributions.special_kernels import (
     digamma_gap,
     row_excess,
     row_gaps,

@@ -7,6 +7,7 @@ import weakref
 
 import numpy as np
 import pytest
+from conftest import responses_of
 from scipy.optimize import approx_fprime
 
 from skmixreg._model.density import LogPosterior
@@ -14,7 +15,7 @@ from skmixreg._model.priors import Priors
 from skmixreg._model.problem import Problem
 from skmixreg._pymc.coordinates import log_jacobian, value_map
 from skmixreg._search.search import find_modes
-from skmixreg.families import Gaussian
+from skmixreg.families import Exponential, Gaussian, LogNormal
 from skmixreg.solvers import NUTS
 from skmixreg.solvers._nuts import jax_chains
 from skmixreg.solvers._nuts.sampling_density import OrderedDensity
@@ -32,6 +33,7 @@ def make_problem(n=60, K=2, p=1, seed=0, weights=None, centre=0.0, **options):
     if weights is not None:
         weights = rng.choice(weights, size=n)
     family = options.pop("family", Gaussian())
+    y = responses_of(family, y)
     priors = Priors(weight_concentration=0.7).resolve()
     return Problem.from_arrays(
         X + centre, y, weights, family=family, n_components=K, priors=priors, **options
@@ -47,6 +49,8 @@ def make_problem(n=60, K=2, p=1, seed=0, weights=None, centre=0.0, **options):
         {"K": 1, "p": 0},
         {"K": 2, "p": 3, "fit_intercept": False, "family": Gaussian(shared_sigma=True)},
         {"weights": [2.0], "centre": -50.0},
+        {"family": Exponential()},
+        {"family": LogNormal()},
     ],
 )
 def test_jax_sees_the_same_density_and_gradient(options):

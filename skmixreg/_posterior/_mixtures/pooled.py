@@ -31,7 +31,7 @@ class PooledMixtures(Mixtures):
         self.weights = np.concatenate([share * part.weights for share, part, _ in self.parts])
         self.shares = np.concatenate([share * part.shares for share, part, _ in self.parts])
         self.centre = np.hstack([design.response(part.centre) for _, part, design in self.parts])
-        self.spread = np.hstack([design.y_scale * part.spread for _, part, design in self.parts])
+        self.spread = np.hstack([design.unit * part.spread for _, part, design in self.parts])
 
     @property
     def support(self) -> Support:
@@ -64,7 +64,7 @@ class PooledMixtures(Mixtures):
         for _, part, design in self.parts:
             mean, variance = part.term_moments()
             means.append(design.response(mean))
-            variances.append(design.y_scale**2 * variance)
+            variances.append(design.unit**2 * variance)
         return np.hstack(means), np.hstack(variances)
 
     @property
@@ -83,5 +83,5 @@ class PooledMixtures(Mixtures):
         """Average of the densities."""
         out = np.zeros(len(y))
         for share, part, design in self.parts:
-            out += share / design.y_scale * part.density(design.target(y), row)
+            out += share / design.unit * part.density(design.target(y), row)
         return out

@@ -37,6 +37,9 @@ class Censored(Family):
     def without_censoring(self) -> Family:
         return self.family
 
+    def standardised(self, location: float, scale: float) -> Censored:
+        return Censored(self.family.standardised(location, scale), self.censoring)
+
     @property
     def extras(self) -> tuple[Extra, ...]:  # type: ignore[override]
         """Those of the family."""

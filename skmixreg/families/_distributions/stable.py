@@ -7,10 +7,15 @@ Loader, C. (2000). Fast and accurate computation of binomial probabilities. Bell
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy import special
 
 from ..._support.arrays import Array
+
+# Standard deviations at which the normal tail is that of its series.
+FAR = 30.0
 
 HALF_LOG_2PI = 0.5 * float(np.log(2.0 * np.pi))
 ASYMPTOTIC = 20.0
@@ -52,3 +57,18 @@ def negative_binomial_log_probability(y: Array, mean: Array, alpha: Array) -> Ar
         - HALF_LOG_2PI + 0.5 * (np.log(r) - np.log(total) - np.log(positive))
     )  # fmt: skip
     return np.where(y < 1.0, none, some)
+
+
+def pymc_log_normal_tails(z: Any) -> tuple[Any, Any]:
+    """Logs of the standard normal P(Z > z) and P(Z < z) in PyTensor."""
+    import pytensor.tensor as pt
+
+    def tail(z: Any) -> Any:
+        # erfc underflows far out, and PyTensor's scaled one has errors of 1e-8.
+        far = pt.maximum(z, FAR)
+        series = pt.log1p((-1.0 + (3.0 - 15.0 / far**2) / far**2) / far**2)
+        beyond = -0.5 * far**2 - pt.log(far) - 0.5 * np.log(2.0 * np.pi) + series
+        near = pt.log(0.5 * pt.erfc(pt.minimum(z, FAR) / np.sqrt(2.0)))
+        return pt.switch(z < FAR, near, beyond)
+
+    return tail(z), tail(-z)

@@ -16,8 +16,14 @@ from numba.extending import overload
 
 from ..._kernels.compile import PART, inlined, part
 from ..._kernels.vector_kernels import BLOCK, EXACT, exp_any, log_positive
+from .._distributions.special_kernels import (
+    digamma_gap,
+    row_excess,
+    row_gaps,
+    stirling_gap,
+    trigamma_excess,
+)
 from .base_kernels import density_block, gradient_block, hessian_block, information_block
-from .special_kernels import digamma_gap, row_excess, row_gaps, stirling_gap, trigamma_excess
 
 # Predictors and precisions are not looked at farther out: densities there are as good as zero.
 FARTHEST = 200.0

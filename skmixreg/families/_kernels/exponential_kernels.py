@@ -9,6 +9,7 @@ from numba.extending import overload
 
 from ..._kernels.compile import PART, part
 from ..._kernels.vector_kernels import BLOCK, EXACT, exp_any
+from .._distributions.special_kernels import extreme_value_tail
 from .base_kernels import (
     density_block,
     gradient_block,
@@ -16,7 +17,6 @@ from .base_kernels import (
     information_block,
     tail_terms,
 )
-from .special_kernels import extreme_value_tail
 
 
 class ExponentialSettings(NamedTuple):

@@ -15,8 +15,8 @@ from numba.extending import overload
 
 from ..._kernels.compile import PART, part
 from ..._kernels.vector_kernels import BLOCK, EXACT, exp_any
+from .._distributions.special_kernels import digamma_gap, stirling_gap, trigamma_excess
 from .base_kernels import density_block, gradient_block, hessian_block, information_block
-from .special_kernels import digamma_gap, stirling_gap, trigamma_excess
 
 # Logarithms of responses are not looked at farther from eta, nor shapes beyond exp(-26) and
 # exp(26): densities there are as good as zero.

@@ -10,6 +10,7 @@ from numba.extending import overload
 
 from ..._kernels.compile import PART, part
 from ..._kernels.vector_kernels import BLOCK, EXACT
+from .._distributions.special_kernels import normal_tail
 from .base_kernels import (
     density_block,
     gradient_block,
@@ -123,37 +124,8 @@ def _information(y, aux, eta, extra, settings, out, d_eta, d_extra, i_eta2, i_et
     return block
 
 
-# From here on the tail follows from its continued fraction.
-FAR = 6.0
-FRACTIONS = 40
-
-
-@part
-def _normal_tail(z):
-    """Log of the normal survival function, and the inverse of Mills' ratio.
-
-    Far out by the continued fraction of Abramowitz and Stegun (1964), 26.2.14.
-    """
-    if z < FAR:
-        survival = 0.5 * math.erfc(z / math.sqrt(2.0))
-        log_density = -0.5 * z * z - HALF_LOG_2PI
-        return math.log(survival), math.exp(log_density - math.log(survival))
-    rest = 0.0
-    for n in range(FRACTIONS, 0, -1):
-        rest = n / (z + rest)
-    hazard = z + rest
-    return -0.5 * z * z - HALF_LOG_2PI - math.log(hazard), hazard
-
-
 @overload(tail_terms, jit_options=PART)
 def _tail(value, right, settings):
     if not _is_gaussian(settings):
         return None
-
-    def tail(value, right, settings):
-        sign = 1.0 if right else -1.0
-        z = min(max(sign * value, -1e100), 1e100)
-        log_tail, hazard = _normal_tail(z)
-        return sign * z, log_tail, -sign * hazard, -hazard * (hazard - z)
-
-    return tail
+    return lambda value, right, settings: normal_tail(value, right)

@@ -21,8 +21,8 @@ from numba.extending import overload
 
 from ..._kernels.compile import PART, part
 from ..._kernels.vector_kernels import BLOCK, EXACT, exp_any, log_positive
+from .._distributions.special_kernels import digamma_gap, stirling_gap, trigamma_excess
 from .base_kernels import density_block, gradient_block, hessian_block, information_block
-from .special_kernels import digamma_gap, stirling_gap, trigamma_excess
 
 # Logarithms of means and shapes are not looked at farther out: densities there are as good as
 # zero, or those of the Poisson distribution.

@@ -16,6 +16,7 @@ from numba.extending import overload
 
 from ..._kernels.compile import PART, part
 from ..._kernels.vector_kernels import BLOCK, EXACT, exp_any
+from .._distributions.special_kernels import extreme_value_tail
 from .base_kernels import (
     density_block,
     gradient_block,
@@ -23,7 +24,6 @@ from .base_kernels import (
     information_block,
     tail_terms,
 )
-from .special_kernels import extreme_value_tail
 
 # z is not looked at outside of these: densities there are as good as zero, and their derivatives
 # are numbers.  Nor are shapes beyond exp(-26) and exp(26).

@@ -209,10 +209,11 @@ def _weighted(problem: Problem) -> bool:
 def _rows(problem: Problem, names: list[str]) -> list[Array]:
     """What stands for the named data of the plain model, standardised.
 
-    With the identity in the place of the way to the user's units: so the density is in
-    standardised units, and nothing cancels in a column whose mean is large.
+    With the identity in the place of the way to the user's units: so the density is that of the
+    target, and nothing cancels in a column whose mean is large.
     """
-    p = problem.layout.n_features
+    p, design = problem.layout.n_features, problem.design
+    y_mean, y_scale = (0.0, 1.0) if design.scales_response else (design.y_mean, design.y_scale)
     values = {
         "X": np.ascontiguousarray(problem.mean_design.T),
         "y_observed": problem.target,
@@ -220,8 +221,8 @@ def _rows(problem: Problem, names: list[str]) -> list[Array]:
         "x_mean": np.zeros(p),
         "x_scale": np.ones(p),
         "x_map": np.eye(p),
-        "y_mean": np.zeros(()),
-        "y_scale": np.ones(()),
+        "y_mean": np.asarray(y_mean),
+        "y_scale": np.asarray(y_scale),
         **dict(zip(problem.family.columns, problem.family_columns, strict=True)),
     }
     return [values[name] for name in names]

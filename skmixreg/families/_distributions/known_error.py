@@ -10,8 +10,8 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from .._support.arrays import Array
-from ._base import Family
+from ..._support.arrays import Array
+from .._base import Family
 
 
 class KnownErrorFamily(Family):
@@ -34,7 +34,7 @@ class KnownErrorFamily(Family):
         """Those of the family, or of the family with known errors."""
         if self.known_error is None:
             return own
-        from ._kernels.known_error_kernels import KnownErrorSettings
+        from .._kernels.known_error_kernels import KnownErrorSettings
 
         return KnownErrorSettings(own)
 

@@ -14,6 +14,9 @@ from ..._kernels.compile import compiled, inlined
 from ..._kernels.vector_kernels import log_positive
 
 LARGE = 10.0
+# The normal survival function follows from its continued fraction from here on.
+FAR = 6.0
+FRACTIONS = 40
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
@@ -159,3 +162,23 @@ def extreme_value_tail(q, right):
     # q / (e^q - 1)
     slope = q * math.exp(-q) / rest
     return math.log(rest), slope, slope * (1.0 - q - slope)
+
+
+@compiled
+def normal_tail(value, right):
+    """A standard normal z: z, the log of P(Z > z) or P(Z < z), and two derivatives in z.
+
+    Far out by the continued fraction of Abramowitz and Stegun (1964), 26.2.14.
+    """
+    sign = 1.0 if right else -1.0
+    z = min(max(sign * value, -1e100), 1e100)
+    if z < FAR:
+        log_tail = math.log(0.5 * math.erfc(z / math.sqrt(2.0)))
+        hazard = math.exp(-0.5 * z * z - HALF_LOG_2PI - log_tail)
+    else:
+        rest = 0.0
+        for n in range(FRACTIONS, 0, -1):
+            rest = n / (z + rest)
+        hazard = z + rest
+        log_tail = -0.5 * z * z - HALF_LOG_2PI - math.log(hazard)
+    return sign * z, log_tail, -sign * hazard, -hazard * (hazard - z)

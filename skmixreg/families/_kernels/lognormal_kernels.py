@@ -1,0 +1,142 @@
+"""Block functions of the lognormal family.
+
+With u the standardised log y, ``aux[0]``, and the logarithm of its derivative, ``aux[1]``,
+
+    log f = -log(2 pi) / 2 - log(sigma) - {(u - eta) / sigma}^2 / 2 + log(du / dy).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+from numba import types
+from numba.extending import overload
+
+from ..._kernels.compile import PART, part
+from ..._kernels.vector_kernels import BLOCK, EXACT
+from .._distributions.special_kernels import normal_tail
+from .base_kernels import (
+    density_block,
+    gradient_block,
+    hessian_block,
+    information_block,
+    tail_terms,
+)
+
+HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
+
+
+class LogNormalSettings(NamedTuple):
+    """Settings of the lognormal family.
+
+    Attributes
+    ----------
+    location : float
+        Added to the linear predictor.
+    """
+
+    location: float = 0.0
+
+
+def _is_lognormal(settings: Any) -> bool:
+    return (
+        isinstance(settings, types.BaseNamedTuple) and settings.instance_class is LogNormalSettings
+    )
+
+
+@part(fastmath=EXACT)
+def _residuals(aux, eta, extra, location, out):
+    """Standardised residuals in place of ``eta``, and log densities."""
+    for k in range(eta.shape[0]):
+        scale = math.exp(-extra[k, 0])
+        constant = -HALF_LOG_2PI - extra[k, 0]
+        for i in range(BLOCK):
+            z = (aux[0, i] - (eta[k, i] + location)) * scale
+            eta[k, i] = z
+            out[k, i] = (constant - 0.5 * (z * z)) + aux[1, i]
+
+
+@part(fastmath=EXACT)
+def _slopes(z, extra, d_eta, d_extra):
+    for k in range(z.shape[0]):
+        scale = math.exp(-extra[k, 0])
+        for i in range(BLOCK):
+            d_eta[k, i] = z[k, i] * scale
+            d_extra[0, k, i] = z[k, i] * z[k, i] - 1.0
+
+
+@part(fastmath=EXACT)
+def _curvatures(z, extra, d_eta2, d_eta_extra, d_extra2):
+    for k in range(z.shape[0]):
+        scale = math.exp(-extra[k, 0])
+        for i in range(BLOCK):
+            d_eta2[k, i] = -(scale * scale)
+            d_eta_extra[0, k, i] = -2.0 * (z[k, i] * scale)
+            d_extra2[0, k, i] = -2.0 * (z[k, i] * z[k, i])
+
+
+@part(fastmath=EXACT)
+def _expected_information(extra, i_eta2, i_eta_extra, i_extra2):
+    for k in range(i_eta2.shape[0]):
+        scale = math.exp(-extra[k, 0])
+        for i in range(BLOCK):
+            i_eta2[k, i] = scale * scale
+            i_eta_extra[0, k, i] = 0.0
+            i_extra2[0, k, i] = 2.0
+
+
+@overload(density_block, jit_options=PART)
+def _density(y, aux, eta, extra, settings, out):
+    if not _is_lognormal(settings):
+        return None
+
+    def block(y, aux, eta, extra, settings, out):
+        _residuals(aux, eta, extra, settings.location, out)
+
+    return block
+
+
+@overload(gradient_block, jit_options=PART)
+def _gradient(y, aux, eta, extra, settings, out, d_eta, d_extra):
+    if not _is_lognormal(settings):
+        return None
+
+    def block(y, aux, eta, extra, settings, out, d_eta, d_extra):
+        _residuals(aux, eta, extra, settings.location, out)
+        _slopes(eta, extra, d_eta, d_extra)
+
+    return block
+
+
+@overload(hessian_block, jit_options=PART)
+def _hessian(y, aux, eta, extra, settings, out, d_eta, d_extra, d_eta2, d_eta_extra, d_extra2):
+    if not _is_lognormal(settings):
+        return None
+
+    def block(y, aux, eta, extra, settings, out, d_eta, d_extra, d_eta2, d_eta_extra, d_extra2):
+        _residuals(aux, eta, extra, settings.location, out)
+        _slopes(eta, extra, d_eta, d_extra)
+        _curvatures(eta, extra, d_eta2, d_eta_extra, d_extra2)
+
+    return block
+
+
+@overload(information_block, jit_options=PART)
+def _information(y, aux, eta, extra, settings, out, d_eta, d_extra, i_eta2, i_eta_extra, i_extra2):
+    if not _is_lognormal(settings):
+        return None
+
+    def block(y, aux, eta, extra, settings, out, d_eta, d_extra, i_eta2, i_eta_extra, i_extra2):
+        _residuals(aux, eta, extra, settings.location, out)
+        _slopes(eta, extra, d_eta, d_extra)
+        _expected_information(extra, i_eta2, i_eta_extra, i_extra2)
+
+    return block
+
+
+@overload(tail_terms, jit_options=PART)
+def _tail(value, right, settings):
+    if not _is_lognormal(settings):
+        return None
+    return lambda value, right, settings: normal_tail(value, right)
