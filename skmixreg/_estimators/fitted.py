@@ -97,7 +97,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
             In units of y.
         std : ndarray of shape (n,)
             Posterior predictive standard deviation, by the law of total variance over components
-            and draws.  Only if ``return_std``.
+            and draws; inf where errors of a draw have no variance.  Only if ``return_std``.
         """
         X = validation.validate_rows(self, X)
         if return_std:

@@ -46,7 +46,7 @@ class StudentT(KnownErrorFamily):
     ----------
     df : float or None, default=4.0
         Degrees of freedom :math:`\nu`, more than 1, so that there is a mean.  4 gives an error of
-        five scales about a hundredth of its influence under normal errors and costs some 4 to 5
+        five scales about a hundredth of its influence under normal errors and costs some 4 to 9
         nats in several hundred rows where errors are normal; the fewer, the less do outliers pull.
         None estimates one :math:`\nu_k` per component, ``df_``, with the prior
         :math:`\log(\nu_k - 1) \sim N(\log 9, 1.2^2)`: 10 in the middle, and

@@ -12,7 +12,7 @@ from skmixreg._model.priors import Priors
 from skmixreg.backgrounds import Normal, Uniform, Zero
 from skmixreg.backgrounds._contaminated import Contaminated
 from skmixreg.backgrounds._prior import LogOddsPrior
-from skmixreg.families import FAMILIES
+from skmixreg.families import FAMILIES, StudentT
 from skmixreg.families._kernels.base_kernels import (
     density_block,
     gradient_block,
@@ -25,6 +25,7 @@ CASES = {
     "zero": Contaminated(FAMILIES["poisson"](), Zero()),
     "uniform": Contaminated(FAMILIES["gaussian"](), Uniform(-3.0, 6.0)),
     "normal": Contaminated(FAMILIES["gamma"](), Normal(1.0, 4.0)),
+    "two extras": Contaminated(StudentT(df=None), Normal(1.0, 4.0)),
 }
 
 
@@ -157,7 +158,7 @@ def test_information_is_at_least_the_expected_curvature(family):
 
 
 def test_moments_and_distribution(family):
-    extra = [np.float64(1.7)] * (len(family.extras) - 1) + [np.float64(0.5)]
+    extra = [*np.array([1.7, 12.0])[: len(family.extras) - 1], np.float64(0.5)]
     eta, own = np.float64(0.6), family.family
     share = 0.5 / 1.5
     low, high = (float(end) for end in family.outer(eta, *extra))
