@@ -22,7 +22,7 @@ import numpy as np
 from skmixreg import BayesianMixtureRegressorCV
 
 rng = np.random.default_rng(3)
-n = 300
+n = 200
 dose = rng.uniform(0, 2, n)
 X = dose[:, None]
 mean = np.exp(2.0 - 0.5 * dose)

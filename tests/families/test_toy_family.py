@@ -36,7 +36,7 @@ from skmixreg.families._kernels.base_kernels import (
     hessian_block,
     information_block,
 )
-from skmixreg.solvers import NUTS, SMC
+from skmixreg.solvers import NUTS
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "add-a-family.md"
@@ -246,7 +246,7 @@ def test_solvers_find_the_components_and_agree(fits):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("solver", [NUTS(chains=2), SMC(chains=2)], ids=["nuts", "smc"])
+@pytest.mark.parametrize("solver", [NUTS(chains=2)], ids=["nuts"])
 def test_solvers_of_pymc_agree(toy, fits, solver):
     X, y, models = fits
     model = clone(models["laplace"]).set_params(solver=solver).fit(X, y)
