@@ -196,26 +196,29 @@ def cross_val_responsibilities(
         )
     everything = np.arange(n)
     jobs = [(everything, everything), *splits]
-    tables = Parallel(n_jobs=n_jobs)(
+    fits = Parallel(n_jobs=n_jobs)(
         delayed(_fit_and_assign)(clone(estimator), X, y, train, test, dict(params or {}))
         for train, test in jobs
     )
-    reference = tables[0]
+    reference, K = fits[0]
     out = np.empty_like(reference)
-    for (_, test), table in zip(splits, tables[1:], strict=True):
+    for (_, test), (table, _) in zip(splits, fits[1:], strict=True):
         if table.shape[1] != reference.shape[1]:
             raise ValueError(
                 f"A fold has {table.shape[1]} components and the fit to all rows "
                 f"{reference.shape[1]}: fix n_components instead of searching over it."
             )
-        agreement = reference[test].T @ table
-        out[test] = table[:, linear_sum_assignment(agreement, maximize=True)[1]]
+        # A background, the last, is one with no other.
+        agreement = reference[test, :K].T @ table[:, :K]
+        order = linear_sum_assignment(agreement, maximize=True)[1]
+        out[test] = table[:, [*order, *range(K, table.shape[1])]]
     return out
 
 
 def _fit_and_assign(
     estimator: Any, X: Any, y: Any, train: Any, test: Any, params: dict[str, Any]
-) -> Array:
+) -> tuple[Array, int]:
+    """Memberships, and the number of regressions."""
     n = len(np.asarray(y))
     params = {
         name: _rows(value, train) if np.ndim(value) and len(value) == n else value
@@ -223,7 +226,8 @@ def _fit_and_assign(
     }
     estimator.fit(_rows(X, train), _rows(y, train), **params)
     regressor, X_test = last_step(estimator, _rows(X, test))
-    return np.asarray(regressor.predict_proba(X_test, _rows(y, test)))
+    table = np.asarray(regressor.predict_proba(X_test, _rows(y, test)))
+    return table, len(regressor.coef_)
 
 
 def _rows(data: Any, index: Any) -> Any:

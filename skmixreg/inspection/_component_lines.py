@@ -36,7 +36,7 @@ class ComponentLinesDisplay:
         Mixing weights, for the legend.
     x, y : ndarray of shape (m,)
         The rows drawn.
-    responsibilities : ndarray of shape (m, K)
+    responsibilities : ndarray of shape (m, K), or (m, K + 1) with a background
         Probabilities of the components given x and y.
     feature_name, target_name : str
         Labels of the axes.
@@ -169,6 +169,8 @@ class ComponentLinesDisplay:
         if partial_residuals:
             moved = regressor_at(estimator, take_rows(slice_.same_rows, chosen))[1]
             shift = regressor.predict_components(moved) - regressor.predict_components(shown)
+            # A row of the background is of no line.
+            shift = np.pad(shift, ((0, 0), (0, responsibilities.shape[1] - shift.shape[1])))
             observed = observed + shift[np.arange(len(shift)), responsibilities.argmax(axis=1)]
         return cls(
             grid=slice_.grid,
@@ -224,13 +226,14 @@ class ComponentLinesDisplay:
         assigned = self.responsibilities.argmax(axis=1)
         certainty = self._certainty()
         self.lines_, self.bands_, self.scatters_ = [], [], []
-        for k in range(K):
+        for k in range(self.responsibilities.shape[1]):
             mine = assigned == k
             points = {"s": 18, "linewidths": 0.7, "marker": _style.marker(k), "zorder": 1.5}
             points = _style.merged(points, scatter_kw, PathCollection)
-            points.setdefault("edgecolors", _style.colour(k))
+            colour = _style.colour(k) if k < K else _style.BACKGROUND
+            points.setdefault("edgecolors", colour)
             if not {"c", "color", "facecolors"} & points.keys():
-                points["facecolors"] = [(_style.colour(k), a) for a in certainty[mine]]
+                points["facecolors"] = [(colour, a) for a in certainty[mine]]
             self.scatters_.append(ax.scatter(self.x[mine], self.y[mine], **points))
         for k in range(K):
             band = {"facecolor": _style.colour(k), "alpha": 0.25, "linewidth": 0, "zorder": 2}
@@ -268,9 +271,16 @@ class ComponentLinesDisplay:
             )
             for k, line in enumerate(self.lines_)
         ]  # fmt: skip
-        K = len(self.lines_)
-        if K > 1:
-            for face, label in (("0.4", "row: certain"), ("none", f"row: probability 1/{K}")):
+        M, K = self.responsibilities.shape[1], len(self.lines_)
+        if M > K:
+            handles.append(
+                Line2D(
+                    [], [], linestyle="none", marker=_style.marker(K), markersize=5,
+                    color=_style.BACKGROUND, label=f"background, weight {self.weights[K]:.2f}",
+                )
+            )  # fmt: skip
+        if M > 1:
+            for face, label in (("0.4", "row: certain"), ("none", f"row: probability 1/{M}")):
                 handles.append(
                     Line2D(
                         [], [], linestyle="none", marker="o", markersize=5, markeredgecolor="0.4",

@@ -34,6 +34,8 @@ class ResponsibilityDisplay:
         Probabilities up to this are left out.
     bins : int, default=20
         Bars between 0 and 1.
+    background : bool, default=False
+        Whether the last component is a background.
 
     Attributes
     ----------
@@ -68,11 +70,13 @@ class ResponsibilityDisplay:
         sample_weight: Array | None = None,
         threshold: float = 1e-4,
         bins: int = 20,
+        background: bool = False,
     ):
         self.responsibilities = responsibilities
         self.sample_weight = sample_weight
         self.threshold = threshold
         self.bins = bins
+        self.background = background
         self.edges = np.linspace(0.0, 1.0, validation.check_count("bins", bins) + 1)
         self.counts = self._count(np.ones(len(responsibilities), dtype=bool))
 
@@ -142,7 +146,8 @@ class ResponsibilityDisplay:
         if sample_weight is not None:
             weights = validation.check_weights(sample_weight, responsibilities)
         return cls(
-            responsibilities, sample_weight=weights, threshold=threshold, bins=bins
+            responsibilities, sample_weight=weights, threshold=threshold, bins=bins,
+            background=regressor.posterior_.family.background is not None,
         ).plot(ax, mark=mark, bar_kw=bar_kw)  # fmt: skip
 
     def plot(
@@ -194,7 +199,9 @@ class ResponsibilityDisplay:
                 counts = self._count(self.responsibilities.argmax(axis=1) == mark)[k]
                 hatched = {**bars, "facecolor": "none", "hatch": "//////", "linewidth": 0.0}
                 panel.bar(self.edges[:-1], counts, self._widths, **hatched)
-            name = f"component {k}" + (" (hatched)" if k == mark else "")
+            last = self.background and k == len(self.axes_) - 1
+            name = "background" if last else f"component {k}"
+            name += " (hatched)" if k == mark else ""
             panel.set_title(f"{name}\n{self.counts[k].sum():,.6g} rows", fontsize="medium")
             panel.set_xlim(-0.04, 1.04)
             panel.set_xticks([0.0, 0.5, 1.0], ["0", "0.5", "1"])

@@ -48,6 +48,9 @@ def merged(defaults: Mapping[str, Any], given: Mapping[str, Any] | None, artist:
     }
 
 
+BACKGROUND = "0.55"  # rows of no line
+
+
 def colour(k: int) -> str:
     """Colour of a component, from the property cycle in use."""
     return f"C{k}"

@@ -13,6 +13,8 @@ from skmixreg import BayesianMixtureRegressor
 from skmixreg._model.density import LogPosterior
 from skmixreg._pymc.coordinates import log_jacobian, to_values
 from skmixreg.backgrounds import Normal, Uniform
+from skmixreg.inspection import ComponentLinesDisplay, ResponsibilityDisplay
+from skmixreg.model_selection import cross_val_responsibilities
 from skmixreg.solvers import NUTS, Gibbs, Laplace
 
 
@@ -131,6 +133,19 @@ def test_the_model_in_pymc_is_the_same_density(line):
         assert list(tree.posterior["weights"].coords["membership"].values)[-1] == "background"
         names = {v.name for v in pymc.free_RVs}
         assert names - {"weights_of_regressions"} <= set(tree.posterior.data_vars)
+
+
+def test_displays_and_folds_know_the_background(line, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    model, X, y, far = line
+    lines = ComponentLinesDisplay.from_estimator(model, X, y, feature=0, partial_residuals=True)
+    assert len(lines.lines_) == 1 and len(lines.scatters_) == 2
+    assert sum(len(points.get_offsets()) for points in lines.scatters_) == len(y)
+    assert any("background" in text.get_text() for text in lines.legend_.get_texts())
+    panels = ResponsibilityDisplay.from_estimator(model, X, y)
+    assert panels.axes_[1].get_title().startswith("background")
+    held_out = cross_val_responsibilities(model, X, y, cv=4)
+    assert held_out.shape == (len(y), 2) and (held_out.argmax(axis=1) == far).mean() > 0.9
 
 
 def test_copies_pickles_and_frames(line):
