@@ -27,6 +27,7 @@ ELSEWHERE = {"add-a-solver.md", "add-a-family.md"}
 # They sample in PyMC, search over many numbers of components, or compile every family.
 SLOW = {
     "choosing-k.md",
+    "backgrounds.md",
     "families.md",
     "pymc.md",
     "reading-the-diagnostics.md",

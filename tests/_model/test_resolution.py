@@ -140,6 +140,7 @@ def test_the_floor_of_a_coefficient_of_variation_is_relative():
     assert floor_of(X, y, family=StudentT()) == floor_of(X, y)
 
 
+@pytest.mark.slow
 def test_rounded_costs_have_no_component_on_tied_rows():
     """Two lines of the logarithm; with the floor of exact responses, one is y = 2."""
     rng = np.random.default_rng(0)

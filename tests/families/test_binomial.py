@@ -42,6 +42,7 @@ def test_the_column_by_name_and_position_and_wherever_it_is():
     np.testing.assert_allclose(np.sort(models[0].coef_[:, 0]), [-1.0, 1.5], atol=0.3)
 
 
+@pytest.mark.slow
 def test_predictions_are_of_the_trials_of_each_row():
     X, y = rows()
     model = quick("of").fit(X, y)
@@ -75,6 +76,7 @@ def test_trials_merge_no_rows_that_differ_in_them():
     assert model.modes_["log_likelihood"].iloc[0] == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_score_counts_from_one_probability_for_all_rows():
     X, y = rows()
     model = quick("of").fit(X, y)
@@ -95,6 +97,7 @@ def test_score_counts_from_one_probability_for_all_rows():
     np.testing.assert_allclose(own.predict(chunks[0]), model.predict(X))
 
 
+@pytest.mark.slow
 def test_one_trial_in_every_row():
     X, _ = rows()
     y = (X["a"] + np.random.default_rng(0).normal(size=len(X)) > 0).to_numpy().astype(float)
@@ -124,6 +127,7 @@ def test_what_is_wrong_is_named_before_any_work(trials, y, message):
         quick(trials).fit(X, y)
 
 
+@pytest.mark.slow
 def test_rows_of_predictions_are_checked_too():
     X, y = rows()
     model = quick("of").fit(X, y)

@@ -89,6 +89,7 @@ def rows(n=400, seed=0):
     return frame, np.minimum(time, end), time
 
 
+@pytest.mark.slow
 def test_one_component_at_flat_priors_is_maximum_likelihood():
     X, y, _ = rows()
     flat = Priors(coef_scale=1e3, intercept_scale=1e3, sigma_floor=1e-4, sigma_ceiling=1e4)

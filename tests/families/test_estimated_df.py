@@ -85,6 +85,7 @@ def test_methods_take_degrees_of_freedom_of_components():
     assert all(stats.kstest(level, "uniform").pvalue > 1e-3 for level in levels.T)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("df", [1.3, 2.0])
 def test_predictions_without_a_variance(df):
     """Against the closed form of the score (Jordan, Krueger and Lerch 2019, appendix A)."""

@@ -26,6 +26,7 @@ def rows(n=200, seed=0):
     return pd.DataFrame({"x": x, "sd": known}), 100.0 * y + 30.0
 
 
+@pytest.mark.slow
 def test_a_published_line_with_outliers():
     """The slope near 2.2 and the intercept near 34; points 2 to 4 are outliers, and 1 may be."""
     X = pd.DataFrame(TABLE[:, [0, 2]], columns=["x", "sigma_y"])
@@ -39,6 +40,7 @@ def test_a_published_line_with_outliers():
     assert (outlier[1:4] > 0.99).all() and outlier[0] > 0.2 and (outlier[4:] < 0.35).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", [Gaussian(known_error="sd"), StudentT(known_error="sd")])
 def test_units_and_predictions(family):
     X, y = rows()
@@ -70,6 +72,7 @@ def test_units_and_predictions(family):
         assert score == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_zeros_are_no_known_errors():
     X, y = rows()
     plain = BayesianMixtureRegressor(1, solver="map", random_state=0).fit(X[["x"]], y)

@@ -31,6 +31,7 @@ def both(X, log_y, weights=None, **options):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::skmixreg.WeaklyIdentifiedWarning")  # a row far out
 @pytest.mark.parametrize("case", ["plain", "weighted", "no intercept", "far", "given"])
 def test_the_mode_is_that_of_normal_errors_of_log_y(case):
@@ -50,6 +51,7 @@ def test_the_mode_is_that_of_normal_errors_of_log_y(case):
         assert value + total == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_predictions_are_those_of_y():
     X, log_y = rows()
     y = np.exp(log_y)
@@ -90,6 +92,7 @@ def test_predictions_are_those_of_y():
         assert scores[i] == pytest.approx(score, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_rounded_responses_raise_the_floor_of_sigma_in_units_of_log_y():
     X, log_y = rows()
     y = np.maximum(np.rint(0.1 * np.exp(log_y)), 1.0)
