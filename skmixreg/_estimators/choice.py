@@ -105,3 +105,10 @@ def _check_comparable(given: Sequence[Any], labels: Sequence[str], own: Sequence
             f"counts, and {', '.join(others)} a density per unit of y, which depends on the unit. "
             "Choose among families of counts, or among families of measurements."
         )
+
+
+def take_columns(source: Any, model: Any) -> None:
+    """Tell a model what the columns of X are."""
+    for name in ("n_features_in_", "feature_names_in_"):
+        if hasattr(source, name):
+            setattr(model, name, getattr(source, name))

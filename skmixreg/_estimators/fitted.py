@@ -132,7 +132,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
 
         Returns
         -------
-        ndarray of shape (n, K)
+        ndarray of shape (n, K), or (n, K + 1) with a background
             Rows sum to 1.
         """
         if y is None:
@@ -153,7 +153,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n,)
-            Integers from 0 to K - 1.
+            Integers from 0 to K - 1; K is the background.
         """
         X, y = validation.validate_rows_and_target(self, X, y)
         probability = prediction.responsibilities(self.posterior_, X, y, n_threads=self._threads())

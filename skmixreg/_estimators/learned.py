@@ -185,5 +185,6 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
             standardisation=standardisation,
             background=self._background() if first else None,
         )
+        problem = problem.with_something_seen()
         default = first and parameters.check_priors(self.priors).sigma_floor is None
         return problem.with_floor_of_rounding() if default else problem

@@ -273,6 +273,8 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
                 candidate.posterior = Posterior.from_draws(candidate.problem, modes, draws)
                 self._take_over(model, solver, candidate.posterior)
 
+            for model in models.values():
+                choice.take_columns(self, model)
             with one_blas_thread(), np.errstate(over="ignore"), ExitStack() as held:
                 problems = {}
                 for label, model in first.items():
@@ -310,9 +312,6 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
         self, model: BayesianMixtureRegressor, solver: Solver, posterior: Posterior
     ) -> None:
         """Make ``model`` the fit that has this posterior."""
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(self, name):
-                setattr(model, name, getattr(self, name))
         family = posterior.family.of_regressions.without_censoring
         model.family_, model.solver_ = family, solver
         model._set_posterior(posterior)

@@ -30,14 +30,14 @@ def family_positions(estimator: Any, family: Family) -> tuple[int, ...]:
     found: dict[int, str] = {}
     for option, column in family.columns.items():
         at = _position(column, names, estimator.n_features_in_)
-        label = f"{type(family).__name__}({option}={column!r})"
+        label = family.label_of(option)
         if at is None:
-            known = f"columns are {[str(name) for name in names]}, or" if names is not None else ""
-            raise ValueError(
-                f"{label} is no column of X; {known} positions from 0 to "
-                f"{estimator.n_features_in_ - 1}."
-                + ("" if names is not None else " X has no names.")
-            )
+            last = estimator.n_features_in_ - 1
+            known = f"X has no names, and positions from 0 to {last}."
+            if names is not None:
+                columns = [str(name) for name in names]
+                known = f"columns are {columns}, or positions from 0 to {last}."
+            raise ValueError(f"{label} is no column of X; {known}")
         if at in found:
             raise ValueError(f"{label} is the column that is {found[at]} already.")
         found[at] = option

@@ -82,6 +82,17 @@ class HeldData:
         return design, HeldRows(observations, self.n_threads)
 
 
+def _check_shared(family: Family, background: Background | None) -> None:
+    """Reject shared extra parameters that no step of the search can move."""
+    shared = family.of_regressions.shared_extras
+    if shared and not (family.conjugate and background is None):
+        raise ValueError(
+            f"family={family!r} shares {', '.join(shared)} over components, which goes with normal "
+            "errors alone: without a background, known errors or censored rows. Let components "
+            "have their own."
+        )
+
+
 def _check_unit(family: Family) -> None:
     """Reject rows in chunks of which some have a density and others a probability."""
     if family.has_density(np.zeros(1), *(np.zeros(1) for _ in family.columns)) is not None:
@@ -161,6 +172,7 @@ class Problem:
             In units of the data; a family that has one already needs none.
         """
         design, rows = data.standardised(family, fit_intercept, standardisation)
+        _check_shared(family, background)
         if not rows.in_memory and design.unit != 1.0:
             _check_unit(family)
         family = family.standardised(design.y_mean, design.y_scale)
@@ -189,6 +201,22 @@ class Problem:
     ) -> Problem:
         """As `from_data`, from rows in memory."""
         return cls.from_data(HeldData(X, y, weights, n_threads), **options)
+
+    def with_something_seen(self) -> Problem:
+        """The problem, of which some row must be a response and no bound.
+
+        Raises
+        ------
+        ValueError
+        """
+        if self.rows.in_memory and len(self.design.family_columns):
+            seen = self.family.has_density(*self.family_columns)
+            if seen is not None and not seen.any():
+                raise ValueError(
+                    "Every row is censored, so that nothing says where responses are; there must "
+                    "be rows of which y is the response."
+                )
+        return self
 
     def with_floor_of_rounding(self) -> Problem:
         """The problem with the floor of sigma that `Priors` states, where y looks rounded."""

@@ -154,6 +154,10 @@ class Family(BaseEstimator, ABC):
         named = {option: getattr(self, option) for option in self.column_options}
         return {option: column for option, column in named.items() if column is not None}
 
+    def label_of(self, option: str) -> str:
+        """How a user gave the option, for messages."""
+        return f"{type(self).__name__}({option}={getattr(self, option)!r})"
+
     def check_options(self) -> None:
         """Reject constructor parameters that make no sense; called before a fit."""
 

@@ -159,13 +159,13 @@ class Binomial(Family):
         # Beta-binomial: a binomial distribution would be hopeless where successes spread more.
         (trials,) = columns or (np.ones(len(y)),)
         successes, total, pairs, yy, ym, mm = sums
-        p = successes / total
+        p = successes / total if total > 0.0 else 0.0
         if not 0.0 < p < 1.0:
             return np.zeros(len(y))
         squares = (yy - 2.0 * p * ym + p * p * mm) / (p * (1.0 - p))
         correlation = (squares - total) / pairs if pairs > 0.0 else 0.0
         if correlation <= LEAST_CORRELATION:
-            return self.log_density(y, special.logit(p), *columns)
+            return self.log_density(y, np.asarray(special.logit(p)), *columns)
         size = (1.0 - correlation) / correlation if correlation < 1.0 else LEAST_CORRELATION
         a, b = p * size, (1.0 - p) * size
         mixed = special.betaln(y + a, trials - y + b) - special.betaln(a, b)

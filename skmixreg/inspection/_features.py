@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
@@ -147,8 +147,12 @@ class Rows(NamedTuple):
             raise ValueError(f"Feature {self.names[j]!r} has a single value; choose another.")
         return column
 
-    def fixed(self, j: int, at: Mapping[Any, Any] | None) -> dict[int, Any]:
+    def fixed(
+        self, j: int, at: Mapping[Any, Any] | None, roles: Sequence[int] = ()
+    ) -> dict[int, Any]:
         """Values of all columns but j: means, or the most frequent value where there is none.
+
+        Of columns that have another role than that of a regressor it is a value that is there.
 
         Raises
         ------
@@ -161,7 +165,7 @@ class Rows(NamedTuple):
                 f"at fixes {self.names[j]!r}, the feature that varies; leave it out of at."
             )
         return {
-            i: given[i] if i in given else _typical(column)
+            i: given[i] if i in given else (_middle if i in roles else _typical)(column)
             for i, column in enumerate(self.columns)
             if i != j
         }
@@ -199,6 +203,11 @@ def _typical(column: Array) -> Any:
         return float(np.nanmean(column))
     codes, values = pd.factorize(column)
     return values[np.bincount(codes[codes >= 0]).argmax()]
+
+
+def _middle(column: Array) -> Any:
+    """The value that is nearest to the median."""
+    return float(np.nanquantile(column, 0.5, method="nearest"))
 
 
 class Slice(NamedTuple):
@@ -239,7 +248,10 @@ def slice_over(
     rows = Rows.of(X, estimator)
     j = rows.position(feature)
     column = rows.numbers(j)
-    fixed = rows.fixed(j, at)
+    # Of a pipeline the columns may be others.
+    posterior = getattr(estimator, "posterior_", None)
+    roles = () if posterior is None else posterior.design.family_columns
+    fixed = rows.fixed(j, at, roles)
     grid = np.linspace(np.nanmin(column), np.nanmax(column), resolution)
     return Slice(
         rows.names[j], column, grid, rows.varied(j, grid, fixed), rows.varied(j, column, fixed)

@@ -26,6 +26,12 @@ class Need(NamedTuple):
     words: Callable[[Problem], str]
 
 
+def _is_more(problem: Problem) -> bool:
+    """Whether the family is conjugate by itself, and not as it is used."""
+    family = problem.family
+    return family.background is not None or bool(family.columns)
+
+
 def _with_sweeps(problem: Problem) -> bool:
     return problem.rows.in_memory or problem.family.conjugate
 
@@ -48,8 +54,9 @@ NEEDS: dict[str, Need] = {
         "a conjugate family",
         lambda problem: problem.family.conjugate,
         lambda problem: (
-            f"needs a conjugate family, got family={problem.family.name!r}; use solver='nuts' or "
-            "solver='laplace'."
+            f"needs a conjugate family, got family={problem.family.name!r}"
+            + (" with a background, known errors or censored rows" if _is_more(problem) else "")
+            + "; use solver='nuts' or solver='laplace'."
         ),
     ),
     "labels": Need(

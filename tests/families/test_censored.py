@@ -168,7 +168,7 @@ def test_the_model_in_pymc_is_the_same_density(name):
     [
         ({"family": "poisson"}, "needs a family whose tails have closed forms.*'gaussian'"),
         ({"background": "uniform"}, "cannot be used with background='uniform' yet"),
-        ({"censoring_feature": "none"}, r"censoring='none'\) is no column of X"),
+        ({"censoring_feature": "none"}, "censoring_feature='none' is no column of X"),
         ({"censoring_feature": "x"}, r"Column 'x' of X says which rows are censored.* in row 0"),
     ],
 )

@@ -23,6 +23,10 @@ UNSETTLED = 1e-5  # mass of the cells with ends in them that calls for more node
 # By this part a flat density falls far from all components, so that regions grow from these.
 TILT = 1e-6
 
+# Over the width of a distribution: densities are not looked at further up.
+HIGHEST = 1e16
+_DECADES = 10.0 ** -np.arange(1.0, 16.0)
+
 _LEVEL: Any = {"xatol": 1e-10, "xrtol": 0.0, "fatol": 1e-9}
 _HALF = np.array([0.5, 1.0, 1.6, 2.3, 3.0, 4.0, 5.5, 8.0])
 _OFFSETS = np.concatenate([-_HALF[::-1], [0.0], _HALF])
@@ -63,10 +67,16 @@ class Grid:
 
     def __init__(self, mixtures: Mixtures):
         self.mixtures = mixtures
+        self._highest = HIGHEST / mixtures.spread.max(axis=1)
         n = mixtures.n_rows
         around = mixtures.centre[:, :, None] + mixtures.spread[:, :, None] * _OFFSETS
         low, high = mixtures.outer()
         edges = [np.full((n, 1), edge) for edge in mixtures.edges]
+        # A density may be infinite at the end of a support: decades of distances from it.
+        width = mixtures.spread.max(axis=1, keepdims=True)
+        low_end, high_end = mixtures.support[:2]
+        edges += [low_end + width * _DECADES] if np.isfinite(low_end) else []
+        edges += [high_end - width * _DECADES] if np.isfinite(high_end) else []
         nodes = np.concatenate([low[:, None], around.reshape(n, -1), high[:, None], *edges], axis=1)
         nodes = np.sort(nodes, axis=1)
         values = self._evaluate(nodes.ravel(), np.repeat(np.arange(n), nodes.shape[1]))
@@ -85,7 +95,7 @@ class Grid:
 
     def _density(self, y: Array, row: NDArray[np.intp]) -> Array:
         """The density; where it is flat, a little less the further components are."""
-        out = self.mixtures.density(y, row)
+        out = np.minimum(self.mixtures.density(y, row), self._highest[row])
         if not self.mixtures.flat:
             return out
         lines = slice(self.mixtures.n_lines)
@@ -121,12 +131,17 @@ class Grid:
         f, y = self.density, self.y
         left, right = f[:, 1:-1] - f[:, :-2], f[:, 2:] - f[:, 1:-1]
         before, after = y[:, 1:-1] - y[:, :-2], y[:, 2:] - y[:, 1:-1]
-        row, column = np.nonzero((left * right < 0.0) & (before > 0.0) & (after > 0.0))
-        a, b = left[row, column] / before[row, column], right[row, column] / after[row, column]
+        row, column = np.nonzero(
+            (np.sign(left) * np.sign(right) < 0.0) & (before > 0.0) & (after > 0.0)
+        )
         h, g = before[row, column], after[row, column]
-        # Slopes a and b at the middles of the two cells; the vertex is where the slope is zero.
-        node = y[row, column + 1] - 0.5 * h + 0.5 * (h + g) * a / (a - b)
+        with np.errstate(over="ignore", invalid="ignore"):
+            # Slopes at the middles of the two cells; the vertex is where the slope is zero.
+            a, b = left[row, column] / h, right[row, column] / g
+            node = y[row, column + 1] - 0.5 * h + 0.5 * (h + g) * a / (a - b)
         column += 1
+        # Where a density is nearly infinite the node stays.
+        node = np.where(np.isfinite(node), node, y[row, column])
         y[row, column] = np.clip(node, y[row, column] - 0.9 * h, y[row, column] + 0.9 * g)
         f[row, column], self.cdf[row, column] = self._evaluate(y[row, column], row)
         self._set(y, f, self.cdf)

@@ -33,6 +33,9 @@ from .mixtures import Mixtures
 
 CACHED_NUMBERS = 1 << 15  # terms evaluated at once, few enough for the cache
 
+# In widths of the distribution: closer to the end of a support distances have a scale of their own.
+CLOSE_TO_END = 1e-4
+
 TIGHT: Any = {"xatol": 1e-13, "xrtol": 1e-13}
 _ROUGH: Any = {"xatol": 0.0, "xrtol": 1e-4}
 
@@ -246,7 +249,26 @@ def quantiles(mixtures: Mixtures, levels: Array) -> Array:
     high = mixtures.centre.max(axis=1)[row] + 8.0 * width
     start = _root(mixtures.collapsed_cdf, low, high, row, level, _ROUGH)
     step = 0.02 * mixtures.spread.min(axis=1)[row]
-    return _root(mixtures.cdf, start - step, start + step, row, level, TIGHT).reshape(n, q)
+    out = _root(mixtures.cdf, start - step, start + step, row, level, TIGHT)
+    low_end, high_end = mixtures.support[:2]
+    if np.isfinite(low_end):
+        # Roots are exact to a part of the width, which is much where a density has no bound.
+        near = np.flatnonzero(out - low_end < CLOSE_TO_END * width)
+        out[near] = low_end + _close_to_end(mixtures, low_end, width[near], row[near], level[near])
+    return np.clip(out, low_end, high_end).reshape(n, q)
+
+
+def _close_to_end(
+    mixtures: Mixtures, end: float, width: Array, row: NDArray[np.intp], level: Array
+) -> Array:
+    """Distances of quantiles from the lower end of the support, by bisection of their logs."""
+    low = np.full(len(row), np.log(np.finfo(float).tiny))
+    high = np.log(2.0 * CLOSE_TO_END * width)
+    for _ in range(80):
+        middle = 0.5 * (low + high)
+        below = mixtures.cdf(end + np.exp(middle), row) < level
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return np.asarray(np.exp(high))
 
 
 def _root(

@@ -88,6 +88,9 @@ class Censored(Family):
     def some_response(self) -> float:
         return self.family.some_response
 
+    def label_of(self, option: str) -> str:
+        return f"censoring_feature={self.censoring!r}"
+
     def check_columns(self, *columns: Array) -> None:
         (side,) = columns
         wrong = ~np.isin(side, (-1.0, 0.0, 1.0))
