@@ -68,14 +68,6 @@ NEEDS: dict[str, Need] = {
             "for which rows have no labels to draw; use solver='laplace' or solver='nuts'."
         ),
     ),
-    "own extras": Need(
-        "extra parameters that are not shared, unless the family is conjugate",
-        lambda problem: problem.family.conjugate or not problem.family.of_regressions.shared_extras,
-        lambda problem: (
-            f"needs components that share nothing, and family={problem.family!r} shares its "
-            "extra parameters; use solver='laplace' or solver='nuts'."
-        ),
-    ),
     "sweeps": Need(
         "all rows in memory, unless the family is conjugate",
         _with_sweeps,

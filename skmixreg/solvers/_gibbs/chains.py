@@ -15,7 +15,7 @@ from .conjugate import ConjugateSweeps
 from .metropolis import MarginalSweeps, MetropolisSweeps
 
 # What a problem must have for there to be sweeps.
-SWEEP_NEEDS = ("labels", "own extras", "sweeps")
+SWEEP_NEEDS = ("labels", "sweeps")
 QUIET_ROUNDS = 20  # without jumps, so that it can be said how far chains are
 
 
