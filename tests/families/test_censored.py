@@ -142,6 +142,7 @@ def test_two_kinds_come_out_and_solvers_agree():
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::skmixreg.MultimodalPosteriorWarning")
 @pytest.mark.parametrize("name", sorted(DISTRIBUTIONS))
 def test_the_model_in_pymc_is_the_same_density(name):
     X, y, _ = rows(60)
