@@ -227,7 +227,7 @@ def _fit_and_assign(
     estimator.fit(_rows(X, train), _rows(y, train), **params)
     regressor, X_test = last_step(estimator, _rows(X, test))
     table = np.asarray(regressor.predict_proba(X_test, _rows(y, test)))
-    return table, len(regressor.coef_)
+    return table, table.shape[1] - (getattr(regressor, "background", None) is not None)
 
 
 def _rows(data: Any, index: Any) -> Any:
