@@ -18,7 +18,8 @@ import numpy as np
 from scipy import special
 
 from .._support.arrays import Array
-from ..families._base import Extra, Family, Support
+from ..families._base import Extra, Family
+from ..families._distributions.around import FamilyAround
 from ..families._priors import BlockPrior
 from ._base import Background
 from ._prior import LogOddsPrior
@@ -28,7 +29,7 @@ ODDS = Extra("background_odds", in_units_of_y=False)
 FIRST_LOG_ODDS = -2.0
 
 
-class Contaminated(Family):
+class Contaminated(FamilyAround):
     """A family with a background, standardised as the responses are.
 
     Methods get the odds of the background after the family's own extra parameters.
@@ -59,31 +60,6 @@ class Contaminated(Family):
         return (*self.family.shared_extras, ODDS.name)
 
     @property
-    def name(self) -> str:  # type: ignore[override]
-        """That of the family."""
-        return self.family.name
-
-    @property
-    def link(self) -> Any:  # type: ignore[override]
-        """That of the family."""
-        return self.family.link
-
-    @property
-    def support(self) -> Support:  # type: ignore[override]
-        """That of the family: a background has no other responses."""
-        return self.family.support
-
-    @property
-    def discrete(self) -> bool:  # type: ignore[override]
-        """As the family."""
-        return self.family.discrete
-
-    @property
-    def response_scale(self) -> Any:  # type: ignore[override]
-        """As the family's."""
-        return self.family.response_scale
-
-    @property
     def column_options(self) -> tuple[str, ...]:  # type: ignore[override]
         """None of its own: see `columns`."""
         return self.family.column_options
@@ -98,19 +74,9 @@ class Contaminated(Family):
         return self.family.columns
 
     @property
-    def bend(self) -> int | None:  # type: ignore[override]
-        """As the family's."""
-        return self.family.bend
-
-    @property
     def floor_of_rounding(self) -> Any:  # type: ignore[override]
         """As the family's."""
         return self.family.floor_of_rounding
-
-    @property
-    def largest_predictor(self) -> float:  # type: ignore[override]
-        """As the family's."""
-        return self.family.largest_predictor
 
     @property
     def has_reference(self) -> bool:
@@ -121,21 +87,6 @@ class Contaminated(Family):
 
     def reference(self, y: Array, sums: Array, *columns: Array) -> Array:
         return self.family.reference(y, sums, *columns)
-
-    def check_columns(self, *columns: Array) -> None:
-        self.family.check_columns(*columns)
-
-    def check_response(self, y: Array, *columns: Array) -> None:
-        self.family.check_response(y, *columns)
-
-    def location(self, mean: float, total: float, *columns: float) -> float:
-        return self.family.location(mean, total, *columns)
-
-    def auxiliary(self, y: Array, *columns: Array) -> Array | None:
-        return self.family.auxiliary(y, *columns)
-
-    def measured(self, y: Array) -> Array:
-        return self.family.measured(y)
 
     def standardised(self, location: float, scale: float) -> Family:
         return Contaminated(self.family.standardised(location, scale), self.background)
@@ -226,9 +177,6 @@ class Contaminated(Family):
             self.background.pymc_distribution(location, scale),
         ]
         return pm.Mixture.dist(w=pt.stack([1.0 - share, share], axis=-1), comp_dists=components)
-
-    def working_response(self, y: Array, *columns: Array) -> Array:
-        return self.family.working_response(y, *columns)
 
     def start_extras(self, spread: Array, priors: Any) -> Array:
         own = self.family.start_extras(spread, priors)

@@ -8,11 +8,11 @@ import numpy as np
 from scipy import special
 
 from ..._support.arrays import Array
-from .._base import Extra, Family, Support
-from .._priors import BlockPrior
+from .._base import Family
+from .around import FamilyAround
 
 
-class Censored(Family):
+class Censored(FamilyAround):
     r"""A family some of whose rows are censored: of which :math:`Y_i > y_i` or :math:`Y_i < y_i`.
 
     The likelihood of such a row is that of what is known of it.  Methods are those of the family
@@ -41,52 +41,12 @@ class Censored(Family):
         return Censored(self.family.standardised(location, scale), self.censoring)
 
     @property
-    def extras(self) -> tuple[Extra, ...]:  # type: ignore[override]
-        """Those of the family."""
-        return self.family.extras
-
-    @property
-    def shared_extras(self) -> tuple[str, ...]:
-        return self.family.shared_extras
-
-    @property
-    def name(self) -> str:  # type: ignore[override]
-        """That of the family."""
-        return self.family.name
-
-    @property
-    def link(self) -> Any:  # type: ignore[override]
-        """That of the family."""
-        return self.family.link
-
-    @property
-    def support(self) -> Support:  # type: ignore[override]
-        """That of the family."""
-        return self.family.support
-
-    @property
-    def response_scale(self) -> Any:  # type: ignore[override]
-        """As the family's."""
-        return self.family.response_scale
-
-    @property
-    def bend(self) -> int | None:  # type: ignore[override]
-        """As the family's."""
-        return self.family.bend
-
-    @property
     def linear_mean(self) -> bool:  # type: ignore[override]
-        """As the family's."""
+        """As that of the family."""
         return self.family.linear_mean
 
-    @property
-    def largest_predictor(self) -> float:  # type: ignore[override]
-        """As the family's."""
-        return self.family.largest_predictor
-
-    @property
-    def some_response(self) -> float:
-        return self.family.some_response
+    def columns_inside(self, columns: tuple[Any, ...]) -> tuple[Any, ...]:
+        return ()
 
     def label_of(self, option: str) -> str:
         return f"censoring_feature={self.censoring!r}"
@@ -101,15 +61,6 @@ class Censored(Family):
                 f"(right-censored: y is a lower bound) or -1 (left-censored), but is "
                 f"{side[row]:g} in row {row} (one of {int(wrong.sum())} such rows)."
             )
-
-    def check_response(self, y: Array, *columns: Array) -> None:
-        self.family.check_response(y)
-
-    def location(self, mean: float, total: float, *columns: float) -> float:
-        return self.family.location(mean, total)
-
-    def auxiliary(self, y: Array, *columns: Array) -> Array | None:
-        return self.family.auxiliary(y)
 
     def kernel_settings(self, location: float = 0.0) -> NamedTuple:
         from .censored_kernels import CensoredSettings
@@ -148,9 +99,6 @@ class Censored(Family):
     def sample(self, rng: np.random.Generator, eta: Array, *extra: Array) -> Array:
         return self.family.sample(rng, eta, *self._own(extra))
 
-    def extra_priors(self, priors: Any) -> tuple[BlockPrior, ...]:
-        return tuple(self.family.extra_priors(priors))
-
     def pymc_distribution(self, eta: Any, *extra: Any) -> Any:
         """As of a family; draws are those of responses that are seen."""
         import pymc as pm
@@ -169,12 +117,6 @@ class Censored(Family):
 
         *own, side = extra
         return pm.CustomDist.dist(side, eta, *own, logp=logp, dist=dist, class_name="Censored")
-
-    def working_response(self, y: Array, *columns: Array) -> Array:
-        return self.family.working_response(y)
-
-    def start_extras(self, spread: Array, priors: Any) -> Array:
-        return self.family.start_extras(spread, priors)
 
     def has_density(self, *columns: Array) -> Array:
         return np.asarray(columns[0] == 0.0)
