@@ -10,6 +10,12 @@ from numba.extending import overload
 
 from ..._kernels.compile import PART, part
 from ..._kernels.vector_kernels import BLOCK, EXACT
+from .._distributions.normal_kernels import (
+    HALF_LOG_2PI,
+    normal_curvatures,
+    normal_information,
+    normal_slopes,
+)
 from .._distributions.special_kernels import normal_tail
 from .base_kernels import (
     density_block,
@@ -18,8 +24,6 @@ from .base_kernels import (
     information_block,
     tail_terms,
 )
-
-HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
 class GaussianSettings(NamedTuple):
@@ -46,35 +50,6 @@ def _residuals(y, eta, extra, out):
             out[k, i] = constant - 0.5 * (z * z)
 
 
-@part(fastmath=EXACT)
-def _slopes(z, extra, d_eta, d_extra):
-    for k in range(z.shape[0]):
-        scale = math.exp(-extra[k, 0])
-        for i in range(BLOCK):
-            d_eta[k, i] = z[k, i] * scale
-            d_extra[0, k, i] = z[k, i] * z[k, i] - 1.0
-
-
-@part(fastmath=EXACT)
-def _curvatures(z, extra, d_eta2, d_eta_extra, d_extra2):
-    for k in range(z.shape[0]):
-        scale = math.exp(-extra[k, 0])
-        for i in range(BLOCK):
-            d_eta2[k, i] = -(scale * scale)
-            d_eta_extra[0, k, i] = -2.0 * (z[k, i] * scale)
-            d_extra2[0, k, i] = -2.0 * (z[k, i] * z[k, i])
-
-
-@part(fastmath=EXACT)
-def _expected_information(extra, i_eta2, i_eta_extra, i_extra2):
-    for k in range(i_eta2.shape[0]):
-        scale = math.exp(-extra[k, 0])
-        for i in range(BLOCK):
-            i_eta2[k, i] = scale * scale
-            i_eta_extra[0, k, i] = 0.0
-            i_extra2[0, k, i] = 2.0
-
-
 @overload(density_block, jit_options=PART)
 def _density(y, aux, eta, extra, settings, out):
     if not _is_gaussian(settings):
@@ -93,7 +68,7 @@ def _gradient(y, aux, eta, extra, settings, out, d_eta, d_extra):
 
     def block(y, aux, eta, extra, settings, out, d_eta, d_extra):
         _residuals(y, eta, extra, out)
-        _slopes(eta, extra, d_eta, d_extra)
+        normal_slopes(eta, extra, d_eta, d_extra)
 
     return block
 
@@ -105,8 +80,8 @@ def _hessian(y, aux, eta, extra, settings, out, d_eta, d_extra, d_eta2, d_eta_ex
 
     def block(y, aux, eta, extra, settings, out, d_eta, d_extra, d_eta2, d_eta_extra, d_extra2):
         _residuals(y, eta, extra, out)
-        _slopes(eta, extra, d_eta, d_extra)
-        _curvatures(eta, extra, d_eta2, d_eta_extra, d_extra2)
+        normal_slopes(eta, extra, d_eta, d_extra)
+        normal_curvatures(eta, extra, d_eta2, d_eta_extra, d_extra2)
 
     return block
 
@@ -118,8 +93,8 @@ def _information(y, aux, eta, extra, settings, out, d_eta, d_extra, i_eta2, i_et
 
     def block(y, aux, eta, extra, settings, out, d_eta, d_extra, i_eta2, i_eta_extra, i_extra2):
         _residuals(y, eta, extra, out)
-        _slopes(eta, extra, d_eta, d_extra)
-        _expected_information(extra, i_eta2, i_eta_extra, i_extra2)
+        normal_slopes(eta, extra, d_eta, d_extra)
+        normal_information(extra, i_eta2, i_eta_extra, i_extra2)
 
     return block
 
