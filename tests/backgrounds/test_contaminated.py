@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
+import block_functions
 import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from skmixreg._kernels.compile import compiled
 from skmixreg._kernels.vector_kernels import BLOCK
 from skmixreg._model.priors import Priors
 from skmixreg.backgrounds import Normal, Uniform, Zero
 from skmixreg.backgrounds._contaminated import Contaminated
 from skmixreg.backgrounds._prior import LogOddsPrior
 from skmixreg.families import FAMILIES, StudentT
-from skmixreg.families._kernels.base_kernels import (
-    density_block,
-    gradient_block,
-    hessian_block,
-    information_block,
-)
 
 K = 2
 CASES = {
@@ -54,43 +48,17 @@ def log_density(family, y, eta, coordinates):
         return np.log((1.0 - share) * np.exp(parts[0]) + share * np.exp(parts[1]))
 
 
-@compiled
-def _density(y, aux, eta, extra, settings, out):
-    density_block(y, aux, eta, extra, settings, out)
-
-
-@compiled
-def _gradient(y, aux, eta, extra, settings, out, d_eta, d_extra):
-    gradient_block(y, aux, eta, extra, settings, out, d_eta, d_extra)
-
-
-@compiled
-def _hessian(y, aux, eta, extra, settings, out, d_eta, d_extra, a, b, c):
-    hessian_block(y, aux, eta, extra, settings, out, d_eta, d_extra, a, b, c)
-
-
-@compiled
-def _information(y, aux, eta, extra, settings, out, d_eta, d_extra, a, b, c):
-    information_block(y, aux, eta, extra, settings, out, d_eta, d_extra, a, b, c)
-
-
-def evaluate(function, family, y, eta, coordinates, n_outputs):
-    E = coordinates.shape[1]
-    shapes = [(K, BLOCK), (K, BLOCK), (E, K, BLOCK), (K, BLOCK), (E, K, BLOCK)]
-    shapes.append((E * (E + 1) // 2, K, BLOCK))
-    out = [np.full(shape, np.nan) for shape in shapes[:n_outputs]]
-    aux = family.auxiliary(y)
-    aux = np.empty((0, BLOCK)) if aux is None else aux
-    function(y, aux, eta.copy(), coordinates, family.kernel_settings(), *out)
-    return out
+def evaluate(what, family, y, eta, coordinates):
+    settings = family.kernel_settings()
+    return block_functions.evaluate(what, y, family.auxiliary(y), eta, coordinates, settings)
 
 
 def test_blocks_are_the_sum_of_both_densities_and_its_derivatives(family):
     eta, c, y = at(family)
     value = log_density(family, y, eta, c)
-    (out,) = evaluate(_density, family, y, eta, c, 1)
+    (out,) = evaluate("density", family, y, eta, c)
     np.testing.assert_allclose(out, value, rtol=1e-12, atol=1e-12)
-    out, d_eta, d_extra = evaluate(_gradient, family, y, eta, c, 3)
+    out, d_eta, d_extra = evaluate("gradient", family, y, eta, c)
     np.testing.assert_allclose(out, value, rtol=1e-12, atol=1e-12)
     h = 1e-5
     for slope, up, down in [
@@ -104,15 +72,15 @@ def test_blocks_are_the_sum_of_both_densities_and_its_derivatives(family):
 
 def test_second_derivatives_are_those_of_the_first(family):
     eta, c, y = at(family)
-    _, d_eta, d_extra, d_eta2, d_eta_extra, d_extra2 = evaluate(_hessian, family, y, eta, c, 6)
+    _, d_eta, d_extra, d_eta2, d_eta_extra, d_extra2 = evaluate("hessian", family, y, eta, c)
     for mine, theirs in zip(
-        (d_eta, d_extra), evaluate(_gradient, family, y, eta, c, 3)[1:], strict=True
+        (d_eta, d_extra), evaluate("gradient", family, y, eta, c)[1:], strict=True
     ):
         np.testing.assert_allclose(mine, theirs, rtol=1e-13)
     h = 1e-5
 
     def slopes(eta, c):
-        return evaluate(_gradient, family, y, eta, c, 3)[1:]
+        return evaluate("gradient", family, y, eta, c)[1:]
 
     up, down = slopes(eta + h, c), slopes(eta - h, c)
     np.testing.assert_allclose(d_eta2, (up[0] - down[0]) / (2 * h), rtol=1e-6, atol=1e-6)
@@ -148,8 +116,8 @@ def test_information_is_at_least_the_expected_curvature(family):
             y = family.sample(rng, eta[k], *natural)
             if family.support.low == 0.0 and not family.discrete:
                 y = np.abs(y) + 1e-9  # a background beyond the support: of it, any value will do
-            curvatures.append(-matrices(evaluate(_hessian, family, y, eta, c, 6)[3:], k))
-            bound = matrices(evaluate(_information, family, y, eta, c, 6)[3:], k)[0]
+            curvatures.append(-matrices(evaluate("hessian", family, y, eta, c)[3:], k))
+            bound = matrices(evaluate("information", family, y, eta, c)[3:], k)[0]
         curvatures = np.concatenate(curvatures)
         for direction in rng.normal(size=(5, 1 + E)):
             along = np.einsum("nij,i,j->n", curvatures, direction, direction)

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import block_functions
 import numpy as np
 import pytest
 from log_densities import COLUMNS, KNOWN_ERRORS, family_of, log_density_of
 
-from skmixreg._kernels.compile import compiled
 from skmixreg._kernels.vector_kernels import BLOCK
 from skmixreg.families import FAMILIES, Family, StudentT
-from skmixreg.families._kernels.base_kernels import (
-    density_block,
-    gradient_block,
-    hessian_block,
-    information_block,
-)
 
 K = 3
 
@@ -45,9 +39,8 @@ class Case(NamedTuple):
         return 0.0 if self.family.response_scale == "affine" else LOCATION
 
     @property
-    def aux(self) -> np.ndarray:
-        aux = self.family.of_rows(self.y, self.columns)
-        return np.empty((0, BLOCK)) if aux is None else aux
+    def aux(self) -> np.ndarray | None:
+        return self.family.of_rows(self.y, self.columns)
 
     @property
     def natural(self) -> list[np.ndarray]:
@@ -82,45 +75,19 @@ CASES = [
 ]
 
 
-@compiled
-def _density(y, aux, eta, extra, settings, out):
-    density_block(y, aux, eta, extra, settings, out)
-
-
-@compiled
-def _gradient(y, aux, eta, extra, settings, out, d_eta, d_extra):
-    gradient_block(y, aux, eta, extra, settings, out, d_eta, d_extra)
-
-
-@compiled
-def _hessian(y, aux, eta, extra, settings, out, d_eta, d_extra, a, b, c):
-    hessian_block(y, aux, eta, extra, settings, out, d_eta, d_extra, a, b, c)
-
-
-@compiled
-def _information(y, aux, eta, extra, settings, out, d_eta, d_extra, a, b, c):
-    information_block(y, aux, eta, extra, settings, out, d_eta, d_extra, a, b, c)
-
-
-def evaluate(function: Any, case: Case, n_outputs: int, y: np.ndarray | None = None) -> list[Any]:
-    E = case.extra.shape[1]
-    shapes = [(K, BLOCK), (K, BLOCK), (E, K, BLOCK), (K, BLOCK), (E, K, BLOCK)]
-    shapes.append((E * (E + 1) // 2, K, BLOCK))
-    outputs = [np.full(shape, np.nan) for shape in shapes[:n_outputs]]
-    y = case.y if y is None else y
-    case = case._replace(y=y)
+def evaluate(what: str, case: Case, y: np.ndarray | None = None) -> list[np.ndarray]:
+    case = case if y is None else case._replace(y=y)
     settings = case.family.kernel_settings(case.location)
-    function(y, case.aux, case.eta.copy(), case.extra, settings, *outputs)
-    return outputs
+    return block_functions.evaluate(what, case.y, case.aux, case.eta, case.extra, settings)
 
 
 @pytest.mark.parametrize("case", CASES, ids=name_of)
 def test_values_and_derivatives(case: Case) -> None:
     eta, extra, f = case.eta, case.extra, case.log_density
     value = f(eta, extra)
-    (out,) = evaluate(_density, case, 1)
+    (out,) = evaluate("density", case)
     np.testing.assert_allclose(out, value, rtol=1e-13, atol=1e-13)
-    out, d_eta, d_extra = evaluate(_gradient, case, 3)
+    out, d_eta, d_extra = evaluate("gradient", case)
     np.testing.assert_allclose(out, value, rtol=1e-13, atol=1e-13)
     step = 1e-5
     np.testing.assert_allclose(
@@ -135,10 +102,10 @@ def test_values_and_derivatives(case: Case) -> None:
 @pytest.mark.parametrize("case", CASES, ids=name_of)
 def test_second_derivatives_are_those_of_the_first(case: Case) -> None:
     step = 1e-5
-    _, d_eta, _, d_eta2, d_eta_extra, d_extra2 = evaluate(_hessian, case, 6)
-    np.testing.assert_array_equal(d_eta, evaluate(_gradient, case, 3)[1])
+    _, d_eta, _, d_eta2, d_eta_extra, d_extra2 = evaluate("hessian", case)
+    np.testing.assert_array_equal(d_eta, evaluate("gradient", case)[1])
     up, down = (
-        evaluate(_gradient, case._replace(eta=case.eta + sign * step), 3) for sign in (1.0, -1.0)
+        evaluate("gradient", case._replace(eta=case.eta + sign * step)) for sign in (1.0, -1.0)
     )
     np.testing.assert_allclose(d_eta2, (up[1] - down[1]) / (2 * step), rtol=1e-7, atol=1e-7)
     np.testing.assert_allclose(d_eta_extra, (up[2] - down[2]) / (2 * step), rtol=1e-7, atol=1e-7)
@@ -146,8 +113,7 @@ def test_second_derivatives_are_those_of_the_first(case: Case) -> None:
     for e in range(E):
         h = step * np.eye(E)[e]
         up, down = (
-            evaluate(_gradient, case._replace(extra=case.extra + sign * h), 3)
-            for sign in (1.0, -1.0)
+            evaluate("gradient", case._replace(extra=case.extra + sign * h)) for sign in (1.0, -1.0)
         )
         for f in range(e, E):
             slope = (up[2][f] - down[2][f]) / (2 * step)
@@ -163,8 +129,8 @@ def test_information_is_the_expected_curvature(case: Case) -> None:
         eta=np.repeat(case.eta[:, :1], BLOCK, axis=1),
         columns=np.repeat(case.columns[:, :1], BLOCK, axis=1),
     )
-    information = evaluate(_information, case, 6)
-    np.testing.assert_array_equal(information[1], evaluate(_gradient, case, 3)[1])
+    information = evaluate("information", case)
+    np.testing.assert_array_equal(information[1], evaluate("gradient", case)[1])
     for k in range(K):
         eta = np.full(BLOCK, case.eta[k, 0] + case.location)
         curvatures = []
@@ -174,7 +140,7 @@ def test_information_is_the_expected_curvature(case: Case) -> None:
             curvatures.append(
                 [
                     -part[:, k] if part.ndim == 3 else -part[None, k]
-                    for part in evaluate(_hessian, case, 6, y)[3:]
+                    for part in evaluate("hessian", case, y)[3:]
                 ]
             )
         for at in range(3):

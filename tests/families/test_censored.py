@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import block_functions
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,13 +10,11 @@ from scipy import special, stats
 from scipy.optimize import minimize
 
 from skmixreg import BayesianMixtureRegressor, Priors
-from skmixreg._kernels.compile import compiled
 from skmixreg._kernels.vector_kernels import BLOCK
 from skmixreg._model.density import LogPosterior
 from skmixreg._pymc.coordinates import log_jacobian, to_values
 from skmixreg.families import FAMILIES
 from skmixreg.families._distributions.censored import Censored
-from skmixreg.families._kernels.base_kernels import gradient_block, hessian_block
 
 # Frozen distributions from predictor and coordinates of extras.
 DISTRIBUTIONS = {
@@ -27,22 +26,9 @@ DISTRIBUTIONS = {
 K = 2
 
 
-@compiled
-def _gradient(y, aux, eta, extra, settings, out, d_eta, d_extra):
-    gradient_block(y, aux, eta, extra, settings, out, d_eta, d_extra)
-
-
-@compiled
-def _hessian(y, aux, eta, extra, settings, out, d_eta, d_extra, a, b, c):
-    hessian_block(y, aux, eta, extra, settings, out, d_eta, d_extra, a, b, c)
-
-
-def evaluate(function, family, y, side, eta, extra, n):
-    E = extra.shape[1]
-    shapes = [(K, BLOCK), (K, BLOCK), (E, K, BLOCK), (K, BLOCK), (E, K, BLOCK)]
-    out = [np.full(s, np.nan) for s in [*shapes, (E * (E + 1) // 2, K, BLOCK)][:n]]
-    function(y, family.of_rows(y, side[None]), eta.copy(), extra, family.kernel_settings(), *out)
-    return out
+def evaluate(what, family, y, side, eta, extra):
+    aux = family.of_rows(y, side[None])
+    return block_functions.evaluate(what, y, aux, eta, extra, family.kernel_settings())
 
 
 @pytest.mark.parametrize("name", sorted(DISTRIBUTIONS))
@@ -59,14 +45,14 @@ def test_blocks_are_tails_and_their_derivatives(name):
         of = DISTRIBUTIONS[name](eta, *extra.T[:, :, None])
         return np.where(side == 0, of.logpdf(y), np.where(side > 0, of.logsf(y), of.logcdf(y)))
 
-    out, d_eta, d_extra = evaluate(_gradient, family, y, side, eta, extra, 3)
+    out, d_eta, d_extra = evaluate("gradient", family, y, side, eta, extra)
     np.testing.assert_allclose(out, value(eta, extra), rtol=1e-10, atol=1e-12)
     h = 1e-5
     slope = (value(eta + h, extra) - value(eta - h, extra)) / (2 * h)
     np.testing.assert_allclose(d_eta, slope, rtol=1e-6, atol=1e-8)
-    second = evaluate(_hessian, family, y, side, eta, extra, 6)
+    second = evaluate("hessian", family, y, side, eta, extra)
     up, down = (
-        evaluate(_gradient, family, y, side, eta + sign * h, extra, 3) for sign in (1.0, -1.0)
+        evaluate("gradient", family, y, side, eta + sign * h, extra) for sign in (1.0, -1.0)
     )
     np.testing.assert_allclose(second[3], (up[1] - down[1]) / (2 * h), rtol=1e-6, atol=1e-7)
     if family.extras:
@@ -74,7 +60,7 @@ def test_blocks_are_tails_and_their_derivatives(name):
         np.testing.assert_allclose(d_extra[0], slope, rtol=1e-6, atol=1e-7)
         np.testing.assert_allclose(second[4], (up[2] - down[2]) / (2 * h), rtol=1e-5, atol=1e-6)
         up, down = (
-            evaluate(_gradient, family, y, side, eta, extra + sign * h, 3) for sign in (1.0, -1.0)
+            evaluate("gradient", family, y, side, eta, extra + sign * h) for sign in (1.0, -1.0)
         )
         np.testing.assert_allclose(second[5], (up[2] - down[2]) / (2 * h), rtol=1e-5, atol=1e-6)
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import block_functions
 import numpy as np
 import pytest
 from pymc.blocking import DictToArrayBijection
@@ -22,7 +23,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skmixreg import BayesianMixtureRegressor
-from skmixreg._kernels.compile import compiled
 from skmixreg._kernels.vector_kernels import BLOCK
 from skmixreg._model.density import LogPosterior
 from skmixreg._model.priors import Priors
@@ -30,18 +30,13 @@ from skmixreg._model.problem import Problem
 from skmixreg._pymc.coordinates import log_jacobian, to_values, value_map
 from skmixreg._pymc.model import build_model
 from skmixreg.families import FAMILIES
-from skmixreg.families._kernels.base_kernels import (
-    density_block,
-    gradient_block,
-    hessian_block,
-    information_block,
-)
 from skmixreg.solvers import NUTS
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "add-a-family.md"
 NAMES = ("weights", "intercept", "coef", "cv")
 K = 3
+LOCATION = 0.7
 
 
 def page_code() -> str:
@@ -71,42 +66,11 @@ def waiting_times(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return x[:, None], rng.wald(mean, mean / np.where(first, 0.3, 0.15) ** 2)
 
 
-# ------------------------------------------------------------------------ compiled functions
-
-
-@compiled
-def _density(y, aux, eta, extra, settings, out):
-    density_block(y, aux, eta, extra, settings, out)
-
-
-@compiled
-def _gradient(y, aux, eta, extra, settings, out, d_eta, d_extra):
-    gradient_block(y, aux, eta, extra, settings, out, d_eta, d_extra)
-
-
-@compiled
-def _hessian(y, aux, eta, extra, settings, out, d_eta, d_extra, a, b, c):
-    hessian_block(y, aux, eta, extra, settings, out, d_eta, d_extra, a, b, c)
-
-
-@compiled
-def _information(y, aux, eta, extra, settings, out, d_eta, d_extra, a, b, c):
-    information_block(y, aux, eta, extra, settings, out, d_eta, d_extra, a, b, c)
-
-
-LOCATION = 0.7
-KERNELS = {"density": _density, "gradient": _gradient, "hessian": _hessian, "info": _information}
-SHAPES = [(K, BLOCK), (K, BLOCK), (1, K, BLOCK), (K, BLOCK), (1, K, BLOCK), (1, K, BLOCK)]
-
-
-def blocks(toy, kernel, y, eta, extra):
-    """What one of the compiled functions fills."""
-    count = {"density": 1, "gradient": 3}.get(kernel, 6)
-    out = [np.full(shape, np.nan) for shape in SHAPES[:count]]
+def blocks(toy, what, y, eta, extra):
+    """What one of the block functions fills."""
     family = toy.InverseGaussian()
-    settings = family.kernel_settings(LOCATION)
-    KERNELS[kernel](y, family.auxiliary(y), eta - LOCATION, extra, settings, *out)
-    return out
+    settings, aux = family.kernel_settings(LOCATION), family.auxiliary(y)
+    return block_functions.evaluate(what, y, aux, eta - LOCATION, extra, settings)
 
 
 @pytest.fixture
@@ -120,7 +84,7 @@ def test_densities_are_those_of_scipy(toy, point):
     y, eta, extra = point
     cv = np.exp(extra)
     expected = stats.invgauss.logpdf(y, cv**2, scale=np.exp(eta) / cv**2)
-    for kernel in KERNELS:
+    for kernel in block_functions.FUNCTIONS:
         np.testing.assert_allclose(blocks(toy, kernel, y, eta, extra)[0], expected, rtol=1e-10)
     family = toy.InverseGaussian()
     np.testing.assert_allclose(family.log_density(y, eta, cv), expected, rtol=1e-10)
@@ -160,8 +124,8 @@ def test_information_and_moments_are_expectations(toy):
         y = np.exp(log_y)
         mass = np.exp(family.log_density(y, eta, np.float64(cv))) * y * (log_y[1] - log_y[0])
         points = y, np.full((1, BLOCK), eta), np.log([[cv]])
-        hessian = [a.reshape(-1, BLOCK)[0] @ mass for a in shaped(toy, "hessian", *points)[3:]]
-        information = [a.reshape(-1, BLOCK)[0, 0] for a in shaped(toy, "info", *points)[3:]]
+        hessian = [a.reshape(-1, BLOCK)[0] @ mass for a in blocks(toy, "hessian", *points)[3:]]
+        information = [a.reshape(-1, BLOCK)[0, 0] for a in blocks(toy, "information", *points)[3:]]
         np.testing.assert_allclose(information, -np.array(hessian), rtol=1e-6)
         at = np.array([eta]), np.array([cv])
         assert mass.sum() == pytest.approx(1.0, rel=1e-8)
@@ -173,11 +137,6 @@ def test_information_and_moments_are_expectations(toy):
         np.testing.assert_allclose(family.cdf(family.quantile(levels, *at), *at), levels)
         drawn = family.sample(np.random.default_rng(0), np.full(20_000, eta), np.float64(cv))
         assert stats.kstest(drawn, family.cdf, args=at).pvalue > 1e-3
-
-
-def shaped(toy, kernel, y, eta, extra):
-    """As `blocks`, of one component."""
-    return blocks(toy, kernel, y, np.repeat(eta, K, axis=0), np.repeat(extra, K, axis=0))
 
 
 # --------------------------------------------------------------------- definition of the model
