@@ -117,8 +117,8 @@ def with_censoring(family: Family, feature: Any, background: Any) -> Family:
     """
     if feature is None:
         return family
-    able = [f"family={name!r}" for name, row in FAMILIES.items() if row().censorable]
     if not family.censorable:
+        able = [f"family={name!r}" for name, row in FAMILIES.items() if row().censorable]
         raise ValueError(
             f"censoring_feature={feature!r} needs a family whose tails have closed forms, got "
             f"{family!r}; use {' or '.join(able)}, without known errors."

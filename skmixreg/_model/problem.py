@@ -209,13 +209,12 @@ class Problem:
         ------
         ValueError
         """
-        if self.rows.in_memory and len(self.design.family_columns):
-            seen = self.family.has_density(*self.family_columns)
-            if seen is not None and not seen.any():
-                raise ValueError(
-                    "Every row is censored, so that nothing says where responses are; there must "
-                    "be rows of which y is the response."
-                )
+        seen = self._rows_with_density
+        if seen is not None and not seen.any():
+            raise ValueError(
+                "Every row is censored, so that nothing says where responses are; there must "
+                "be rows of which y is the response."
+            )
         return self
 
     def with_floor_of_rounding(self) -> Problem:
@@ -340,7 +339,12 @@ class Problem:
     @cached_property
     def _weight_of_densities(self) -> float:
         """Of the rows whose likelihood has a unit."""
-        if not self.rows.in_memory or not len(self.design.family_columns):
-            return self.total_weight
-        rows = self.family.has_density(*self.family_columns)
+        rows = self._rows_with_density
         return self.total_weight if rows is None else float(self.weights @ rows)
+
+    @property
+    def _rows_with_density(self) -> Array | None:
+        """As `Family.has_density`; rows in chunks are all alike."""
+        if not self.rows.in_memory or not len(self.design.family_columns):
+            return None
+        return self.family.has_density(*self.family_columns)
