@@ -48,6 +48,14 @@ def log_density(family, y, eta, coordinates):
         return np.log((1.0 - share) * np.exp(parts[0]) + share * np.exp(parts[1]))
 
 
+@pytest.mark.parametrize("name", sorted(FAMILIES))
+def test_what_is_said_of_responses_is_what_the_family_says(name):
+    own = FAMILIES[name]()
+    family = Contaminated(own, Uniform(0.0, 1.0))
+    for attribute in ("name", "link", "support", "floor_of_rounding", "floor_words", "bend"):
+        assert getattr(family, attribute) == getattr(own, attribute), attribute
+
+
 def evaluate(what, family, y, eta, coordinates):
     settings = family.kernel_settings()
     return block_functions.evaluate(what, y, family.auxiliary(y), eta, coordinates, settings)

@@ -33,6 +33,7 @@ class FamilyAround(Family):
     discrete = _of_family("discrete")
     response_scale = _of_family("response_scale")
     bend = _of_family("bend")
+    floor_words = _of_family("floor_words")
     largest_predictor = _of_family("largest_predictor")
     some_response = _of_family("some_response")
 
