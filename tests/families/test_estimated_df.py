@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import special, stats
-from test_block_functions import BLOCK, Case, K, _hessian, _information, evaluate
+from test_block_functions import BLOCK, Case, K, evaluate
 
 from skmixreg import BayesianMixtureRegressor
 from skmixreg.families import StudentT
@@ -23,7 +23,7 @@ def case_at(df, z):
 def test_many_degrees_of_freedom_are_nearly_infinitely_many():
     """The log density less a normal one is a series in 1 / df, here to the third power."""
     df, z = 1e6, np.linspace(-6.0, 6.0, BLOCK)
-    out, _, d_extra, _, _, d_extra2 = evaluate(_hessian, case_at(df, z), 6)
+    out, _, d_extra, _, _, d_extra2 = evaluate("hessian", case_at(df, z))
     terms = [
         (z**4 - 2.0 * z**2 - 1.0) / 4.0,
         z**4 / 4.0 - z**6 / 6.0,
@@ -45,9 +45,9 @@ def test_information_is_the_mean_square_of_slopes(df):
     """Which sums over even steps give to all digits where tails are light."""
     z = np.sinh(np.linspace(-1.0, 1.0, BLOCK) * np.arcsinh(9.0 if df > 100.0 else 90.0))
     step = np.hypot(1.0, z) * 2.0 * np.arcsinh(z[-1]) / (BLOCK - 1)
-    out, _, d_extra, *_ = evaluate(_hessian, case_at(df, z), 6)
+    out, _, d_extra, *_ = evaluate("hessian", case_at(df, z))
     mass = np.exp(out[0]) * step
-    information = evaluate(_information, case_at(df, z), 6)[5][:, 0, 0]
+    information = evaluate("information", case_at(df, z))[5][:, 0, 0]
     slopes = d_extra[:, 0]
     squares = [(mass * slopes[i] * slopes[j]).sum() for i, j in ((0, 0), (0, 1), (1, 1))]
     np.testing.assert_allclose(information, squares, rtol=1e-9)
@@ -56,7 +56,7 @@ def test_information_is_the_mean_square_of_slopes(df):
 @pytest.mark.parametrize("df", [1.0 + 1e-6, 1.5, 19.99, 20.01, 1e3])
 def test_values_of_any_degrees_of_freedom(df):
     z = np.r_[0.0, 1e-3, 1.0, -7.0, 1e4]
-    (out, *_), expected = evaluate(_hessian, case_at(df, z), 6), stats.t.logpdf(z, df)
+    (out, *_), expected = evaluate("hessian", case_at(df, z)), stats.t.logpdf(z, df)
     np.testing.assert_allclose(out[0, :5], expected, rtol=1e-12)
     actual = FAMILY.log_density(z[:, None], np.float64(0.0), np.ones(2), np.full(2, df))
     np.testing.assert_allclose(actual[:, 0], expected, rtol=1e-12)
@@ -67,8 +67,8 @@ def test_far_out_all_are_numbers():
     for scale in (-300.0, 0.0, 300.0):
         for of_df in (-700.0, -40.0, 40.0, 700.0):
             at = case._replace(extra=np.tile([scale, of_df], (K, 1)))
-            for function in (_hessian, _information):
-                assert all(np.isfinite(part).all() for part in evaluate(function, at, 6))
+            for what in ("hessian", "information"):
+                assert all(np.isfinite(part).all() for part in evaluate(what, at))
 
 
 def test_methods_take_degrees_of_freedom_of_components():
