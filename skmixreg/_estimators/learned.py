@@ -135,9 +135,10 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
 
     def _set_posterior(self, posterior: Posterior) -> None:
         """Set the fitted attributes that are read off the posterior."""
+        drawn = posterior.parameters
 
         def average(name: str) -> Array:
-            return np.asarray(posterior[name].mean(axis=(0, 1)))
+            return np.asarray(drawn[name].mean(axis=(0, 1)))
 
         self.posterior_ = posterior
         self.weights_ = average("weights")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from .compile import compiled
+from .compile import part
 
 
-@compiled
+@part
 def factorise(A, least):
     """Lower Cholesky factor in place of the lower triangle of A.
 
@@ -27,7 +27,7 @@ def factorise(A, least):
                 A[i, j] = s / A[j, j]
 
 
-@compiled
+@part
 def solve_lower(L, b):
     """Solve L x = b in place."""
     for i in range(L.shape[0]):
@@ -37,7 +37,7 @@ def solve_lower(L, b):
         b[i] = s / L[i, i]
 
 
-@compiled
+@part
 def solve_upper(L, b):
     """Solve L' x = b in place."""
     for i in range(L.shape[0] - 1, -1, -1):

@@ -16,6 +16,7 @@ cache (folder not writable, file damaged, private parts of numba changed) only c
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import inspect
 import os
@@ -25,7 +26,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
 from typing import Any
 
@@ -152,25 +153,21 @@ if NullCache is not None:
                     raise
 
 
-# Counting references takes, at each call of a part, as long as a few rows.
-PART: dict[str, Any] = {
-    "_nrt": False,
-    "no_cpython_wrapper": True,
-    "no_cfunc_wrapper": True,
-    "nogil": True,
-    "error_model": "numpy",
-}
+KERNEL: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+# What is called by a part that does not allocate may do so.
+ALLOCATING_PART: dict[str, Any] = KERNEL | {"no_cpython_wrapper": True, "_nrt": True}
 with suppress(ImportError):  # private names
     from .linked import PartCompiler
 
-    PART["pipeline_class"] = PartCompiler
+    ALLOCATING_PART["pipeline_class"] = PartCompiler
+# Counting references takes, at each call of a part, as long as a few rows.
+PART: dict[str, Any] = ALLOCATING_PART | {"_nrt": False}
 
 
 def compiled(function: Callable[..., Any] | None = None, *, fastmath: Collection[str] = ()) -> Any:
-    """Compile a function on its first call, with numba; it releases the GIL.
+    """Compile a function that Python calls, on its first call, with numba; it releases the GIL.
 
-    Functions whose names begin with an underscore are stored within the kernels that call them
-    and not by themselves.
+    Functions whose names begin with an underscore are not stored on disk.
 
     Parameters
     ----------
@@ -180,24 +177,64 @@ def compiled(function: Callable[..., Any] | None = None, *, fastmath: Collection
     """
     if function is None:
         return lambda function: compiled(function, fastmath=fastmath)
-    return _compiled(function, {"nogil": True, "error_model": "numpy"}, fastmath)
+    kernel = _compiled(function, KERNEL, fastmath)
+    with suppress(AttributeError):  # private names
+        kernel._compiler.compile = without_collections(kernel._compiler.compile)
+    if NullCache is not None and not function.__name__.startswith("_"):
+        with suppress(Exception):
+            kernel._cache = KernelCache(
+                f"{function.__module__}.{function.__qualname__}", cache_folder()
+            )
+    return kernel
 
 
-def part(function: Callable[..., Any] | None = None, *, fastmath: Collection[str] = ()) -> Any:
-    """Compile a part of kernels, as `compiled`, which does not count references to arrays.
+def without_collections(compile_: Callable[..., Any]) -> Callable[..., Any]:
+    """Have the garbage collector wait while a function runs.
 
-    It must not allocate, and return no arrays.  Kernels call it, Python cannot: there is no
-    wrapper.  An overload that is a part has ``jit_options=PART``.
+    A compilation makes millions of objects that live until it ends; looking through them again
+    and again takes a tenth of its time.  Only the outermost of nested calls ends the wait.
+    """
+
+    @wraps(compile_)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        collects = gc.isenabled()
+        gc.disable()
+        try:
+            return compile_(*args, **kwargs)
+        finally:
+            if collects:
+                gc.enable()
+
+    return run
+
+
+def part(
+    function: Callable[..., Any] | None = None,
+    *,
+    fastmath: Collection[str] = (),
+    allocates: bool = False,
+) -> Any:
+    """Compile a part of kernels, which call it; Python cannot.
+
+    Parameters
+    ----------
+    function : callable
+    fastmath : collection of str
+        Flags of LLVM, as in `numba.njit`.
+    allocates : bool, default=False
+        Whether it makes or returns arrays.  Then references to arrays are counted, which takes,
+        at each call, as long as a few rows.  An overload that is a part and does not has
+        ``jit_options=PART``.
     """
     if function is None:
-        return lambda function: part(function, fastmath=fastmath)
-    return _compiled(function, PART, fastmath)
+        return lambda function: part(function, fastmath=fastmath, allocates=allocates)
+    return _compiled(function, ALLOCATING_PART if allocates else PART, fastmath)
 
 
 def inlined(function: Callable[..., Any]) -> Any:
     """Have a function copied into the kernels that call it, which saves a level of compilation.
 
-    Every level is optimised with all that it calls.  Flags of LLVM are those of the caller.
+    Flags of LLVM are those of the caller.
     """
     return njit(inline="always")(function)
 
@@ -205,10 +242,4 @@ def inlined(function: Callable[..., Any]) -> Any:
 def _compiled(
     function: Callable[..., Any], options: dict[str, Any], fastmath: Collection[str]
 ) -> Any:
-    dispatcher = njit(fastmath=set(fastmath) or False, **options)(function)
-    if NullCache is not None and not function.__name__.startswith("_"):
-        with suppress(Exception):
-            dispatcher._cache = KernelCache(
-                f"{function.__module__}.{function.__qualname__}", cache_folder()
-            )
-    return dispatcher
+    return njit(fastmath=set(fastmath) or False, **options)(function)

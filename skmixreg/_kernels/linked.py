@@ -30,6 +30,9 @@ class LinkedLibrary(JITCodeLibrary):
         # The kernel brings environments of what it is linked with.
         return SimpleNamespace(set_env=lambda *_: None)
 
+    def _optimize_functions(self, ll_module: Any) -> None:
+        ll_module.data_layout = self._codegen._data_layout
+
     def _optimize_final_module(self) -> None:
         pass
 

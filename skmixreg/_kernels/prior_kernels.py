@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from .compile import compiled
+from .compile import compiled, part
 
 
 @compiled
@@ -22,7 +22,7 @@ def prior_terms(row, value):
     return -0.5 * (low + high), low - high, 2.0 * (low + high)
 
 
-@compiled
+@part
 def log_prior_of_component(priors, line, extra, fit_intercept):
     """Log prior of intercept, slopes and extras of one component, up to a constant."""
     P = line.shape[0]

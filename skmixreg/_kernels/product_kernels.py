@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .compile import compiled, part
+from .compile import part
 from .stage_kernels import product
 from .vector_kernels import BLOCK, EXACT, REDUCE, dot, total
 
@@ -190,7 +190,7 @@ def add_cross_products(w, r, x, y, v, scratch, lines, squares, yy):
         yy[k] += dot(v[1], y, BLOCK)
 
 
-@compiled
+@part(allocates=True)
 def flat_cross_products(first, lines, squares, yy):
     """``[first | sum r | sum r x~ x~' (upper triangles by rows) | sum r x~ y | sum r y^2]``."""
     K, _, P = lines.shape

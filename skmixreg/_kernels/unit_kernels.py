@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from .compile import compiled
+from .compile import part
 
 
-@compiled
+@part
 def number_of_units(units, n_rows):
     """Rows, or groups of them, whose starts are given."""
     if units is None:
@@ -17,7 +17,7 @@ def number_of_units(units, n_rows):
     return units.shape[0] - 1
 
 
-@compiled
+@part
 def unit_bounds(units, u):
     """First row of a unit, and the row after its last."""
     if units is None:
@@ -25,7 +25,7 @@ def unit_bounds(units, u):
     return units[u], units[u + 1]
 
 
-@compiled
+@part
 def prior_odds(allowed, u, k):
     """Log prior odds of a label for a unit."""
     if allowed is None:
@@ -33,7 +33,7 @@ def prior_odds(allowed, u, k):
     return allowed[u, k]
 
 
-@compiled
+@part
 def unit_odds(observations, log_weights, densities, u, power, odds):
     """Odds of the labels of a unit at a power of its likelihood, the largest of them 1.
 
@@ -60,7 +60,7 @@ def unit_odds(observations, log_weights, densities, u, power, odds):
     return top, total
 
 
-@compiled
+@part(allocates=True)
 def share_units(observations, log_weights, densities, power, shares):
     """Log-likelihood; ``shares`` (K, n) becomes weights times responsibilities, row by row.
 

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from .compile import compiled
+from .compile import part
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -21,7 +21,7 @@ _ONE = np.uint64(1)
 COUNTED_TRIALS = 32
 
 
-@compiled
+@part
 def mix(z):
     """Finaliser of splitmix64 (Steele, Lea and Flood 2014): a bijection that scrambles bits."""
     z = (z ^ (z >> _S30)) * _MIX_1
@@ -29,14 +29,14 @@ def mix(z):
     return z ^ (z >> _S31)
 
 
-@compiled
+@part
 def uniform(state):
     """Uniform on (0, 1); ``state`` of shape (1,) advances."""
     state[0] += _GOLDEN
     return (float(mix(state[0]) >> _S12) + 0.5) * 2.0**-52
 
 
-@compiled
+@part
 def normal(state):
     """Standard normal, by Marsaglia's polar method."""
     while True:
@@ -47,7 +47,7 @@ def normal(state):
             return a * math.sqrt(-2.0 * math.log(r) / r)
 
 
-@compiled
+@part
 def log_gamma_draw(shape, state):
     """Logarithm of a Gamma(shape, 1) variate (Marsaglia and Tsang 2000).
 
@@ -69,7 +69,7 @@ def log_gamma_draw(shape, state):
                 return boost + math.log(d) + log_v
 
 
-@compiled
+@part
 def binomial_draw(n, share, state):
     """How many of n trials succeed, in a number of steps that grows as log(n).
 
@@ -95,13 +95,13 @@ def binomial_draw(n, share, state):
     return count
 
 
-@compiled
+@part
 def _drop(h, n, low, high):
     """f(mode + h) - f(mode), computed without cancellation."""
     return -n * h - 0.5 * (low * math.expm1(-2.0 * h) + high * math.expm1(2.0 * h))
 
 
-@compiled
+@part
 def _tangent(n, low, high, side):
     """A distance from the mode at which f has dropped by about 1, and the slope there.
 
@@ -124,7 +124,7 @@ def _tangent(n, low, high, side):
     return h, fall, slope
 
 
-@compiled
+@part
 def log_sigma_draw(n, chi, psi, state):
     """Draw t = log(sigma) from exp(f), f(t) = -n t - chi exp(-2 t) / 2 - psi exp(2 t) / 2.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from numba import types
 from numba.extending import intrinsic
 
-from .compile import compiled, part
+from .compile import part
 
 # Rows per block.  A constant length spares the remainders of loops.
 BLOCK = 512
@@ -67,7 +67,7 @@ def _exp(x):
     return (1.0 + r * q) * bits_float((float_bits(shifted) + 1023) << 52)
 
 
-@compiled(fastmath=EXACT)
+@part(fastmath=EXACT)
 def exp_nonpositive(x):
     """Exponential of ``x <= 0``, relative error 1e-15; exp(-700) below -700.
 
@@ -76,14 +76,14 @@ def exp_nonpositive(x):
     return _exp(-700.0 if x < -700.0 else x)  # this way round nan stays nan
 
 
-@compiled(fastmath=EXACT)
+@part(fastmath=EXACT)
 def exp_any(x):
     """Exponential of any ``x``, relative error 1e-15; constant beyond -700 and 700."""
     x = -700.0 if x < -700.0 else x
     return _exp(700.0 if x > 700.0 else x)
 
 
-@compiled(fastmath=EXACT)
+@part(fastmath=EXACT)
 def log_positive(x):
     """Logarithm, to 2 ulp, of a number between 1e-300 and 1e300: the algorithm of fdlibm."""
     exponent = (float_bits(x) - SQRT_HALF_BITS) >> 52

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
-from .._kernels.compile import compiled
+from .._kernels.compile import compiled, part
 from .._kernels.stage_kernels import log_softmax
 
 
-@compiled
+@part
 def _assign(cost, order, taken):
     """Labels of low total cost: ``order[l]`` is the component that becomes component l.
 

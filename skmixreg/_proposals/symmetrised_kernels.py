@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from .._kernels.compile import compiled
+from .._kernels.compile import compiled, part
 from .._kernels.vector_kernels import copy_to
 from .part_kernels import Components, Scratch, place
 from .product_kernels import add_parts
@@ -15,7 +15,7 @@ from .product_kernels import add_parts
 LEAST_LOG_DENSITY = -1e6
 
 
-@compiled
+@part(allocates=True)
 def _room(parts, C, L, E):
     """Components to be filled, and scratch."""
     M, K = parts.counts.shape
@@ -33,7 +33,7 @@ def _room(parts, C, L, E):
     return components, scratch
 
 
-@compiled
+@part
 def _fill(parts, components, k, log_weight, line, extra, log_prior):
     components.log_weights[k] = log_weight
     components.weights[k] = math.exp(log_weight)
@@ -45,7 +45,7 @@ def _fill(parts, components, k, log_weight, line, extra, log_prior):
     place(parts, components, k)
 
 
-@compiled
+@part
 def _fill_all(parts, components, log_weights, lines, extra, log_prior):
     for k in range(log_weights.shape[0]):
         _fill(parts, components, k, log_weights[k], lines[k], extra[k], log_prior[k])

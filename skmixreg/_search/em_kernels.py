@@ -11,12 +11,12 @@ from __future__ import annotations
 import numpy as np
 
 from .._kernels.cholesky_kernels import factorise, solve_lower, solve_upper
-from .._kernels.compile import compiled
+from .._kernels.compile import compiled, part
 from .._kernels.stage_kernels import log_softmax
 from .._model._sums.row_kernels import weighted_moments
 
 
-@compiled
+@part
 def log_sigma_update(n, squares, floor, ceiling):
     """Mode of log(sigma) given n observations with this sum of squared residuals."""
     squares = squares + floor * floor
@@ -24,7 +24,7 @@ def log_sigma_update(n, squares, floor, ceiling):
     return 0.5 * np.log(2.0 * squares / (n + np.sqrt(n * n + ratio)))
 
 
-@compiled
+@part(allocates=True)
 def maximise(moments, raw, priors, fit_intercept, shared, least):
     """Maximisation step from the flat sufficient statistics; ``raw`` changes in place.
 

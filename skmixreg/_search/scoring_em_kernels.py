@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from .._kernels.compile import compiled
+from .._kernels.compile import compiled, part
 from .._kernels.prior_kernels import log_prior_of_component
 from .._kernels.unit_kernels import share_units
 from .._kernels.vector_kernels import copy_to
@@ -47,7 +47,7 @@ def scoring_log_prior(raw, concentration, priors, fit_intercept):
     return out
 
 
-@compiled
+@part(allocates=True)
 def _climb(observations, r, theta, priors, fit_intercept, settings):
     """Steps of scoring of one component at known responsibilities, in place."""
     n, D = observations.target.shape[0], theta.shape[0]

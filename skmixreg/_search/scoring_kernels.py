@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from .._kernels.cholesky_kernels import factorise, solve_lower, solve_upper
-from .._kernels.compile import compiled
+from .._kernels.compile import part
 from .._kernels.prior_kernels import prior_terms
 from .._kernels.product_kernels import add_moments, add_second_moments, linear_predictor
 from .._kernels.stage_kernels import (
@@ -25,7 +25,7 @@ from ..families._kernels.base_kernels import density_block, information_block
 LONGEST_STEP = 3.0
 
 
-@compiled
+@part(allocates=True)
 def component_terms(own, c, n, theta, priors, fit_intercept, settings, score, information):
     """Log posterior of one component's coordinates, up to a constant, at known labels.
 
@@ -106,7 +106,7 @@ def component_terms(own, c, n, theta, priors, fit_intercept, settings, score, in
     return out
 
 
-@compiled
+@part
 def coordinates_of(raw, k, theta):
     """Copy intercept, slopes and extras of component k into ``theta``."""
     P = raw.line.shape[1]
@@ -114,7 +114,7 @@ def coordinates_of(raw, k, theta):
     copy_to(raw.extra[k], theta[P:])  # without what components share, which comes last
 
 
-@compiled
+@part
 def set_coordinates(theta, raw, k):
     """Make ``theta`` the intercept, slopes and extras of component k."""
     P = raw.line.shape[1]
@@ -122,7 +122,7 @@ def set_coordinates(theta, raw, k):
     copy_to(theta[P:], raw.extra[k, : theta.shape[0] - P])
 
 
-@compiled
+@part(allocates=True)
 def scoring_step(theta, score, information, fit_intercept, centre):
     """One step of scoring from ``theta`` into ``centre``; ``information`` becomes its factor.
 
@@ -151,7 +151,7 @@ def scoring_step(theta, score, information, fit_intercept, centre):
     return half_log_determinant
 
 
-@compiled
+@part
 def squared_distance(theta, centre, factor):
     """Squared distance in units of the information whose factor is given: |L' (theta - c)|^2."""
     D = theta.shape[0]
@@ -164,7 +164,7 @@ def squared_distance(theta, centre, factor):
     return out
 
 
-@compiled
+@part
 def log_shares(raw, background, out):
     """Logs of the weights of the regressions and, if there is one, of the background last.
 
@@ -180,7 +180,7 @@ def log_shares(raw, background, out):
         out[K] = rest + t
 
 
-@compiled
+@part
 def number_of_labels(raw, background):
     """Regressions, and the background if there is one."""
     if background is None:
@@ -188,7 +188,7 @@ def number_of_labels(raw, background):
     return raw.line.shape[0] + 1
 
 
-@compiled
+@part(allocates=True)
 def all_log_densities(observations, raw, settings, background, out):
     """Log densities of every component at every row: (K, n), or (K + 1, n).
 

@@ -41,7 +41,7 @@ def ridge(Z: Array, y: Array, w: Array | None = None) -> Array:
     """Weighted least squares with a whiff of the prior, so that no subset is singular."""
     weighted = Z if w is None else Z * w[:, None]
     A = weighted.T @ Z
-    A[np.diag_indices_from(A)] += _RIDGE * (1.0 + np.trace(A) / len(A))
+    A.flat[:: len(A) + 1] += _RIDGE * (1.0 + np.trace(A) / len(A))
     return np.linalg.solve(A, weighted.T @ y)
 
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
+
+
+@lru_cache(maxsize=1)
+def _controller(n_modules: int) -> ThreadpoolController:
+    """The libraries that are loaded; to find them takes milliseconds, and imports load more."""
+    return ThreadpoolController()
+
 
 _lock = threading.Lock()
 _fits = 0
@@ -25,7 +34,7 @@ def one_blas_thread() -> Iterator[None]:
     global _fits, _limits
     with _lock:
         if _fits == 0:
-            _limits = threadpool_limits(1, user_api="blas")
+            _limits = _controller(len(sys.modules)).limit(limits=1, user_api="blas")
         _fits += 1
     try:
         yield

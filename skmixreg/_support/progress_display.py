@@ -29,10 +29,33 @@ def display(verbose: bool, *, messages_only: bool = False) -> Iterator[list[Line
         return
     bars = None if messages_only else _bars()
     if bars is None:
-        yield [Lines(messages_only)]
+        lines = Lines(messages_only)
+        with _compilations_told(lines):
+            yield [lines]
         return
-    with bars:
+    with bars, _compilations_told(bars):
         yield [bars]
+
+
+@contextmanager
+def _compilations_told(shown: Lines | Bars) -> Iterator[None]:
+    """Tell of every kernel of this package that is compiled meanwhile, by whatever thread."""
+    event: Any = importlib.import_module("numba.core.event")
+    package = __name__.partition(".")[0]
+
+    class Told(event.Listener):
+        def on_start(self, event: Any) -> None:
+            dispatcher = event.data["dispatcher"]
+            function, parts = dispatcher.py_func, dispatcher.targetoptions
+            ours = function.__module__.partition(".")[0] == package
+            if ours and not parts.get("no_cpython_wrapper"):
+                shown.say(f"compiling {function.__name__}, which takes seconds, once")
+
+        def on_end(self, event: Any) -> None:
+            pass
+
+    with event.install_listener("numba:compile", Told()):
+        yield
 
 
 class Lines:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from from_python import from_python
 
-from skmixreg._kernels.cholesky_kernels import factorise, solve_lower, solve_upper
+from skmixreg._kernels import cholesky_kernels as kernels
+
+factorise = from_python(kernels.factorise)
+solve_lower = from_python(kernels.solve_lower)
+solve_upper = from_python(kernels.solve_upper)
 
 
 @pytest.mark.parametrize("n", [1, 2, 7])

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from from_python import from_python
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skmixreg._kernels.vector_kernels import exp_any
+from skmixreg._kernels import vector_kernels
+
+exp_any = from_python(vector_kernels.exp_any)
 
 
 @given(st.floats(min_value=-1e6, max_value=1e6))

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from from_python import from_python
 from scipy import special
 
 from skmixreg._kernels.compile import compiled
 from skmixreg._kernels.vector_kernels import EXACT
-from skmixreg.families._distributions.special_kernels import (
-    digamma_gap,
-    row_excess,
-    row_gaps,
-    stirling_gap,
-    trigamma_excess,
-)
+from skmixreg.families._distributions import special_kernels
+from skmixreg.families._distributions.special_kernels import row_excess, row_gaps
+
+digamma_gap = from_python(special_kernels.digamma_gap)
+stirling_gap = from_python(special_kernels.stirling_gap)
+trigamma_excess = from_python(special_kernels.trigamma_excess)
 
 
 @compiled(fastmath=EXACT)

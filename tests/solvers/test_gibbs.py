@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from from_python import from_python
 from scipy import integrate, stats
 
 from skmixreg._draws.judge import diagnose
@@ -17,6 +18,10 @@ from skmixreg.families import Gaussian
 from skmixreg.solvers._gibbs import sweep_kernels as kernels
 from skmixreg.solvers.gibbs import Gibbs
 
+sample_labels = from_python(kernels._sample_labels)
+binomial_draw = from_python(kernels.binomial_draw)
+log_gamma_draw = from_python(kernels.log_gamma_draw)
+log_sigma_draw = from_python(kernels.log_sigma_draw)
 PRIORS = Priors().resolve()
 # Narrow enough that chains over the prior mix within a test.
 TIGHT = NumericPriors(1.5, 1.0, 0.7, 0.3, 1.5)
@@ -64,7 +69,7 @@ def fit(problem, seed=0, n_threads=1, **options):
 )
 def test_log_sigma_follows_its_density(n, chi, psi):
     state = np.array([12345], dtype=np.uint64)
-    t = np.array([kernels.log_sigma_draw(n, chi, psi, state) for _ in range(4000)])
+    t = np.array([log_sigma_draw(n, chi, psi, state) for _ in range(4000)])
     mode = 0.5 * np.log(2 * chi / (n + np.sqrt(n * n + 4 * chi * psi)))
 
     def density(v):
@@ -81,13 +86,13 @@ def test_log_sigma_follows_its_density(n, chi, psi):
 @pytest.mark.parametrize("shape", [0.3, 1.0, 4.5, 1e6])
 def test_log_gamma_follows_its_density(shape):
     state = np.array([99], dtype=np.uint64)
-    draws = np.exp([kernels.log_gamma_draw(shape, state) for _ in range(4000)])
+    draws = np.exp([log_gamma_draw(shape, state) for _ in range(4000)])
     assert stats.kstest(draws, stats.gamma(shape).cdf).pvalue > 1e-3
 
 
 def test_log_gamma_of_tiny_shape_does_not_underflow():
     state = np.array([7], dtype=np.uint64)
-    draws = np.array([kernels.log_gamma_draw(1e-3, state) for _ in range(500)])
+    draws = np.array([log_gamma_draw(1e-3, state) for _ in range(500)])
     assert np.isfinite(draws).all()
     assert draws.min() < -1000
 
@@ -97,7 +102,7 @@ def test_log_gamma_of_tiny_shape_does_not_underflow():
 )
 def test_binomial_follows_its_distribution(n, share):
     state = np.array([5], dtype=np.uint64)
-    counts = np.array([kernels.binomial_draw(n, share, state) for _ in range(4000)])
+    counts = np.array([binomial_draw(n, share, state) for _ in range(4000)])
     law = stats.binom(n, share)
     spread = np.random.default_rng(0).random(4000)
     assert stats.kstest(law.cdf(counts) - spread * law.pmf(counts), "uniform").pvalue > 1e-3
@@ -254,7 +259,7 @@ def test_statistics_of_labels_add_up():
         w = rng.integers(1, 4, 700).astype(float)
         P = p + 1
         stats_ = np.empty((3, P * (P + 1) // 2 + P + 2))
-        kernels._sample_labels(
+        sample_labels(
             X, y, w, 0, True, np.log([0.2, 0.3, 0.5]), rng.normal(size=3), rng.normal(size=(3, p)),
             np.zeros(3), np.uint64(4), 1, stats_,
         )  # fmt: skip
@@ -273,7 +278,7 @@ def test_labels_have_their_probabilities():
     joint = weights * stats.norm.pdf(0.3, location, 1.0)
     stats_ = np.empty((3, 7))
     for copies in (1.0, 2.0, 100.0):
-        kernels._sample_labels(
+        sample_labels(
             X, y, np.full(n, copies), 0, copies > 1, np.log(weights), location, np.zeros((3, 1)),
             np.zeros(3), np.uint64(11), 1, stats_,
         )  # fmt: skip

@@ -4,19 +4,22 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from from_python import from_python
 from scipy import stats
 from scipy.special import logsumexp
 
 from skmixreg import Priors
 from skmixreg._model.density import LogPosterior
 from skmixreg._model.problem import Problem
-from skmixreg._search.scoring_kernels import component_terms
+from skmixreg._search import scoring_kernels
 from skmixreg._search.search import find_modes
 from skmixreg.families import FAMILIES
 from skmixreg.solvers._gibbs.chains import Chains
 from skmixreg.solvers._gibbs.conjugate import ConjugateSweeps
 from skmixreg.solvers._gibbs.metropolis import MarginalSweeps, MetropolisSweeps
 from skmixreg.solvers.laplace import Laplace
+
+component_terms = from_python(scoring_kernels.component_terms)
 
 
 def problem_of(family, n=60, K=2, seed=0, weights=None, **options):

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ..._kernels.compile import compiled
+from ..._kernels.compile import compiled, part
 from ..._kernels.vector_kernels import REDUCE, exp_nonpositive
 
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
@@ -14,7 +14,7 @@ LARGE = 1e4  # from here on log y! loses digits
 FAR = 1600.0  # squared distance, in variances, at which nothing is left
 
 
-@compiled
+@part
 def _stirling_error(x):
     if x < 20.0:
         return math.lgamma(x + 1.0) - (x + 0.5) * math.log(x) + x - HALF_LOG_2PI
@@ -22,7 +22,7 @@ def _stirling_error(x):
     return (1 / 12 - s * (1 / 360 - s * (1 / 1260 - s * (1 / 1680 - s * (1 / 1188))))) / x
 
 
-@compiled
+@part
 def _deviance(x, mean):
     ratio = (x - mean) / mean
     if ratio <= -1.0:
@@ -30,7 +30,7 @@ def _deviance(x, mean):
     return mean * ((1.0 + ratio) * math.log1p(ratio) - ratio)
 
 
-@compiled(fastmath=REDUCE)
+@part(fastmath=REDUCE)
 def _small_poisson(y, log_factorial, eta, mean, weights):
     out = 0.0
     for m in range(eta.shape[0]):
@@ -38,7 +38,7 @@ def _small_poisson(y, log_factorial, eta, mean, weights):
     return out
 
 
-@compiled
+@part
 def _large_poisson(y, mean):
     distance = y - mean
     if distance * distance > FAR * max(y, mean):
@@ -46,7 +46,7 @@ def _large_poisson(y, mean):
     return math.exp(-_deviance(y, mean))
 
 
-@compiled
+@part
 def _poisson_gamma(y, error, mean, alpha):
     distance = y - mean
     if alpha < 4.0 and distance * distance > FAR * (mean + alpha * mean * mean):

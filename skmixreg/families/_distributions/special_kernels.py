@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 
-from ..._kernels.compile import compiled, inlined
+from ..._kernels.compile import inlined, part
 from ..._kernels.vector_kernels import log_positive
 
 LARGE = 10.0
@@ -41,7 +41,7 @@ def _trigamma_series(inverse, u):
     return 0.5 + inverse * (1.0 / 6.0 - u * (1.0 / 30.0 - u * series))
 
 
-@compiled
+@part
 def stirling_gap(a):
     """a log(a) - a - log Gamma(a)."""
     if a < LARGE:
@@ -50,7 +50,7 @@ def stirling_gap(a):
     return 0.5 * math.log(a) - HALF_LOG_2PI - _stirling_series(inverse, inverse * inverse)
 
 
-@compiled
+@part
 def digamma_gap(a):
     """log(a) - psi(a)."""
     b, more = a, 0.0
@@ -62,7 +62,7 @@ def digamma_gap(a):
     return gap if b == a else gap + more + math.log(a / b)
 
 
-@compiled
+@part
 def trigamma_excess(a):
     """a^2 psi'(a) - a."""
     b, more = a, 0.0
@@ -116,6 +116,30 @@ def row_gaps(a, c, log_a, log_c):
 
 
 @inlined
+def row_series(a):
+    """b, the argument of the series, and what one of its own differs by from them.
+
+    ``a log(a) - stirling_gap(a)`` is ``a log(b)`` plus the second, and
+    ``log(a) - digamma_gap(a)`` is ``log(b)`` less the third.
+    """
+    b = a + 10.0 if a < LARGE else a
+    w = a * (a + 9.0)
+    # Of large numbers nothing is taken, and their powers might overflow.
+    w = w if a < LARGE else 1.0
+    rise = _rise(w)
+    both = 1.0 / (b * rise)
+    over = both * rise
+    # a (a + 1) ... (a + 9) / b^10
+    product = rise * _tenth(over) if a < LARGE else 1.0
+    log_gap = _stirling_series(over, over * over) - 0.5 * log_positive(product * product * b)
+    log_gap += HALF_LOG_2PI - 10.0 if a < LARGE else HALF_LOG_2PI
+    # 1 / a + ... + 1 / (a + 9)
+    total = (2.0 * a + 9.0) * (_slope(w) * (both * b))
+    gap = _digamma_series(over, over * over)
+    return b, log_gap, (gap + total if a < LARGE else gap)
+
+
+@inlined
 def _rise(w):
     return (w * (w + 20.0)) * ((w + 8.0) * (w + 18.0)) * (w + 14.0)
 
@@ -151,7 +175,7 @@ def row_excess(a):
     return small if a < LARGE else excess
 
 
-@compiled
+@part
 def extreme_value_tail(q, right):
     """Tails of z = log(q), q exponential: log, and two derivatives in z."""
     if right:
@@ -164,7 +188,7 @@ def extreme_value_tail(q, right):
     return math.log(rest), slope, slope * (1.0 - q - slope)
 
 
-@compiled
+@part
 def normal_tail(value, right):
     """A standard normal z: z, the log of P(Z > z) or P(Z < z), and two derivatives in z.
 

@@ -1,14 +1,13 @@
 """Block functions of the negative binomial family with the log link.
 
-With m the mean, r the shape, l = log(r) / -2 the coordinate and u = log{(r + y) / (r + m)},
+With m the mean, r the shape, l = log(r) / -2 the coordinate, a = y + r and
+g(x) = x log(x) - x - log Gamma(x),
 
-    log f = y log(m) - log(y!) + S - (y + r) log(1 + m / r),
-    S = log Gamma(y + r) - log Gamma(r) - y log(r) = sum over j < y of log(1 + j / r),
+    log f = y log(m / y) + {y log(y) - y - log(y!)} + a log{a / (r + m)} - g(a) + g(r).
 
-a product for small counts and by Stirling's series for large ones:
+Where a is small, b = a + 10 takes its place:
 
-    log f = y log(m / y) + {y log(y) - y - log(y!)} + (y + r) u - g(y + r) + g(r),
-    g(a) = a log(a) - a - log Gamma(a).
+    a log(a) - g(a) = a log(b) - g(b) - 10 - log{a (a + 1) ... (a + 9) / b^10}.
 """
 
 from __future__ import annotations
@@ -19,17 +18,21 @@ from typing import Any, NamedTuple
 from numba import types
 from numba.extending import overload
 
-from ..._kernels.compile import PART, part
+from ..._kernels.compile import PART, inlined, part
 from ..._kernels.vector_kernels import BLOCK, EXACT, exp_any, log_positive
-from .._distributions.special_kernels import digamma_gap, stirling_gap, trigamma_excess
+from .._distributions.special_kernels import (
+    digamma_gap,
+    row_excess,
+    row_series,
+    stirling_gap,
+    trigamma_excess,
+)
 from .base_kernels import density_block, gradient_block, hessian_block, information_block
 
 # Logarithms of means and shapes are not looked at farther out: densities there are as good as
 # zero, or those of the Poisson distribution.
 FARTHEST = 200.0
 MOST_LOG_SHAPE = 14.0
-# Counts below this are sums over j; above, the series has converged for every shape.
-SMALL = 12.0
 
 
 class NegativeBinomialSettings(NamedTuple):
@@ -56,63 +59,72 @@ def _shape(coordinate):
     return math.exp(min(max(-2.0 * coordinate, -MOST_LOG_SHAPE), MOST_LOG_SHAPE))
 
 
+@inlined
+def _clipped(eta):
+    eta = -FARTHEST if eta < -FARTHEST else eta
+    return FARTHEST if eta > FARTHEST else eta
+
+
+@inlined
+def _log_density(count, at_mean, log_y, eta, a, log_ratio, log_gap, constant):
+    return (count * (eta - log_y) + at_mean) + (a * log_ratio + (log_gap + constant))
+
+
 @part(fastmath=EXACT)
-def _clip(k, location, eta):
+def _densities_of(y, aux, eta, k, location, r, constant, out):
     for i in range(BLOCK):
-        a = eta[k, i] + location
-        a = -FARTHEST if a < -FARTHEST else a
-        a = FARTHEST if a > FARTHEST else a
-        eta[k, i] = a
+        at, count = _clipped(eta[k, i] + location), y[i]
+        a, inverse = count + r, 1.0 / (r + exp_any(at))
+        b, log_gap, _ = row_series(a)
+        log_ratio = log_positive(b * inverse)
+        out[k, i] = _log_density(count, aux[0, i], aux[1, i], at, a, log_ratio, log_gap, constant)
 
 
 @part
-def _means(y, aux, eta, extra, location, out):
-    """Means in place of ``eta``, and log densities.
-
-    ``aux`` is y log(y) - y - log(y!) and log(y), 0 for y = 0.
-    """
+def _densities(y, aux, eta, extra, location, out):
+    """Log densities; ``aux`` is y log(y) - y - log(y!) and log(y), 0 for y = 0."""
     for k in range(eta.shape[0]):
         r = _shape(extra[k, 0])
-        constant, inverse = stirling_gap(r), 1.0 / r
-        _clip(k, location, eta)
-        for i in range(BLOCK):
-            a, count = eta[k, i], y[i]
-            mean = exp_any(a)
-            eta[k, i] = mean
-            value = count * (a - aux[1, i]) + aux[0, i]
-            if count < SMALL:
-                product, j = 1.0, 1.0
-                while j < count:
-                    product *= 1.0 + j * inverse
-                    j += 1.0
-                value += count + log_positive(product)
-                value -= (count + r) * log_positive(1.0 + mean * inverse)
-            else:
-                value += (count + r) * log_positive((count + r) / (mean + r))
-                value -= stirling_gap(count + r) - constant
-            out[k, i] = value
+        _densities_of(y, aux, eta, k, location, r, stirling_gap(r), out)
+
+
+@part(fastmath=EXACT)
+def _slopes_of(y, aux, eta, k, location, r, constant, gap, out, d_eta, d_extra):
+    for i in range(BLOCK):
+        at, count = _clipped(eta[k, i] + location), y[i]
+        mean = exp_any(at)
+        eta[k, i] = mean
+        a, inverse = count + r, 1.0 / (r + mean)
+        b, log_gap, slope_gap = row_series(a)
+        log_ratio = log_positive(b * inverse)
+        out[k, i] = _log_density(count, aux[0, i], aux[1, i], at, a, log_ratio, log_gap, constant)
+        over = (count - mean) * inverse
+        d_eta[k, i] = r * over
+        d_extra[0, k, i] = -2.0 * (r * ((log_ratio - slope_gap) + (gap - over)))
 
 
 @part
-def _slopes(y, mean, extra, d_eta, d_extra):
-    for k in range(mean.shape[0]):
+def _slopes(y, aux, eta, extra, location, out, d_eta, d_extra):
+    """Log densities and first derivatives; means in place of ``eta``."""
+    for k in range(eta.shape[0]):
         r = _shape(extra[k, 0])
-        gap, inverse = digamma_gap(r), 1.0 / r
-        for i in range(BLOCK):
-            m, count = mean[k, i], y[i]
-            over = (count - m) / (r + m)
-            d_eta[k, i] = r * over
-            if count < SMALL:
-                # The sum of 1 / (r + j), as one fraction
-                top, bottom, j = 0.0, 1.0, 0.0
-                while j < count:
-                    top = top * (r + j) + bottom
-                    bottom *= r + j
-                    j += 1.0
-                slope = top / bottom - log_positive(1.0 + m * inverse)
-            else:
-                slope = log_positive((count + r) / (m + r)) - (digamma_gap(count + r) - gap)
-            d_extra[0, k, i] = -2.0 * (r * (slope - over))
+        constant, gap = stirling_gap(r), digamma_gap(r)
+        _slopes_of(y, aux, eta, k, location, r, constant, gap, out, d_eta, d_extra)
+
+
+@part(fastmath=EXACT)
+def _curvatures_of(y, mean, k, r, excess, d_extra, d_eta2, d_eta_extra, d_extra2):
+    for i in range(BLOCK):
+        m, count = mean[k, i], y[i]
+        a, inverse = count + r, 1.0 / (r + m)
+        share, over = m * inverse, (count - m) * inverse
+        d_eta2[k, i] = -share * (r * (a * inverse))
+        d_eta_extra[0, k, i] = -2.0 * (r * over * share)
+        # r^2 {psi'(a) - psi'(r)}, without r^2 / a - r, which would cancel
+        ratio = r / a
+        square = row_excess(a) * (ratio * ratio) - excess - count * ratio
+        square += r * share + (r * inverse) * (r * over)
+        d_extra2[0, k, i] = 4.0 * square - 2.0 * d_extra[0, k, i]
 
 
 @part
@@ -120,24 +132,7 @@ def _curvatures(y, mean, extra, d_extra, d_eta2, d_eta_extra, d_extra2):
     for k in range(mean.shape[0]):
         r = _shape(extra[k, 0])
         excess = trigamma_excess(r)
-        for i in range(BLOCK):
-            m, count = mean[k, i], y[i]
-            inverse = 1.0 / (r + m)
-            share, over = m * inverse, (count - m) * inverse
-            d_eta2[k, i] = -share * (r * ((r + count) * inverse))
-            d_eta_extra[0, k, i] = -2.0 * (r * over * share)
-            # r^2 {psi'(y + r) - psi'(r)}
-            if count < SMALL:
-                gap, j = 0.0, 0.0
-                while j < count:
-                    gap -= (r / (r + j)) ** 2
-                    j += 1.0
-            else:
-                ratio = r / (count + r)
-                # r^2 / (y + r) - r, which would cancel
-                gap = trigamma_excess(count + r) * ratio * ratio - excess - count * ratio
-            square = gap + r * share + (r * inverse) * (r * over)
-            d_extra2[0, k, i] = 4.0 * square - 2.0 * d_extra[0, k, i]
+        _curvatures_of(y, mean, k, r, excess, d_extra, d_eta2, d_eta_extra, d_extra2)
 
 
 @part
@@ -164,7 +159,7 @@ def _density(y, aux, eta, extra, settings, out):
         return None
 
     def block(y, aux, eta, extra, settings, out):
-        _means(y, aux, eta, extra, settings.location, out)
+        _densities(y, aux, eta, extra, settings.location, out)
 
     return block
 
@@ -175,8 +170,7 @@ def _gradient(y, aux, eta, extra, settings, out, d_eta, d_extra):
         return None
 
     def block(y, aux, eta, extra, settings, out, d_eta, d_extra):
-        _means(y, aux, eta, extra, settings.location, out)
-        _slopes(y, eta, extra, d_eta, d_extra)
+        _slopes(y, aux, eta, extra, settings.location, out, d_eta, d_extra)
 
     return block
 
@@ -187,8 +181,7 @@ def _hessian(y, aux, eta, extra, settings, out, d_eta, d_extra, d_eta2, d_eta_ex
         return None
 
     def block(y, aux, eta, extra, settings, out, d_eta, d_extra, d_eta2, d_eta_extra, d_extra2):
-        _means(y, aux, eta, extra, settings.location, out)
-        _slopes(y, eta, extra, d_eta, d_extra)
+        _slopes(y, aux, eta, extra, settings.location, out, d_eta, d_extra)
         _curvatures(y, eta, extra, d_extra, d_eta2, d_eta_extra, d_extra2)
 
     return block
@@ -200,8 +193,7 @@ def _information(y, aux, eta, extra, settings, out, d_eta, d_extra, i_eta2, i_et
         return None
 
     def block(y, aux, eta, extra, settings, out, d_eta, d_extra, i_eta2, i_eta_extra, i_extra2):
-        _means(y, aux, eta, extra, settings.location, out)
-        _slopes(y, eta, extra, d_eta, d_extra)
+        _slopes(y, aux, eta, extra, settings.location, out, d_eta, d_extra)
         _bound_of_information(eta, extra, i_eta2, i_eta_extra, i_extra2)
 
     return block

@@ -19,7 +19,7 @@ import math
 import numpy as np
 
 from ..._kernels.cholesky_kernels import factorise
-from ..._kernels.compile import compiled
+from ..._kernels.compile import compiled, part
 from ..._kernels.product_kernels import add_cross_products, flat_cross_products
 from ..._kernels.stage_kernels import (
     all_ones,
@@ -43,7 +43,7 @@ WIDEST_TRAPEZOID = 0.2
 ORDER, CHI, MODE, MEAN, RISE, SQUARE, LOG_INTEGRAL = range(7)
 
 
-@compiled
+@part
 def _digamma(x):
     """Derivative of log gamma, x > 0: recurrence, then the asymptotic series."""
     out = 0.0
@@ -58,7 +58,7 @@ def _digamma(x):
     return out + math.log(x) - 0.5 / x - z * series
 
 
-@compiled
+@part
 def _reach(up, down):
     """A distance s > 0 at which up (e^s - 1 - s) + down (e^-s - 1 + s) is at least `FALL`."""
     s = min(
@@ -105,13 +105,13 @@ def inverse_gaussian_moments(order, psi, chi, out):
     out[LOG_INTEGRAL] = math.log(mass * step)
 
 
-@compiled
+@part
 def _precision(spread):
     """E[1 / sigma^2]."""
     return math.exp(-spread[MODE]) * (1.0 + spread[RISE])
 
 
-@compiled(fastmath=EXACT)
+@part(fastmath=EXACT)
 def _expected_log_density(x, y, lines, factors, precision, scratch, out):
     """Add -E[(y - x~'b)^2 / sigma^2] / 2 to ``out``, which holds the rest."""
     K, P = lines.shape
@@ -155,7 +155,7 @@ def variational_moments(start, stop, observations, log_weights, lines, factors, 
     )  # fmt: skip
 
 
-@compiled
+@part(allocates=True)
 def _variational_moments(start, stop, X, y, w, log_weights, lines, factors, spreads):
     K, P = lines.shape
     p = P - 1
@@ -182,7 +182,7 @@ def _variational_moments(start, stop, X, y, w, log_weights, lines, factors, spre
     return flat_cross_products(bound, sums, squares, yy)
 
 
-@compiled
+@part
 def _inverse_factor(A, least, first, R):
     """R = L^-1 from A = L L' on the coordinates from ``first`` on; A is overwritten."""
     P = A.shape[0]
@@ -200,7 +200,7 @@ def _inverse_factor(A, least, first, R):
             R[i, j] = v / A[i, i]
 
 
-@compiled
+@part
 def _update_line(n, S, xy, yy, precision, prior, first, A, line, R):
     """Normal distribution of one line given E[1 / sigma^2]; returns E[sum of squares]."""
     P = line.shape[0]

@@ -25,7 +25,7 @@ import math
 
 import numpy as np
 
-from ..._kernels.compile import compiled
+from ..._kernels.compile import compiled, part
 from ..._kernels.prior_kernels import log_prior_of_component, prior_terms
 from ..._kernels.stage_kernels import log_softmax
 from ..._kernels.unit_kernels import number_of_units, share_units, unit_bounds
@@ -49,7 +49,7 @@ PRIOR_SHARE = 0.3
 BEYOND = 1.5
 
 
-@compiled
+@part
 def _counts(observations, shares, concentration, counts):
     """Dirichlet parameters that shares of rows amount to."""
     for k in range(shares.shape[0]):
@@ -59,7 +59,7 @@ def _counts(observations, shares, concentration, counts):
             counts[k] += shares[k, start]
 
 
-@compiled
+@part
 def _log_dirichlet(counts, log_weights):
     """Log density of the contrasts of the logs, up to a constant."""
     out, total = 0.0, 0.0
@@ -69,7 +69,7 @@ def _log_dirichlet(counts, log_weights):
     return out + math.lgamma(total)
 
 
-@compiled
+@part
 def _from_prior(priors, fit_intercept, current, proposed, state):
     """Draw from about the prior; log density at ``current`` over that at ``proposed``."""
     ratio = 0.0

@@ -20,7 +20,7 @@ import math
 import numpy as np
 
 from ..._kernels.cholesky_kernels import solve_upper
-from ..._kernels.compile import compiled
+from ..._kernels.compile import compiled, part
 from ..._kernels.unit_kernels import number_of_units, unit_bounds, unit_odds
 from ..._kernels.variate_kernels import (
     _GOLDEN,
@@ -50,7 +50,7 @@ from .sweep_kernels import _sweep_key
 DF = 8.0
 
 
-@compiled
+@part(allocates=True)
 def _draw_labels(observations, log_weights, densities, key, counts):
     """Numbers of copies of every unit in every component: (K, U); overwrites ``densities``."""
     K = log_weights.shape[0]
@@ -82,7 +82,7 @@ def _draw_labels(observations, log_weights, densities, key, counts):
             counts[k, u] += 1.0
 
 
-@compiled
+@part
 def _gather(values, rows, n, out):
     """Columns ``rows`` of an array (a, N) that may be absent."""
     if values is not None:
@@ -91,14 +91,14 @@ def _gather(values, rows, n, out):
                 out[j, i] = values[j, rows[i]]
 
 
-@compiled
+@part
 def _gather_vector(values, rows, n, out):
     if values is not None:
         for i in range(n):
             out[i] = values[rows[i]]
 
 
-@compiled
+@part
 def _select(units, counts, rows, copies):
     """Rows of the units that a component holds, and how many copies of each."""
     n = 0
@@ -112,7 +112,7 @@ def _select(units, counts, rows, copies):
     return n
 
 
-@compiled
+@part(allocates=True)
 def _draw_weights(counts, background, concentration, raw, state):
     """Weights of the regressions and, if there is a background, its log odds."""
     K = raw.line.shape[0]
@@ -129,7 +129,7 @@ def _draw_weights(counts, background, concentration, raw, state):
             raw.extra[k, raw.extra.shape[1] - 1] = odds
 
 
-@compiled
+@part
 def propose_by_scoring(theta, score, information, fit_intercept, centre, proposed, state):
     """Draw from the t distribution around a step of scoring from ``theta``.
 
@@ -154,20 +154,20 @@ def propose_by_scoring(theta, score, information, fit_intercept, centre, propose
     return volume + _log_kernel(proposed, centre, information, fit_intercept)
 
 
-@compiled
+@part
 def log_density_by_scoring(origin, theta, score, information, fit_intercept, centre):
     """Log density of ``theta`` around a step of scoring from ``origin``, up to a constant."""
     volume = scoring_step(origin, score, information, fit_intercept, centre)
     return volume + _log_kernel(theta, centre, information, fit_intercept)
 
 
-@compiled
+@part
 def _log_kernel(theta, centre, factor, fit_intercept):
     D = theta.shape[0] - (0 if fit_intercept else 1)
     return -0.5 * (DF + D) * math.log1p(squared_distance(theta, centre, factor) / DF)
 
 
-@compiled
+@part(allocates=True)
 def _move_component(own, copies, n, theta, priors, fit_intercept, settings, state):
     """One Metropolis-Hastings step of a component's coordinates, in place; whether it moved."""
     D = theta.shape[0]
@@ -188,7 +188,7 @@ def _move_component(own, copies, n, theta, priors, fit_intercept, settings, stat
     return False
 
 
-@compiled
+@part
 def keep_state(raw, row):
     """Write log weights, lines and extras into the row of a kept sweep."""
     K, P = raw.line.shape

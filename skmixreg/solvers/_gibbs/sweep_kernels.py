@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from ..._kernels.cholesky_kernels import factorise, solve_lower, solve_upper
-from ..._kernels.compile import compiled
+from ..._kernels.compile import compiled, part
 from ..._kernels.stage_kernels import log_softmax
 from ..._kernels.variate_kernels import (
     _GOLDEN,
@@ -32,7 +32,7 @@ LABELLED_ROWS = 256  # at a time
 MASKED_COLUMNS = 4
 
 
-@compiled
+@part
 def _uniforms(start, u, n):
     """Uniforms of consecutive rows; the exponent bits of [1, 2) make them without a division."""
     for i in range(n):
@@ -40,49 +40,49 @@ def _uniforms(start, u, n):
         u[i] = bits_float(np.int64(bits)) - 1.0
 
 
-@compiled(fastmath=EXACT)
+@part(fastmath=EXACT)
 def _start_residual(y, inverse, offset, a, n):
     for i in range(n):
         a[i] = y[i] * inverse - offset
 
 
-@compiled(fastmath=EXACT)
+@part(fastmath=EXACT)
 def _subtract_multiple(b, x, a, n):
     for i in range(n):
         a[i] -= b * x[i]
 
 
-@compiled(fastmath=EXACT)
+@part(fastmath=EXACT)
 def _finish_log_joint(constant, a, n):
     for i in range(n):
         a[i] = constant - 0.5 * (a[i] * a[i])
 
 
-@compiled(fastmath=EXACT)
+@part(fastmath=EXACT)
 def _raise_to_maximum(a, top, n):
     for i in range(n):
         top[i] = a[i] if a[i] > top[i] else top[i]
 
 
-@compiled(fastmath=EXACT)
+@part(fastmath=EXACT)
 def _exp_relative(a, top, n):
     for i in range(n):
         a[i] = exp_nonpositive(a[i] - top[i])
 
 
-@compiled(fastmath=EXACT)
+@part(fastmath=EXACT)
 def _add(x, out, n):
     for i in range(n):
         out[i] += x[i]
 
 
-@compiled(fastmath=EXACT)
+@part(fastmath=EXACT)
 def _multiply(x, out, n):
     for i in range(n):
         out[i] *= x[i]
 
 
-@compiled(fastmath=EXACT)
+@part(fastmath=EXACT)
 def _indicate(cumulative, u, below, c, n):
     """c = 1 where u lies in this component's share; ``below`` = 1 where in it or an earlier one."""
     for i in range(n):
@@ -91,7 +91,7 @@ def _indicate(cumulative, u, below, c, n):
         below[i] = inside
 
 
-@compiled(fastmath=REDUCE)
+@part(fastmath=REDUCE)
 def _weighted_sums(c, x, y, cx, n):
     """Sums of c x, c x^2 and c x y; keeps c x."""
     s, sxx, sxy = 0.0, 0.0, 0.0
@@ -104,7 +104,7 @@ def _weighted_sums(c, x, y, cx, n):
     return s, sxx, sxy
 
 
-@compiled
+@part
 def _accumulate(X, lo, n, y, c, one, cx, out):
     """Add sum c, sum c x~ x~' (upper triangle by rows), sum c x~ y, sum c y^2 of one component."""
     p = X.shape[0]
@@ -131,7 +131,7 @@ def _accumulate(X, lo, n, y, c, one, cx, out):
             t += 1
 
 
-@compiled
+@part
 def _select(c, index, n):
     """Positions where c > 0, and how many; written without a branch."""
     m = np.uint64(0)
@@ -141,13 +141,13 @@ def _select(c, index, n):
     return np.int64(m)
 
 
-@compiled
+@part
 def _gather(x, index, out, n):
     for i in range(n):
         out[i] = x[index[i]]
 
 
-@compiled
+@part(allocates=True)
 def _sample_labels(
     X, y, w, first_row, repeated, log_weights, intercept, coef, log_sigma, key, one, stats
 ):
@@ -207,7 +207,7 @@ def _sample_labels(
                 _accumulate(own, 0, m, own_y, own_c, one, cx, stats[k])
 
 
-@compiled
+@part(allocates=True)
 def _label_copies(lo, n, w, first_row, key, a, counts):
     """Labels of the second and further copies of rows whose frequency exceeds 1."""
     K = a.shape[0]
@@ -236,7 +236,7 @@ def _label_copies(lo, n, w, first_row, key, a, counts):
             counts[k, i] += 1.0
 
 
-@compiled
+@part
 def _draw_line(moments, P, variance, precision, state, chol, line):
     """Draw one component's line given its rows and sigma; return the sum of squared residuals.
 
@@ -272,13 +272,13 @@ def _draw_line(moments, P, variance, precision, state, chol, line):
     return max(sse, 0.0)
 
 
-@compiled
+@part
 def _sweep_key(chain_key, sweep):
     """What the random numbers of one sweep of a chain are hashed from; sweeps count from 0."""
     return mix(chain_key + mix(np.uint64(sweep + 1)))
 
 
-@compiled
+@part(allocates=True)
 def _draw_parameters(
     stats, hyper, fit_intercept, shared, log_weights, intercept, coef, log_sigma, state, chol, line,
     sse,
@@ -309,7 +309,7 @@ def _draw_parameters(
             log_sigma[k] = log_sigma_draw(stats[k, 0], chi + sse[k], psi, state)
 
 
-@compiled
+@part
 def _keep(log_weights, intercept, coef, log_sigma, stats, row):
     """Write a state, and how many components hold a row."""
     K, p = coef.shape
