@@ -120,7 +120,7 @@ def with_censoring(family: Family, feature: Any, background: Any) -> Family:
     if not family.censorable:
         able = [f"family={name!r}" for name, row in FAMILIES.items() if row().censorable]
         raise ValueError(
-            f"censoring_feature={feature!r} needs a family whose tails have closed forms, got "
+            f"censoring_feature={feature!r} needs a family that may have censored rows, got "
             f"{family!r}; use {' or '.join(able)}, without known errors."
         )
     if background is not None:

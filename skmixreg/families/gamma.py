@@ -32,6 +32,7 @@ class Gamma(Family):
     support = Support(0.0, np.inf)
     extras = (Extra("shape", in_units_of_y=False, power=-2.0),)
     bend = 0
+    censorable = True
     floor_of_rounding = "relative_floor"
     floor_words = "the coefficient of variation"
     largest_predictor = 300.0  # whose variance is a number
@@ -86,6 +87,13 @@ class Gamma(Family):
 
         (shape,) = extra
         return pm.Gamma.dist(alpha=shape, beta=shape * pt.exp(-eta))
+
+    def pymc_log_tails(self, y: Any, eta: Any, *extra: Any) -> tuple[Any, Any]:
+        import pytensor.tensor as pt
+
+        (shape,) = extra
+        at = shape * y * pt.exp(-eta)
+        return pt.log(pt.gammaincc(shape, at)), pt.log(pt.gammainc(shape, at))
 
     def working_response(self, y: Array, *columns: Array) -> Array:
         return np.log(y)

@@ -87,6 +87,11 @@ class StudentT(KnownErrorFamily):
         """Known errors keep a line as uncertain as it is where sigma is small."""
         return 0 if self.known_error is None else None
 
+    @property
+    def censorable(self) -> bool:  # type: ignore[override]
+        """The tails have no derivatives in degrees of freedom here."""
+        return self.df is not None and self.known_error is None
+
     def check_options(self) -> None:
         if self.df is None:
             return
@@ -165,6 +170,15 @@ class StudentT(KnownErrorFamily):
         if known:
             scale = pm.math.sqrt(scale**2 + known[0] ** 2)
         return pm.StudentT.dist(nu=df, mu=eta, sigma=scale)
+
+    def pymc_log_tails(self, y: Any, eta: Any, *extra: Any) -> tuple[Any, Any]:
+        import pytensor.tensor as pt
+
+        df = np.float64(self.df)
+        z = (y - eta) / extra[0]
+        outer = 0.5 * pt.betainc(0.5 * df, 0.5, df / (df + z * z))
+        outer, inner = pt.log(outer), pt.log1p(-outer)
+        return pt.switch(z > 0.0, outer, inner), pt.switch(z > 0.0, inner, outer)
 
     def working_response(self, y: Array, *columns: Array) -> Array:
         return y

@@ -1,9 +1,11 @@
 """Parts of kernels are linked into kernels and are no functions of their own."""
 
+import gc
+
 import numpy as np
 import pytest
 
-from skmixreg._kernels.compile import compiled, part
+from skmixreg._kernels.compile import compiled, part, without_collections
 from skmixreg._kernels.linked import LinkedLibrary
 
 
@@ -39,3 +41,22 @@ def test_parts_are_not_called_from_python():
     for function, argument in (square, 2.0), (squares, np.array([3.0, 4.0])):
         with pytest.raises(TypeError):
             function(argument)
+
+
+def test_the_garbage_collector_waits_for_the_outermost_compilation():
+    seen = []
+
+    def inner(fails):
+        seen.append(gc.isenabled())
+        if fails:
+            raise ValueError
+
+    @without_collections
+    def outer(fails):
+        without_collections(inner)(fails)
+        seen.append(gc.isenabled())
+
+    outer(False)
+    with pytest.raises(ValueError):
+        outer(True)
+    assert seen == [False] * 3 and gc.isenabled()

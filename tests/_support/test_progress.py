@@ -21,6 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skmixreg import BayesianMixtureRegressor
+from skmixreg._kernels.compile import compiled, part
 from skmixreg._support import progress as _progress
 from skmixreg._support.progress import MOST_REPORTS, Progress
 from skmixreg._support.progress_display import display
@@ -344,4 +345,30 @@ model.fit(x[:, None], y).predict(x[:, None])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("search for modes: ")
+    # A first fit compiles, and says so.
+    told = [line for line in done.stdout.splitlines() if not line.startswith("compiling ")]
+    assert told[0].startswith("search for modes: ")
+
+
+def test_compilations_are_told(capsys):
+    """Of kernels of the package, and not of the parts that they are made of."""
+
+    def one(x):
+        return x + 1.0
+
+    one.__module__ = "skmixreg.somewhere"
+    add = part(one)
+
+    def _kernel(x):
+        return add(x)
+
+    _kernel.__module__ = "skmixreg.somewhere"
+    kernel, other = compiled(_kernel), compiled(lambda x: x)
+    with display(True):
+        kernel(1.0)
+        kernel(2.0)
+        other(1.0)
+    assert capsys.readouterr().out == "compiling _kernel, which takes seconds, once\n"
+    with display(False):
+        kernel(1)
+    assert capsys.readouterr().out == ""

@@ -1,17 +1,11 @@
-r"""Block functions of a location-scale family, of y or log(y), some of whose rows are censored.
+"""Block functions of a family some of whose rows are censored.
 
-A row of which only z > (y - eta) / s is known contributes the log of the survival function L(z),
-and one of which only the other side is known that of the distribution function.  With derivatives
-L' and L'' in z, those in eta and l = log(s) are
-
-.. math::
-
-    -L' / s, \quad -z L', \quad L'' / s^2, \quad (z L'' + L') / s, \quad z L' + z^2 L'' .
+A row of which only Y > y is known contributes the log of the survival function, and one of which
+only the other side is known that of the distribution function.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 from numba import types
@@ -46,45 +40,41 @@ def _is_censored(settings: Any) -> bool:
 
 
 @part
-def _scale(extra, k):
-    """1 / s."""
-    if extra.shape[1] == 0:
-        return 1.0
-    return math.exp(min(max(-extra[k, 0], -40.0), 40.0))
+def _coordinate(extra, k):
+    return extra[k, 0] if extra.shape[1] > 0 else 0.0
 
 
 @part
-def _values(side, left, settings, out):
+def _values(side, left, extra, settings, out):
     for k in range(out.shape[0]):
+        at = _coordinate(extra, k)
         for i in range(BLOCK):
             if side[i] != 0.0:
-                out[k, i] = tail_terms(left[k, i], side[i] > 0.0, settings)[1]
+                out[k, i] = tail_terms(left[k, i], at, side[i] > 0.0, settings)[0]
 
 
 @part
 def _slopes(side, left, extra, settings, out, d_eta, d_extra):
     for k in range(out.shape[0]):
-        inverse = _scale(extra, k)
+        at = _coordinate(extra, k)
         for i in range(BLOCK):
             if side[i] != 0.0:
-                z, value, slope, _ = tail_terms(left[k, i], side[i] > 0.0, settings)
-                out[k, i] = value
-                d_eta[k, i] = -slope * inverse
+                terms = tail_terms(left[k, i], at, side[i] > 0.0, settings)
+                out[k, i], d_eta[k, i] = terms[0], terms[1]
                 if d_extra.shape[0] > 0:
-                    d_extra[0, k, i] = -z * slope
+                    d_extra[0, k, i] = terms[2]
 
 
 @part
 def _curvatures(side, left, extra, settings, d_eta2, d_eta_extra, d_extra2):
     for k in range(d_eta2.shape[0]):
-        inverse = _scale(extra, k)
+        at = _coordinate(extra, k)
         for i in range(BLOCK):
             if side[i] != 0.0:
-                z, _, slope, curvature = tail_terms(left[k, i], side[i] > 0.0, settings)
-                d_eta2[k, i] = curvature * (inverse * inverse)
+                terms = tail_terms(left[k, i], at, side[i] > 0.0, settings)
+                d_eta2[k, i] = terms[3]
                 if d_eta_extra.shape[0] > 0:
-                    d_eta_extra[0, k, i] = (z * curvature + slope) * inverse
-                    d_extra2[0, k, i] = z * (slope + z * curvature)
+                    d_eta_extra[0, k, i], d_extra2[0, k, i] = terms[4], terms[5]
 
 
 @overload(density_block, jit_options=PART)
@@ -94,7 +84,7 @@ def _density(y, aux, eta, extra, settings, out):
 
     def block(y, aux, eta, extra, settings, out):
         density_block(y, aux[1:], eta, extra, settings.family, out)
-        _values(aux[0], eta, settings.family, out)
+        _values(aux[0], eta, extra, settings.family, out)
 
     return block
 

@@ -176,6 +176,15 @@ def row_excess(a):
 
 
 @part
+def located_tail(z, log_tail, slope, curvature, coordinate):
+    """A tail and its derivatives in eta and log(s), from those in z = (y - eta) / s."""
+    inverse = math.exp(min(max(-coordinate, -40.0), 40.0))
+    both = (z * curvature + slope) * inverse
+    square = z * (slope + z * curvature)
+    return log_tail, -slope * inverse, -z * slope, curvature * (inverse * inverse), both, square
+
+
+@part
 def extreme_value_tail(q, right):
     """Tails of z = log(q), q exponential: log, and two derivatives in z."""
     if right:

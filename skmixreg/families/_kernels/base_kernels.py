@@ -55,21 +55,22 @@ def background_block(y, aux, settings, out):
     raise NotImplementedError
 
 
-def tail_terms(value, right, settings):
-    """What a row is worth of which one side only is known, for families of location and scale.
+def tail_terms(value, coordinate, right, settings):
+    """What a row is worth of which one side only is known, for families of at most one extra.
 
     Parameters
     ----------
     value : float
-        What the other blocks leave in the place of the predictor: the error z in units of scale,
-        or what it follows from.
+        What the other blocks leave in the place of the predictor.
+    coordinate : float
+        Of the extra; 0 if there is none.
     right : bool
         Whether the log is that of the survival function, and not of the distribution function.
     settings : NamedTuple
 
     Returns
     -------
-    z, log_tail, slope, curvature : float
-        Derivatives are in z.
+    log_tail, d_eta, d_extra, d_eta2, d_eta_extra, d_extra2 : float
+        Derivatives in the extra are not asked for if there is none.
     """
     raise NotImplementedError

@@ -15,8 +15,15 @@ from numba.extending import overload
 
 from ..._kernels.compile import PART, part
 from ..._kernels.vector_kernels import BLOCK, EXACT, exp_any
+from .._distributions.gamma_tail_kernels import gamma_tail
 from .._distributions.special_kernels import digamma_gap, stirling_gap, trigamma_excess
-from .base_kernels import density_block, gradient_block, hessian_block, information_block
+from .base_kernels import (
+    density_block,
+    gradient_block,
+    hessian_block,
+    information_block,
+    tail_terms,
+)
 
 # Logarithms of responses are not looked at farther from eta, nor shapes beyond exp(-26) and
 # exp(26): densities there are as good as zero.
@@ -145,3 +152,10 @@ def _information(y, aux, eta, extra, settings, out, d_eta, d_extra, i_eta2, i_et
         _expected_information(extra, i_eta2, i_eta_extra, i_extra2)
 
     return block
+
+
+@overload(tail_terms, jit_options=PART)
+def _tail(value, coordinate, right, settings):
+    if not _is_gamma(settings):
+        return None
+    return lambda value, coordinate, right, settings: gamma_tail(value, _shape(coordinate), right)

@@ -16,7 +16,7 @@ from .._distributions.normal_kernels import (
     normal_information,
     normal_slopes,
 )
-from .._distributions.special_kernels import normal_tail
+from .._distributions.special_kernels import located_tail, normal_tail
 from .base_kernels import (
     density_block,
     gradient_block,
@@ -100,7 +100,9 @@ def _information(y, aux, eta, extra, settings, out, d_eta, d_extra, i_eta2, i_et
 
 
 @overload(tail_terms, jit_options=PART)
-def _tail(value, right, settings):
+def _tail(value, coordinate, right, settings):
     if not _is_gaussian(settings):
         return None
-    return lambda value, right, settings: normal_tail(value, right)
+    return lambda value, coordinate, right, settings: located_tail(
+        *normal_tail(value, right), coordinate
+    )

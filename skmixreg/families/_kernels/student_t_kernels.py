@@ -21,7 +21,15 @@ from numba.extending import overload
 
 from ..._kernels.compile import PART, inlined, part
 from ..._kernels.vector_kernels import BLOCK, EXACT, log_positive
-from .base_kernels import density_block, gradient_block, hessian_block, information_block
+from .._distributions.special_kernels import located_tail
+from .._distributions.student_t_tail_kernels import student_t_tail
+from .base_kernels import (
+    density_block,
+    gradient_block,
+    hessian_block,
+    information_block,
+    tail_terms,
+)
 
 # Residuals farther out are taken for this; its square is a number.
 FARTHEST = 1e100
@@ -163,6 +171,15 @@ def _information(y, aux, eta, extra, settings, out, d_eta, d_extra, i_eta2, i_et
         _expected_information(extra, settings.df, i_eta2, i_eta_extra, i_extra2)
 
     return block
+
+
+@overload(tail_terms, jit_options=PART)
+def _tail(value, coordinate, right, settings):
+    if not _is(settings, StudentTSettings):
+        return None
+    return lambda value, coordinate, right, settings: located_tail(
+        *student_t_tail(value, right, settings.df, settings.constant), coordinate
+    )
 
 
 # ------------------------------------------------------------------------------ df is estimated

@@ -16,7 +16,7 @@ from numba.extending import overload
 
 from ..._kernels.compile import PART, part
 from ..._kernels.vector_kernels import BLOCK, EXACT, exp_any
-from .._distributions.special_kernels import extreme_value_tail
+from .._distributions.special_kernels import extreme_value_tail, located_tail
 from .base_kernels import (
     density_block,
     gradient_block,
@@ -154,7 +154,9 @@ def _information(y, aux, eta, extra, settings, out, d_eta, d_extra, i_eta2, i_et
 
 
 @overload(tail_terms, jit_options=PART)
-def _tail(value, right, settings):
+def _tail(value, coordinate, right, settings):
     if not _is_weibull(settings):
         return None
-    return lambda value, right, settings: (value, *extreme_value_tail(exp_any(value), right))
+    return lambda value, coordinate, right, settings: located_tail(
+        value, *extreme_value_tail(exp_any(value), right), coordinate
+    )
