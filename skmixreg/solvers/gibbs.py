@@ -71,7 +71,7 @@ class Gibbs(Solver):
     tune : int, default=200
         Sweeps per chain before the first draw; chains start in draws from the modes.
     chains : int, default=4
-    max_thin : int, default=32
+    max_thin : int, default=64
         How many times ``draws`` sweeps a chain may take.
     jumps : bool, default=True
         Whether chains jump between modes.
@@ -114,7 +114,7 @@ class Gibbs(Solver):
         draws: int = 1000,
         tune: int = 200,
         chains: int = 4,
-        max_thin: int = 32,
+        max_thin: int = 64,
         jumps: bool = True,
         permute_labels: bool = False,
     ):
