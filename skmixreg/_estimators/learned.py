@@ -188,4 +188,4 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
         )
         problem = problem.with_something_seen()
         default = first and parameters.check_priors(self.priors).sigma_floor is None
-        return problem.with_floor_of_rounding() if default else problem
+        return problem.with_default_floor() if default else problem

@@ -217,8 +217,15 @@ class Problem:
             )
         return self
 
+    def with_default_floor(self) -> Problem:
+        """The problem with the floor of sigma that `Priors` states, where users give none."""
+        factor = self.family.floor_factor(self.design.location)
+        floor = factor * self.priors.sigma_floor
+        problem = replace(self, priors=self.priors._replace(sigma_floor=floor))
+        return problem.with_floor_of_rounding()
+
     def with_floor_of_rounding(self) -> Problem:
-        """The problem with the floor of sigma that `Priors` states, where y looks rounded."""
+        """The problem with a higher floor of sigma, where y looks rounded."""
         floor_of = self.family.floor_of_rounding
         found = None if floor_of is None else self.rows.resolution()
         if floor_of is None or found is None:

@@ -172,6 +172,10 @@ class Family(BaseEstimator, ABC):
         """
         return 0.0
 
+    def floor_factor(self, location: float) -> float:
+        """What the default floor of the scale is multiplied by where `location` is this."""
+        return 1.0
+
     def measured(self, y: Array) -> Array:
         """What is standardised by its mean and standard deviation: y or, on a log scale, log y."""
         return np.log(y) if self.response_scale == "log" else y

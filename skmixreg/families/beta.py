@@ -28,9 +28,12 @@ class Beta(Family):
     (Ferrari and Cribari-Neto 2004): a component has a precision :math:`\phi_k` of its own.
     :math:`\phi_k^{-1/2}` is about the standard deviation in units of that of a coin, and has the
     prior of a sigma in `Priors`: flat in the logarithm between ``sigma_floor`` and
-    ``sigma_ceiling``, 0.003 and 1.5, with walls outside.  Precisions are then between 0.4, where
-    nearly all of y is close to 0 and to 1, and 100,000; 2 is the uniform distribution.  Slopes are
-    logarithms of ratios of odds of the mean per unit of a column.
+    ``sigma_ceiling``, with walls outside.  The ceiling is 1.5; the floor is 0.003 times the root
+    of the odds of the mean of all y, or of their inverse, whichever is below 1, unless it is given.
+    Around a mean of a half precisions are then between 0.4, where nearly all of y is close to 0
+    and to 1, and 100,000; 2 is the uniform distribution.  Where all of y is close to 0 or to 1,
+    sds may be 0.3% of the distance.  Slopes are logarithms of ratios of odds of the mean per unit
+    of a column.
     """
 
     name = "beta"
@@ -51,6 +54,9 @@ class Beta(Family):
 
     def location(self, mean: float, total: float, *columns: float) -> float:
         return float(special.logit(np.clip(mean, SMALLEST, LARGEST)))
+
+    def floor_factor(self, location: float) -> float:
+        return float(np.exp(-0.5 * abs(location)))
 
     def auxiliary(self, y: Array, *columns: Array) -> Array:
         return np.stack([np.log(y), np.log1p(-y)])

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import special
 
-from skmixreg import BayesianMixtureRegressor, BayesianMixtureRegressorCV, Gaussian
+from skmixreg import BayesianMixtureRegressor, BayesianMixtureRegressorCV, Gaussian, Priors
 from skmixreg.families import Binomial
 from skmixreg.inspection import ComponentLinesDisplay, PredictiveDensityDisplay
 
@@ -74,3 +74,19 @@ def test_regions_and_quantiles_of_densities_without_a_bound():
     assert (quantiles > 0.0).all() and (np.diff(quantiles, axis=1) > 0.0).all()
     reached = (draws[:, :, None] <= quantiles[:, None, :]).mean(axis=1)
     np.testing.assert_allclose(reached, np.tile([0.001, 0.01, 0.05, 0.5], (40, 1)), atol=0.035)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scale", [1e-2, 1e-6])
+def test_proportions_that_are_all_small_are_told_apart(scale):
+    """A floor of the scatter that did not follow the mean would hide one line in the other."""
+    rng = np.random.default_rng(0)
+    x, first = rng.normal(size=400), rng.random(400) < 0.5
+    mean = scale * np.exp(np.where(first, 0.5 * x, 1.5 - 0.3 * x))
+    y = rng.beta(mean * 40.0 / scale, (1.0 - mean) * 40.0 / scale)
+    model = BayesianMixtureRegressor(2, family="beta", random_state=0).fit(x[:, None], y)
+    assert model.converged_
+    np.testing.assert_allclose(model.coef_.ravel(), [-0.3, 0.5], atol=0.1)
+    given = Priors(sigma_floor=0.003)
+    model.set_params(priors=given, solver="map").fit(x[:, None], y)
+    assert model.posterior_.priors.sigma_floor == 0.003

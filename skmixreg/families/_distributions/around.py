@@ -59,6 +59,9 @@ class FamilyAround(Family):
     def location(self, mean: float, total: float, *columns: float) -> float:
         return self.family.location(mean, total, *self.columns_inside(columns))
 
+    def floor_factor(self, location: float) -> float:
+        return self.family.floor_factor(location)
+
     def auxiliary(self, y: Array, *columns: Array) -> Array | None:
         return self.family.auxiliary(y, *self.columns_inside(columns))
 
