@@ -121,7 +121,8 @@ def with_censoring(family: Family, feature: Any, background: Any) -> Family:
         able = [f"family={name!r}" for name, row in FAMILIES.items() if row().censorable]
         raise ValueError(
             f"censoring_feature={feature!r} needs a family that may have censored rows, got "
-            f"{family!r}; use {' or '.join(able)}, without known errors."
+            f"{family!r}; use {' or '.join(able)}, as they are by default: without known errors "
+            "or degrees of freedom to be estimated."
         )
     if background is not None:
         raise ValueError(
