@@ -67,8 +67,8 @@ class BayesianMixtureRegressor(LearnedMixture):
         The column of X, by name or position, that says of which rows only a bound is known: 1
         where the response is more than y (right-censored), -1 where it is less (left-censored), 0
         where it is y.  It is no regressor.  For normal, lognormal, Weibull, exponential and Gamma
-        responses, and t ones of given degrees of freedom.  Predictions are of the response; `score` and densities of censored rows are
-        those of what is known of them.
+        responses, and t ones of given degrees of freedom.  Predictions are of the response;
+        `score` and densities of censored rows are those of what is known of them.
     solver : str or Solver, default="auto"
         How to draw from the posterior, by name or as an object such as
         ``NUTS(draws=2000)``.  ``"auto"`` takes the cheapest exact solver whose own diagnostics
