@@ -88,7 +88,8 @@ class BayesianMixtureRegressor(LearnedMixture):
         Source of the starts of the search and of the draws.  Pass an int for the same result in
         every call.  Prediction draws nothing, except in `sample_y`.
     verbose : bool or int, default=False
-        Whether the fit reports its progress: bars on a terminal or in a notebook, else lines.
+        Whether the fit reports its progress: bars on a terminal or in a notebook, else lines; and
+        kernels that are compiled, for which a first fit waits some twenty seconds.
         ``set_callbacks(sklearn.callback.ProgressBar())`` shows bars too, also of fits in
         parallel.  Neither changes the result; a callback cannot stop a fit early.
 
