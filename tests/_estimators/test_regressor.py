@@ -399,6 +399,7 @@ EDGE = {name: (X, y) for name, X, y in edge_cases()}
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::skmixreg.MultimodalPosteriorWarning")
 @pytest.mark.filterwarnings("ignore::skmixreg.WeaklyIdentifiedWarning")
+@pytest.mark.filterwarnings("ignore:log_evidence_ is nan")
 @pytest.mark.parametrize(
     "solver",
     ["auto", *(pytest.param(name, marks=pytest.mark.slow) for name in ("laplace", "gibbs"))],
