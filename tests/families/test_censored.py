@@ -152,6 +152,18 @@ def test_the_model_in_pymc_is_the_same_density(name):
         assert float(value) == pytest.approx(expected, rel=1e-9)
 
 
+def test_bounds_that_say_nothing_are_refused():
+    X, y, _ = rows(30)
+    last = int(np.flatnonzero(X["alive"])[0])
+    y[last] = 0.0
+    options = {"family": "gamma", "censoring_feature": "alive"}
+    with pytest.raises(ValueError, match=rf"y\[{last}\] is 0 and right-censored.*leave such rows"):
+        BayesianMixtureRegressor(1, **options).fit(X, y)
+    X.loc[last, "alive"] = 0.0
+    with pytest.raises(ValueError, match="needs positive numbers"):
+        BayesianMixtureRegressor(1, **options).fit(X, y)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

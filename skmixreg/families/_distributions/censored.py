@@ -62,6 +62,19 @@ class Censored(FamilyAround):
                 f"{side[row]:g} in row {row} (one of {int(wrong.sum())} such rows)."
             )
 
+    def check_response(self, y: Array, *columns: Array) -> None:
+        (side,) = columns
+        low = self.support.low
+        nothing = (side > 0.0) & (y <= low)
+        if nothing.any():
+            row = int(np.argmax(nothing))
+            raise ValueError(
+                f"y[{row}] is {y[row]:g} and right-censored (one of {int(nothing.sum())} such "
+                f"rows), which says nothing of responses that are more than {low:g} anyway; leave "
+                "such rows out."
+            )
+        super().check_response(y, *columns)
+
     def kernel_settings(self, location: float = 0.0) -> NamedTuple:
         from .censored_kernels import CensoredSettings
 
