@@ -10,7 +10,7 @@ from __future__ import annotations
 from numba import types
 from numba.extending import intrinsic
 
-from .compile import part
+from .compile import inlined, part
 
 # Rows per block.  A constant length spares the remainders of loops.
 BLOCK = 512
@@ -65,6 +65,13 @@ def _exp(x):
     q = q * r + 0.5000000000000001
     q = q * r + 1.0000000000000013
     return (1.0 + r * q) * bits_float((float_bits(shifted) + 1023) << 52)
+
+
+@inlined
+def clipped(x, most):
+    """``x``, or what is nearest to it between -most and most; nan stays nan."""
+    x = -most if x < -most else x
+    return most if x > most else x
 
 
 @part(fastmath=EXACT)

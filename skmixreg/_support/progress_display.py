@@ -46,9 +46,10 @@ def _compilations_told(shown: Lines | Bars) -> Iterator[None]:
     class Told(event.Listener):
         def on_start(self, event: Any) -> None:
             dispatcher = event.data["dispatcher"]
-            function, parts = dispatcher.py_func, dispatcher.targetoptions
+            function, options = dispatcher.py_func, dispatcher.targetoptions
             ours = function.__module__.partition(".")[0] == package
-            if ours and not parts.get("no_cpython_wrapper"):
+            # Python cannot call the parts of kernels.
+            if ours and not options.get("no_cpython_wrapper"):
                 shown.say(f"compiling {function.__name__}, which takes seconds, once")
 
         def on_end(self, event: Any) -> None:

@@ -54,24 +54,31 @@ def _values(side, left, extra, settings, out):
 
 
 @part
+def _set_slopes(terms, k, i, out, d_eta, d_extra):
+    out[k, i], d_eta[k, i] = terms[0], terms[1]
+    if d_extra.shape[0] > 0:
+        d_extra[0, k, i] = terms[2]
+
+
+@part
 def _slopes(side, left, extra, settings, out, d_eta, d_extra):
     for k in range(out.shape[0]):
         at = _coordinate(extra, k)
         for i in range(BLOCK):
             if side[i] != 0.0:
                 terms = tail_terms(left[k, i], at, side[i] > 0.0, settings)
-                out[k, i], d_eta[k, i] = terms[0], terms[1]
-                if d_extra.shape[0] > 0:
-                    d_extra[0, k, i] = terms[2]
+                _set_slopes(terms, k, i, out, d_eta, d_extra)
 
 
 @part
-def _curvatures(side, left, extra, settings, d_eta2, d_eta_extra, d_extra2):
-    for k in range(d_eta2.shape[0]):
+def _curvatures(side, left, extra, settings, out, d_eta, d_extra, d_eta2, d_eta_extra, d_extra2):
+    """As `_slopes`, and second derivatives: a tail may be an integral."""
+    for k in range(out.shape[0]):
         at = _coordinate(extra, k)
         for i in range(BLOCK):
             if side[i] != 0.0:
                 terms = tail_terms(left[k, i], at, side[i] > 0.0, settings)
+                _set_slopes(terms, k, i, out, d_eta, d_extra)
                 d_eta2[k, i] = terms[3]
                 if d_eta_extra.shape[0] > 0:
                     d_eta_extra[0, k, i], d_extra2[0, k, i] = terms[4], terms[5]
@@ -111,8 +118,9 @@ def _hessian(y, aux, eta, extra, settings, out, d_eta, d_extra, d_eta2, d_eta_ex
             y, aux[1:], eta, extra, settings.family, out, d_eta, d_extra, d_eta2, d_eta_extra,
             d_extra2,
         )  # fmt: skip
-        _slopes(aux[0], eta, extra, settings.family, out, d_eta, d_extra)
-        _curvatures(aux[0], eta, extra, settings.family, d_eta2, d_eta_extra, d_extra2)
+        _curvatures(
+            aux[0], eta, extra, settings.family, out, d_eta, d_extra, d_eta2, d_eta_extra, d_extra2,
+        )  # fmt: skip
 
     return block
 

@@ -15,7 +15,7 @@ from numba import types
 from numba.extending import overload
 
 from ..._kernels.compile import PART, inlined, part
-from ..._kernels.vector_kernels import BLOCK, EXACT, exp_any, log_positive
+from ..._kernels.vector_kernels import BLOCK, EXACT, clipped, exp_any, log_positive
 from .._distributions.special_kernels import (
     digamma_gap,
     row_excess,
@@ -52,12 +52,6 @@ def _precision(coordinate):
 
 
 @inlined
-def _clipped(eta):
-    eta = -FARTHEST if eta < -FARTHEST else eta
-    return FARTHEST if eta > FARTHEST else eta
-
-
-@inlined
 def _shares(eta):
     """The mean, one minus it, and 1 + exp(-|eta|)."""
     ratio = exp_any(-eta if eta > 0.0 else eta)
@@ -83,7 +77,7 @@ def _densities_of(aux, eta, k, location, precision, constant, out):
     log_precision = math.log(precision)
     for i in range(BLOCK):
         log_y, log_rest = aux[0, i], aux[1, i]
-        at = _clipped(eta[k, i] + location)
+        at = clipped(eta[k, i] + location, FARTHEST)
         _, _, near, gap, _, _ = _terms(log_y, log_rest, at, precision, log_precision)
         out[k, i] = (near + (gap - constant)) - (log_y + log_rest)
 
@@ -101,7 +95,7 @@ def _slopes_of(aux, eta, k, location, precision, constant, gap_of_all, out, d_et
     log_precision = math.log(precision)
     for i in range(BLOCK):
         log_y, log_rest = aux[0, i], aux[1, i]
-        at = _clipped(eta[k, i] + location)
+        at = clipped(eta[k, i] + location, FARTHEST)
         eta[k, i] = at
         mean, rest, near, gap, first, second = _terms(log_y, log_rest, at, precision, log_precision)
         out[k, i] = (near + (gap - constant)) - (log_y + log_rest)

@@ -19,7 +19,7 @@ from numba import types
 from numba.extending import overload
 
 from ..._kernels.compile import PART, inlined, part
-from ..._kernels.vector_kernels import BLOCK, EXACT, exp_any, log_positive
+from ..._kernels.vector_kernels import BLOCK, EXACT, clipped, exp_any, log_positive
 from .._distributions.special_kernels import (
     digamma_gap,
     row_excess,
@@ -60,12 +60,6 @@ def _shape(coordinate):
 
 
 @inlined
-def _clipped(eta):
-    eta = -FARTHEST if eta < -FARTHEST else eta
-    return FARTHEST if eta > FARTHEST else eta
-
-
-@inlined
 def _log_density(count, at_mean, log_y, eta, a, log_ratio, log_gap, constant):
     return (count * (eta - log_y) + at_mean) + (a * log_ratio + (log_gap + constant))
 
@@ -73,7 +67,7 @@ def _log_density(count, at_mean, log_y, eta, a, log_ratio, log_gap, constant):
 @part(fastmath=EXACT)
 def _densities_of(y, aux, eta, k, location, r, constant, out):
     for i in range(BLOCK):
-        at, count = _clipped(eta[k, i] + location), y[i]
+        at, count = clipped(eta[k, i] + location, FARTHEST), y[i]
         a, inverse = count + r, 1.0 / (r + exp_any(at))
         b, log_gap, _ = row_series(a)
         log_ratio = log_positive(b * inverse)
@@ -91,7 +85,7 @@ def _densities(y, aux, eta, extra, location, out):
 @part(fastmath=EXACT)
 def _slopes_of(y, aux, eta, k, location, r, constant, gap, out, d_eta, d_extra):
     for i in range(BLOCK):
-        at, count = _clipped(eta[k, i] + location), y[i]
+        at, count = clipped(eta[k, i] + location, FARTHEST), y[i]
         mean = exp_any(at)
         eta[k, i] = mean
         a, inverse = count + r, 1.0 / (r + mean)
