@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._kernels.rows import spread_sample
-from .._model import resolution
+from .._model._scaling import resolution
 from .._model._scaling.whitening import Products
-from .._model.design import Design, Standardisation
+from .._model.design import Design
 from .._model.observations import Observations
 from .._model.rows import HeldRows, Rows
+from .._model.standardisation import Standardisation
 from .._support.arrays import Array
 from ..families._base import Family
 from . import chunks

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array, column_or_1d
 
 from .._kernels.rows import RowBlocks
+from .._model._roles.checks import check_rows
 from .._model._scaling.column_moments import column_moments
+from .._model._scaling.resolution import Values, values_of
 from .._model._scaling.whitening import Products
-from .._model.columns import check_rows
 from .._model.design import Design
 from .._model.observations import Observations
 from .._model.raw import Raw
-from .._model.resolution import Values, values_of
 from .._support.arrays import Array
 from .._support.number_columns import check_columns_of_numbers, check_numbers
 from ..families._base import Family

@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
-from .._model.columns import family_positions
-from .._model.problem import CANONICAL_ROWS
+from .._model._roles.selection import has_roles, roles_of
+from .._model.held_data import CANONICAL_ROWS
 from .._support.exceptions import import_optional
 from .._support.number_columns import check_columns_of_numbers, check_numbers
 from ..families._base import Family
@@ -191,7 +191,7 @@ def training_data(
     if y is None:
         raise ValueError("This estimator requires y to be passed, but the target y is None.")
     prepare = delayed(_chunks.prepare, pure=False)
-    own = [(family, family_positions(estimator, family)) for family in families]
+    own = [(family, roles_of(estimator, family).family) for family in families]
     parts = [prepare(*part, *own) for part in row_parts(X, y, sample_weight)]
     data = ChunkedData.of(store_of(parts, n_threads), n_features)
     n, total = data.shape[0], data.total_weight
@@ -208,4 +208,9 @@ def training_data(
         )
     if n <= CANONICAL_ROWS:
         return data.gathered()
+    if has_roles(estimator):
+        raise ValueError(
+            f"Columns with roles (groups, gates, shared slopes, offsets) need rows in memory, and "
+            f"these are {n} in chunks; use X.compute()."
+        )
     return data, None, None

@@ -109,6 +109,6 @@ def _check_comparable(given: Sequence[Any], labels: Sequence[str], own: Sequence
 
 def take_columns(source: Any, model: Any) -> None:
     """Tell a model what the columns of X are."""
-    for name in ("n_features_in_", "feature_names_in_"):
+    for name in ("n_features_in_", "feature_names_in_", "_chosen_features"):
         if hasattr(source, name):
             setattr(model, name, getattr(source, name))

@@ -10,10 +10,11 @@ from numpy.typing import ArrayLike
 
 from .._assessment.complaints import complaints
 from .._dask import dask_input
-from .._model import columns
-from .._model.design import Standardisation
+from .._model._roles.selection import roles_of
+from .._model.held_data import HeldData
 from .._model.priors import NumericPriors, Priors
-from .._model.problem import HeldData, Problem
+from .._model.problem import Problem
+from .._model.standardisation import Standardisation
 from .._posterior.known_modes import known_modes
 from .._posterior.posterior import Posterior
 from .._support.arrays import Array
@@ -26,6 +27,7 @@ from ..families import FAMILIES, Family
 from ..solvers import SOLVERS, Solver
 from . import parameters, validation, weights
 from .assessed import AssessedMixture
+from .labels import NO_LABELS, Labels
 
 
 class LearnedMixture(CallbackSupportMixin, AssessedMixture):
@@ -35,6 +37,7 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
     family: str | Family
     background: str | Background | None
     censoring_feature: str | int | None
+    shared_intercept: bool
     solver: str | Solver
     priors: Priors | None
     fit_intercept: bool
@@ -43,10 +46,15 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
     random_state: int | np.random.RandomState | np.random.Generator | None
 
     def _fit(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: Any, known: Posterior | None = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: Any,
+        known: Posterior | None = None,
+        labels: Any = None,
     ) -> Self:
         """As `fit`; with an earlier fit to the same rows ``known``, nothing is searched."""
-        doubt = self._learn(X, y, sample_weight, known)
+        doubt = self._learn(X, y, sample_weight, known, labels)
         weights.warn(doubt)  # from inside it would point at a line of scikit-learn
         self._warn()
         return self
@@ -54,7 +62,9 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
     @all_or_nothing
     @memory_advice(FIT_ADVICE)
     @with_callbacks
-    def _learn(self, X: Any, y: Any, sample_weight: Any, known: Posterior | None) -> str | None:
+    def _learn(
+        self, X: Any, y: Any, sample_weight: Any, known: Posterior | None, labels: Any
+    ) -> str | None:
         """As `_fit`, without a word; returned is why the weights may be in doubt."""
         with fit_progress(self, X, y, sample_weight) as progress:
             family, solver, priors, n_threads = self._resolve()
@@ -63,10 +73,16 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
                 self, X, y, sample_weight, int(self.n_components), family
             )
             doubt = weights.doubt(rows[0], rows[2])
+            odds = validation.validate_labels(self, labels, rows[0], family)
             # An overflow is a proposal far out, whose density is zero and its logarithm -inf.
             with one_blas_thread(), np.errstate(over="ignore"):
                 problem = self._problem(
-                    *rows, family, priors, n_threads, own_column=solver.own_column
+                    *rows,
+                    family,
+                    priors,
+                    n_threads,
+                    own_column=solver.own_column,
+                    labels=odds,
                 )
                 with problem.rows:
                     modes, draws = solver.solve(
@@ -144,6 +160,9 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
         self.weights_ = average("weights")
         self.coef_ = average("coef")
         self.intercept_ = average("intercept")
+        if posterior.design.gate is not None:
+            self.gating_intercept_ = average("gating_intercept")
+            self.gating_coef_ = average("gating_coef")
         for name in self.family_.extra_names:
             setattr(self, f"{name}_", average(name))
         self.solver_report_ = dict(posterior.report)
@@ -167,24 +186,28 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
         n_threads: int = 1,
         standardisation: Standardisation | None = None,
         own_column: int | None = None,
+        labels: Labels = NO_LABELS,
     ) -> Problem:
+        allowed, fixed_labels = labels
         first = standardisation is None
         if first:
-            positions = columns.family_positions(self, family)
-            n_regressors = X.shape[1] - len(positions)
+            roles = roles_of(self, family)
+            n_regressors = len(roles.slopes)
             standardisation = parameters.resolve_standardisation(
                 self.priors, n_regressors, bool(self.fit_intercept)
-            )._replace(family_columns=positions)
+            )._replace(roles=roles)
             if own_column is not None and own_column < n_regressors:
                 standardisation = standardisation._replace(x_axis=own_column)
         problem = Problem.from_data(
-            HeldData(X, y, row_weights, n_threads) if isinstance(X, np.ndarray) else X,
+            HeldData(X, y, row_weights, n_threads, allowed) if isinstance(X, np.ndarray) else X,
             family=family,
             n_components=int(self.n_components),  # one of eight bits would overflow
             priors=priors,
             fit_intercept=bool(self.fit_intercept),
             standardisation=standardisation,
             background=self._background() if first else None,
+            shared_intercept=bool(self.shared_intercept),
+            fixed_labels=fixed_labels,
         )
         problem = problem.with_something_seen()
         default = first and parameters.check_priors(self.priors).sigma_floor is None

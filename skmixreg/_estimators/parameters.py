@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral
 from typing import Any
 
@@ -13,12 +13,15 @@ from joblib.parallel import get_active_backend
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state
 
-from .._model.design import Standardisation
 from .._model.priors import NumericPriors, Priors
+from .._model.standardisation import Standardisation
 from ..backgrounds import BACKGROUNDS
 from ..families import FAMILIES, Family
 from ..families._distributions.censored import Censored
 from ..solvers import SOLVERS
+
+# Columns of X: names, positions, a mask, "all", or a callable that is given X.
+type Features = str | int | Iterable[Any] | Callable[[Any], Any] | None
 
 # What parameters that may be names stand for.
 TABLES: dict[str, Mapping[str, type]] = {

@@ -15,6 +15,7 @@ from ..families import Family
 from ..solvers import SOLVERS, Solver
 from . import parameters, weights
 from .learned import LearnedMixture
+from .parameters import Features
 
 if TYPE_CHECKING:
     import pymc
@@ -185,6 +186,13 @@ class BayesianMixtureRegressor(LearnedMixture):
         family: str | Family = "gaussian",
         background: str | Background | None = None,
         censoring_feature: str | int | None = None,
+        component_features: Features = None,
+        shared_features: Features = None,
+        gating_features: Features = None,
+        offset_feature: str | int | None = None,
+        exposure_feature: str | int | None = None,
+        group_feature: str | int | None = None,
+        shared_intercept: bool = False,
         solver: str | Solver = "auto",
         priors: Priors | None = None,
         fit_intercept: bool = True,
@@ -197,6 +205,13 @@ class BayesianMixtureRegressor(LearnedMixture):
         self.family = family
         self.background = background
         self.censoring_feature = censoring_feature
+        self.component_features = component_features
+        self.shared_features = shared_features
+        self.gating_features = gating_features
+        self.offset_feature = offset_feature
+        self.exposure_feature = exposure_feature
+        self.group_feature = group_feature
+        self.shared_intercept = shared_intercept
         self.solver = solver
         self.priors = priors
         self.fit_intercept = fit_intercept
@@ -226,7 +241,13 @@ class BayesianMixtureRegressor(LearnedMixture):
         parameters.check_nested_parameters(self, params, parameters.TABLES)
         return super().set_params(**params)
 
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+    ) -> Self:
         """Find the modes of the posterior and draw from it.
 
         Parameters
@@ -251,7 +272,7 @@ class BayesianMixtureRegressor(LearnedMixture):
         ValueError, TypeError
             If a parameter or the data cannot be used; the message says what to do.
         """
-        return self._fit(X, y, sample_weight)
+        return self._fit(X, y, sample_weight, labels=labels)
 
     @available_if(_streams)
     def partial_fit(

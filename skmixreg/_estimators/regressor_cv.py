@@ -38,6 +38,7 @@ from ..families import Family
 from ..solvers import SOLVERS, Solver
 from . import choice, parameters, validation, weights
 from .assessed import AssessedMixture
+from .parameters import Features
 from .regressor import BayesianMixtureRegressor
 
 OWN_PARAMETERS = ("n_components", "criterion", "average")
@@ -153,6 +154,13 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
         family: str | Family | Iterable[str | Family] = "gaussian",
         background: str | Background | None = None,
         censoring_feature: str | int | None = None,
+        component_features: Features = None,
+        shared_features: Features = None,
+        gating_features: Features = None,
+        offset_feature: str | int | None = None,
+        exposure_feature: str | int | None = None,
+        group_feature: str | int | None = None,
+        shared_intercept: bool = False,
         solver: str | Solver = "auto",
         priors: Priors | None = None,
         fit_intercept: bool = True,
@@ -167,6 +175,13 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
         self.family = family
         self.background = background
         self.censoring_feature = censoring_feature
+        self.component_features = component_features
+        self.shared_features = shared_features
+        self.gating_features = gating_features
+        self.offset_feature = offset_feature
+        self.exposure_feature = exposure_feature
+        self.group_feature = group_feature
+        self.shared_intercept = shared_intercept
         self.solver = solver
         self.priors = priors
         self.fit_intercept = fit_intercept

@@ -17,17 +17,20 @@ from sklearn.utils._param_validation import Interval, validate_parameter_constra
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .._dask import dask_input
-from .._model import columns
+from .._model._roles import checks, selection
+from .._model._roles.group_codes import with_group_codes
 from .._support.arrays import Array
 from .._support.number_columns import check_columns_of_numbers, check_numbers
 from ..families._base import Family
 from . import parameters
+from .labels import NO_LABELS, Labels, labels_of, of_groups
 
 MOST_OBSERVATIONS = 1e15  # a sum of more weights would not see single rows
 
 PARAMETER_CONSTRAINTS: dict[str, list[Any]] = {
     "n_components": [Interval(Integral, 1, None, closed="left")],
     "fit_intercept": ["boolean"],
+    "shared_intercept": ["boolean"],
     "n_init": [Interval(Integral, 1, None, closed="left")],
     "n_jobs": [Integral, None],
     "random_state": ["random_state", np.random.Generator],
@@ -153,22 +156,26 @@ def validate_training_data(
         return dask_input.training_data(
             estimator, X, y, sample_weight, n_components, threads, *families
         )
+    selection.remember_callables(estimator, X)
+    X = with_group_codes(estimator, X)
     check_columns_of_numbers(X)
     check_numbers(y, "y")
     # What is fitted is a standardised copy; another one only to convert would be too many.
     X, y = _validated(
         estimator, X, y, dtype=[np.float64, np.float32], y_numeric=True, ensure_min_samples=2
     )
-    positions = [columns.family_positions(estimator, family) for family in families]
-    n_regressors = X.shape[1] - max(map(len, positions))
+    roles = [selection.roles_of(estimator, family) for family in families]
+    n_regressors = min(len(own.slopes) for own in roles)
     check_something_to_fit(X, y, n_regressors, bool(estimator.fit_intercept), *families)
-    for family, own in zip(families, positions, strict=True):
-        columns.check_rows(family, X, y, own)
+    for family, own in zip(families, roles, strict=True):
+        checks.check_rows(family, X, y, own.family)
+        checks.check_exposure(X, own)
     if sample_weight is None:
         weights, rows, total = None, len(y), float(len(y))
     else:
         weights = check_weights(sample_weight, X)
         rows, total = int(np.count_nonzero(weights)), float(weights.sum())
+    checks.check_groups(X, weights, roles[0], getattr(estimator, "feature_names_in_", None))
     # A row of weight 3 is three rows, so that weighting stays the same as repeating.
     available = max(rows, total)
     if n_components > available:
@@ -177,6 +184,23 @@ def validate_training_data(
             f"are {available:g}; use fewer components or more data."
         )
     return X, y, weights
+
+
+def validate_labels(estimator: BaseEstimator, labels: Any, X: Any, family: Family) -> Labels:
+    """What is known of the memberships of validated rows.
+
+    Raises
+    ------
+    ValueError
+        If labels are no labels, or rows of a group have different ones.
+    """
+    if labels is None:
+        return NO_LABELS
+    if not isinstance(X, np.ndarray):
+        raise ValueError("labels need rows in memory, and these are in chunks; use X.compute().")
+    found = labels_of(labels, len(X), int(estimator.n_components))
+    roles = selection.roles_of(estimator, family)
+    return of_groups(found, X[:, roles.group]) if roles.group is not None else found
 
 
 def check_weights(sample_weight: Any, X: Array) -> Array:
@@ -222,6 +246,7 @@ def validate_rows(estimator: BaseEstimator, X: Any) -> Array:
     """
     check_is_fitted(estimator)
     dask_input.refuse(X)
+    X = with_group_codes(estimator, X)
     check_columns_of_numbers(X)
     X = _validated(estimator, X, reset=False)
     _check_rows_of_fit(estimator, X, None)
@@ -232,6 +257,7 @@ def validate_rows_and_target(estimator: BaseEstimator, X: Any, y: Any) -> tuple[
     """Rows with their responses, as `validate_rows`; the family has to have these."""
     check_is_fitted(estimator)
     dask_input.refuse(X, y)
+    X = with_group_codes(estimator, X)
     check_columns_of_numbers(X)
     check_numbers(y, "y")
     X, y = _validated(estimator, X, y, reset=False, y_numeric=True)
@@ -241,7 +267,9 @@ def validate_rows_and_target(estimator: BaseEstimator, X: Any, y: Any) -> tuple[
 
 def _check_rows_of_fit(estimator: BaseEstimator, X: Array, y: Array | None) -> None:
     posterior = estimator.posterior_
-    columns.check_rows(posterior.family, X, y, posterior.design.family_columns)
+    roles = posterior.design.roles
+    checks.check_rows(posterior.family, X, y, roles.family)
+    checks.check_exposure(X, roles)
 
 
 def check_coverage(coverage: Any, name: str = "coverage") -> float:

@@ -85,14 +85,20 @@ class LogPosterior:
         return self._sum(row_kernels.weighted_moments, self.layout.expand(theta))
 
     def expected_counts(self, theta: Array) -> Array:
-        """Expected numbers of rows of the components at one vector: (K,)."""
-        if self.problem.family.conjugate:  # one kernel less to be compiled
-            return self.weighted_moments(theta)[1 : 1 + self.layout.n_components]
+        """Expected numbers of units of the components at one vector: (K,)."""
+        K = self.layout.n_components
+        if self.problem.conjugate:  # one kernel less to be compiled
+            return self.weighted_moments(theta)[1 : 1 + K]
         raw = self.layout.expand(theta)
+        if self.layout.n_gating:
+            return self.complete_sums(raw)[1 : 1 + K]
         flat = self._sum(row_kernels.log_likelihood_gradient, raw)
         # The gradient in the logits is what counts exceed the weights by.
-        K = self.layout.n_components
-        return flat[1 : 1 + K] + self.problem.total_weight * np.exp(raw.log_weights)
+        return flat[1 : 1 + K] + self.problem.unit_weight * np.exp(raw.log_weights)
+
+    def complete_sums(self, raw: Raw) -> Array:
+        """Scores and information at the responsibilities of one draw; see the kernel."""
+        return self._sum(row_kernels.complete_sums, raw)
 
     def prior_terms(self, theta: Array) -> tuple[float, Array, Array]:
         """Log prior, gradient and Hessian at one vector."""

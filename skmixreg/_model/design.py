@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 
 from .._support.arrays import Array
 from ..families._base import Family
+from ._roles.column_roles import ColumnRoles
+from ._roles.gate import Gate
 from ._scaling.column_moments import column_moments, means, root_mean_squares
 from ._scaling.outlying import settled
-from ._scaling.whitening import Products, applied, prior_map
+from ._scaling.whitening import Products, applied, prior_map_of_blocks
 from .raw import Raw
-
-# Its square, a variance, is a floating point number still, and so is that of its inverse.
-LARGEST = 1e150
+from .standardisation import LARGEST, RESCALE, Standardisation, check_range, check_size
 
 
 def _scale_of(spread: float, largest: float) -> float:
@@ -24,59 +24,12 @@ def _scale_of(spread: float, largest: float) -> float:
     return max(spread, 1.0) if spread <= 1e-13 * largest else spread
 
 
-_RESCALE = f"Rescale X and y, so that their units and those of slopes are within {LARGEST:g}."
-
-
-def check_size(name: str, largest: float) -> None:
-    """Reject values, the largest of this size, whose squares are not finite."""
-    if not largest <= LARGEST:
-        raise ValueError(f"{name} has values of size {largest:.3g}. {_RESCALE}")
-
-
-def _check_range(x_mean: Array, x_scale: Array, y_scale: float) -> None:
-    if not 1.0 / LARGEST <= y_scale <= LARGEST:
-        raise ValueError(f"y has a standard deviation of {y_scale:.3g}. {_RESCALE}")
-    for j, (mean, scale) in enumerate(zip(x_mean.tolist(), x_scale.tolist(), strict=True)):
-        if not 1.0 / LARGEST <= scale <= LARGEST:
-            raise ValueError(f"Column {j} of X has a standard deviation of {scale:.3g}. {_RESCALE}")
-        # Logarithms, since the ratio itself may overflow.
-        slope = np.log10(y_scale) - np.log10(scale)
-        share = slope + np.log10(max(abs(mean), scale))
-        if max(abs(slope), share) > np.log10(LARGEST):
-            raise ValueError(
-                f"Column {j} of X has a standard deviation of {scale:.3g} and y one of "
-                f"{y_scale:.3g}. {_RESCALE}"
-            )
-
-
-class Standardisation(NamedTuple):
-    """Locations and scales that are given; None stands for those of the data.
-
-    Attributes
-    ----------
-    x_location, x_scale : ndarray of shape (p,) or None
-    y_location, y_scale : float or None
-    x_whitening : ndarray of shape (r, p), bool or None
-        The map of columns after these; True is whitened columns, False none.  None is the rule of
-        `whitening` where locations and scales are those of the data, and none where they are given.
-    x_axis : int or None
-        A column whose slope has a standardised slope of its own.
-    family_columns : tuple of int
-        Columns of X that the family needs, and that are no regressors.
-    """
-
-    x_location: Array | None = None
-    x_scale: Array | None = None
-    y_location: float | None = None
-    y_scale: float | None = None
-    x_whitening: Array | bool | None = None
-    x_axis: int | None = None
-    family_columns: tuple[int, ...] = ()
-
-    @property
-    def columns_are_given(self) -> bool:
-        """Whether columns of X are standardised by numbers that do not come from them."""
-        return not (self.x_location is None and self.x_scale is None)
+def _middle(offset: Array, weights: Array, link: str) -> float:
+    """By how much offsets move the linear predictor of all rows together."""
+    if link != "log":
+        return float(np.average(offset, weights=weights))
+    top = float(offset.max())
+    return top + float(np.log(np.average(np.exp(offset - top), weights=weights)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +37,7 @@ class Design:
     """Affine map between the user's units and the standardised ones.
 
     Standardised columns are ``x_map @ (x - x_mean) / x_scale``, of the regressors x: the columns
-    of X that have no other part.
+    of X with slopes.
 
     Parameters
     ----------
@@ -100,8 +53,12 @@ class Design:
         Which extra parameters of the family grow with ``y_scale``.
     x_map : ndarray of shape (r, p) or None, default=None
         See `whitening`; None is the identity.
-    family_columns : tuple of int, default=()
-        Columns of X that the family needs, in its order, and that are no regressors.
+    roles : ColumnRoles, default=None
+        Which columns of X do what; None is a slope per component for every column.
+    gate : Gate or None, default=None
+        Of the columns that weights depend on, if there are any.
+    shared_directions : tuple of int, default=()
+        Standardised columns with one slope for all components.
     scales_columns : bool, default=False
         Whether these are in units of y.
     """
@@ -114,8 +71,14 @@ class Design:
     response_scale: Literal["affine", "log", "none"] = "affine"
     extra_units: tuple[bool, ...] = (True,)
     x_map: Array | None = None
-    family_columns: tuple[int, ...] = ()
+    roles: ColumnRoles = None  # type: ignore[assignment]
+    gate: Gate | None = None
+    shared_directions: tuple[int, ...] = ()
     scales_columns: bool = False
+
+    def __post_init__(self) -> None:
+        if self.roles is None:
+            object.__setattr__(self, "roles", ColumnRoles.of_family(len(self.x_mean)))
 
     @classmethod
     def fit(
@@ -141,7 +104,12 @@ class Design:
             If slopes or intercepts could leave the range of floating point numbers.
         """
         given = given or Standardisation()
+        roles = given.roles or ColumnRoles.of_family(X.shape[1])
+        given = given._replace(roles=roles)
+        offset = roles.predictor_offset(X)
         measured = family.measured(y)
+        if offset is not None and family.response_scale != "none":
+            measured = measured - offset
         moments, total = column_moments(X, measured, weights)[None], np.array([weights.sum()])
         design = cls.from_moments(moments, total, family, fit_intercept, given)
         design, far = design._settled(X, measured, weights, family, given)
@@ -151,7 +119,20 @@ class Design:
             design = design.mapped(products, moments, total, given)
             if design.x_map is not None:
                 columns = applied(design.x_map, columns)
+        if offset is not None and family.response_scale == "none" and given.y_location is None:
+            design = replace(design, y_mean=design.y_mean - _middle(offset, weights, family.link))
         return design, columns
+
+    def with_gate(
+        self, X: Array, y: Array, weights: Array, family: Family, given: Gate | None
+    ) -> Design:
+        """The same for weights that depend on columns, from a row of every unit."""
+        if not self.roles.gating:
+            return self
+        if given is None:
+            response = self.bounded(family.measured(y))
+            given = Gate.fit(X[:, list(self.roles.gating)].astype(np.float64), response, weights)
+        return replace(self, gate=given)
 
     @classmethod
     def from_moments(
@@ -172,14 +153,13 @@ class Design:
         check_size("y", float(largest[-1]))
         as_it_is = family.response_scale == "none"
         location = means(moments, totals) if fit_intercept else np.zeros(len(largest))
-        others = list(given.family_columns)
+        roles = given.roles or ColumnRoles.of_family(len(largest) - 1)
         if fit_intercept and as_it_is:
             location[-1] = family.location(
-                float(location[-1]), float(totals.sum()), *location[others].tolist()
+                float(location[-1]), float(totals.sum()), *location[list(roles.family)].tolist()
             )
-        moments, largest, location = (
-            np.delete(a, others, axis=-1) for a in (moments, largest, location)
-        )
+        kept = [*roles.slopes, len(largest) - 1]
+        moments, largest, location = (a[..., kept] for a in (moments, largest, location))
         if given.x_location is not None:
             location[:-1] = given.x_location
         if given.y_location is not None:
@@ -192,14 +172,15 @@ class Design:
             y_scale = 1.0
         # Squares of means have to be numbers above 0.
         if family.link == "log" and fit_intercept and abs(location[-1]) > np.log(LARGEST):
-            raise ValueError(f"y has values of size {np.exp(location[-1]):.3g}. {_RESCALE}")
-        _check_range(location[:-1], x_scale, y_scale)
+            raise ValueError(f"y has values of size {np.exp(location[-1]):.3g}. {RESCALE}")
+        check_range(location[:-1], x_scale, y_scale)
         units = tuple(extra.in_units_of_y for extra in family.extras)
         known = given.x_whitening if isinstance(given.x_whitening, np.ndarray) else None
         return cls(
             location[:-1], x_scale, float(location[-1]), y_scale, fit_intercept,
-            family.response_scale, units, known, given.family_columns, family.columns_in_units_of_y,
-        )  # fmt: skip
+            family.response_scale, units, known, roles, given.gate, roles.shared_slopes,
+            family.columns_in_units_of_y,
+        )._with_shared_directions()  # fmt: skip
 
     def _settled(
         self, X: Array, y: Array, weights: Array, family: Family, given: Standardisation
@@ -250,7 +231,17 @@ class Design:
         largest = self.regressors(moments[:, 0, :-1]).max(axis=0)
         noise = np.finfo(float).eps * largest / self.x_scale
         total = float(totals.sum())
-        return replace(self, x_map=prior_map(products, total, noise, share, given.x_axis))
+        blocks = self.roles.blocks_of_slopes
+        x_map = prior_map_of_blocks(products, total, noise, share, given.x_axis, blocks)
+        return replace(self, x_map=x_map)._with_shared_directions()
+
+    def _with_shared_directions(self) -> Design:
+        """The same, with the standardised columns that are made of shared columns."""
+        shared = list(self.roles.shared_slopes)
+        if not shared or self.x_map is None:
+            return replace(self, shared_directions=tuple(shared))
+        of_shared = (self.x_map[:, shared] != 0.0).any(axis=1)
+        return replace(self, shared_directions=tuple(np.flatnonzero(of_shared).tolist()))
 
     @property
     def standardisation(self) -> Standardisation:
@@ -258,7 +249,7 @@ class Design:
         whitening = False if self.x_map is None else self.x_map
         return Standardisation(
             self.x_mean, self.x_scale, self.y_mean, self.y_scale, whitening,
-            family_columns=self.family_columns,
+            roles=self.roles, gate=self.gate,
         )  # fmt: skip
 
     @property
@@ -268,7 +259,29 @@ class Design:
 
     def regressors(self, X: Array) -> Array:
         """The columns that lines are over, (n, p)."""
-        return np.delete(X, self.family_columns, axis=1) if self.family_columns else X
+        return self.roles.regressors(X)
+
+    @property
+    def family_columns(self) -> tuple[int, ...]:
+        """Positions of the columns that the family needs, in its order."""
+        return self.roles.family
+
+    @property
+    def own_map(self) -> Array | None:
+        """`x_map` of the columns with a slope per component."""
+        if self.x_map is None or not self.shared_directions:
+            return self.x_map
+        own = np.delete(np.arange(len(self.x_map)), self.shared_directions)
+        return np.delete(self.x_map[own], self.roles.shared_slopes, axis=1)
+
+    def offset(self, X: Array) -> Array | None:
+        """What is added to standardised linear predictors, (n,), or None."""
+        out = self.roles.predictor_offset(X)
+        return out if out is None or self.response_scale == "none" else out / self.y_scale
+
+    def gating(self, X: Array) -> Array | None:
+        """Standardised columns that weights depend on, (r, n), or None."""
+        return None if self.gate is None else self.gate.columns(X[:, list(self.roles.gating)])
 
     def of_family(self, X: Array, standardised: bool = True) -> Array:
         """The columns that the family needs, (c, n)."""
@@ -283,9 +296,8 @@ class Design:
 
     def joined(self, regressors: Array, columns: Array) -> Array:
         """X from both: the way back from `regressors` and standardised `of_family`."""
-        out = np.empty((len(regressors), regressors.shape[1] + len(columns)))
-        others = np.isin(np.arange(out.shape[1]), self.family_columns)
-        out[:, ~others] = regressors
+        out = np.zeros((len(regressors), self.roles.n_columns))
+        out[:, list(self.roles.slopes)] = regressors
         unit = self.y_scale if self.scales_columns else 1.0
         out[:, list(self.family_columns)] = unit * columns.T
         return out

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone
 
 from .._support.arrays import Array
-from .design import Standardisation
+from .standardisation import Standardisation
 
 DEFAULT_FLOOR = 0.003
 
@@ -185,8 +185,8 @@ class Priors(BaseEstimator):
         >>> whole = BayesianMixtureRegressor(solver="cavi", priors=priors)  # doctest: +SKIP
         """
         given = model.posterior_.design.standardisation._asdict()
-        for column in ("x_axis", "family_columns"):
-            del given[column]
+        for name in ("x_axis", "roles", "gate"):
+            del given[name]
         if self.sigma_floor is None:
             given["sigma_floor"] = model.posterior_.priors.sigma_floor
         return clone(self).set_params(**given)

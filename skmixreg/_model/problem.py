@@ -13,15 +13,14 @@ from ..backgrounds._base import Background
 from ..backgrounds._contaminated import Contaminated
 from ..families._base import Family
 from ..families._priors import BlockPrior, NormalPrior
-from .design import Design, Standardisation
+from ._scaling.resolution import Resolution
+from .design import Design
+from .held_data import HeldData
 from .layout import Layout
-from .observations import Observations, canonical_rows
 from .priors import DEFAULT_FLOOR, NumericPriors
 from .raw import Model
-from .resolution import Resolution
-from .rows import HeldRows, Rows
-
-CANONICAL_ROWS = 10_000
+from .rows import Rows
+from .standardisation import Standardisation
 
 
 class Data(Protocol):
@@ -35,62 +34,6 @@ class Data(Protocol):
         self, family: Family, fit_intercept: bool, given: Standardisation | None
     ) -> tuple[Design, Rows]:
         """The affine map to standardised units, and the rows after it."""
-
-
-@dataclass(frozen=True)
-class HeldData:
-    """Rows in memory.
-
-    Attributes
-    ----------
-    X : ndarray of shape (n, p)
-    y : ndarray of shape (n,)
-    weights : ndarray of shape (n,) or None
-        Frequencies; ones by default.
-    n_threads : int, default=1
-    """
-
-    X: Array
-    y: Array
-    weights: Array | None = None
-    n_threads: int = 1
-
-    @property
-    def n_features(self) -> int:
-        """Columns."""
-        return self.X.shape[1]
-
-    def standardised(
-        self, family: Family, fit_intercept: bool, given: Standardisation | None
-    ) -> tuple[Design, Rows]:
-        """Canonical rows, standardised."""
-        weights = np.ones(len(self.y)) if self.weights is None else self.weights
-        X, y, weights = canonical_rows(self.X, self.y, weights, CANONICAL_ROWS)
-        design, columns = Design.fit(X, y, weights, family, fit_intercept, given)
-        if design.x_map is not None and len(y) <= CANONICAL_ROWS:
-            # However columns were written; they are the same to some digits only.
-            order = np.lexsort((*np.round(columns[::-1], 7), y))
-            X, columns = X[order], np.ascontiguousarray(columns[:, order])
-            y, weights = y[order], weights[order]
-        family = family.standardised(design.y_mean, design.y_scale)
-        observations = Observations(
-            columns=columns,
-            target=design.target(y),
-            weights=np.ascontiguousarray(weights, dtype=np.float64),
-            auxiliary=family.of_rows(np.asarray(y, dtype=np.float64), design.of_family(X)),
-        )
-        return design, HeldRows(observations, self.n_threads)
-
-
-def _check_shared(family: Family, background: Background | None) -> None:
-    """Reject shared extra parameters that no step of the search can move."""
-    shared = family.of_regressions.shared_extras
-    if shared and not (family.conjugate and background is None):
-        raise ValueError(
-            f"family={family!r} shares {', '.join(shared)} over components, which goes with normal "
-            "errors alone: without a background, known errors or censored rows. Let components "
-            "have their own."
-        )
 
 
 def _check_unit(family: Family) -> None:
@@ -159,6 +102,8 @@ class Problem:
         fit_intercept: bool = True,
         standardisation: Standardisation | None = None,
         background: Background | None = None,
+        shared_intercept: bool = False,
+        fixed_labels: tuple[int, ...] = (),
     ) -> Problem:
         """Rows, standardised.
 
@@ -170,9 +115,12 @@ class Problem:
             Locations and scales that are given; those of the data by default.
         background : Background, optional
             In units of the data; a family that has one already needs none.
+        shared_intercept : bool, default=False
+            One intercept for all components.
+        fixed_labels : tuple of int, default=()
+            Components of which labels of rows say which they are.
         """
         design, rows = data.standardised(family, fit_intercept, standardisation)
-        _check_shared(family, background)
         if not rows.in_memory and design.unit != 1.0:
             _check_unit(family)
         family = family.standardised(design.y_mean, design.y_scale)
@@ -186,6 +134,10 @@ class Problem:
             fit_intercept,
             extras=family.extra_names,
             shared_extras=family.shared_extras,
+            n_gating=0 if design.gate is None else design.gate.n_directions,
+            shared_columns=design.shared_directions,
+            shared_intercept=shared_intercept and fit_intercept,
+            fixed_labels=fixed_labels,
         )
         return cls(rows, family, layout, priors, design)
 
@@ -254,6 +206,30 @@ class Problem:
         return replace(self, rows=self.rows.subset(index, weights))
 
     @cached_property
+    def plain(self) -> bool:
+        """Whether components differ in all lines, and every row is for itself, alike a priori."""
+        layout = self.layout
+        if layout.shared_columns or layout.shared_intercept or layout.n_gating:
+            return False
+        if not self.rows.in_memory:
+            return True
+        rows = self.rows.observations
+        return all(a is None for a in (rows.gating, rows.offset, rows.units, rows.allowed))
+
+    @property
+    def conjugate(self) -> bool:
+        """Whether lines and extras have the full conditional distributions of normal errors."""
+        return self.family.conjugate and self.plain
+
+    @property
+    def separate(self) -> bool:
+        """Whether given labels components are regressions of their own, and weights constant."""
+        layout = self.layout
+        shares = layout.shared_intercept or bool(layout.shared_columns)
+        shares = shares or bool(self.family.of_regressions.shared_extras)
+        return not layout.n_gating and (self.conjugate or not shares)
+
+    @cached_property
     def model(self) -> Model:
         """What the kernels need to know beside rows and parameters."""
         return Model(self.family.kernel_settings(self.design.location))
@@ -296,9 +272,17 @@ class Problem:
     @cached_property
     def component_priors(self) -> Array:
         """Priors of the coordinates of one component, for compiled code: (P + E, 3)."""
+        return self._rows_of_priors(len(self.layout.own_extra_names))
+
+    @cached_property
+    def priors_apart(self) -> Array:
+        """The same of a component that shares nothing: with all extras of the regressions."""
+        return self._rows_of_priors(len(self.family.of_regressions.extras))
+
+    def _rows_of_priors(self, n_extras: int) -> Array:
         slopes = NormalPrior(self.priors.coef_scale).row()
         intercept = NormalPrior(self.priors.intercept_scale).row()
-        extras = [prior.row() for prior in self.own_extra_priors]
+        extras = [prior.row() for prior in self.extra_priors[:n_extras]]
         return np.array([intercept, *[slopes] * self.layout.n_features, *extras])
 
     @property
@@ -321,7 +305,8 @@ class Problem:
     def working_target(self) -> Array:
         """Responses on the standardised scale of the linear predictor, for starts: (n,)."""
         response = self.family.working_response(self.target, *self.family_columns)
-        return response - self.design.location
+        offset = self.rows.observations.offset
+        return response - self.design.location - (0.0 if offset is None else offset)
 
     @property
     def weights(self) -> Array:
@@ -337,6 +322,13 @@ class Problem:
     def total_weight(self) -> float:
         """The number of observations: the sum of the weights."""
         return self.rows.total_weight
+
+    @cached_property
+    def unit_weight(self) -> float:
+        """The number of memberships: the sum of the weights of units."""
+        if not self.rows.in_memory or self.rows.observations.units is None:
+            return self.total_weight
+        return float(self.weights[self.rows.observations.units[:-1]].sum())
 
     @property
     def log_scale(self) -> float:

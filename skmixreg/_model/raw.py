@@ -54,6 +54,11 @@ class Raw(NamedTuple):
         order = np.broadcast_to(order, self.logits.shape[:-1])[..., None]
         return Raw(*(np.take_along_axis(part, order, -2) for part in self))
 
+    def flattened(self) -> Raw:
+        """One leading axis of draws in the place of two, C-contiguous."""
+        S = self.logits.shape[0] * self.logits.shape[1]
+        return Raw(*(np.ascontiguousarray(a.reshape(S, *a.shape[2:])) for a in self))
+
     def copied(self) -> Raw:
         """Arrays that a kernel may change, of the one memory layout that it is compiled for."""
         return Raw(*(np.array(part, order="C") for part in self))

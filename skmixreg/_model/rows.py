@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from .._kernels.rows import RowBlocks, spread_sample
 from .._support.arrays import Array
+from ._scaling.resolution import Resolution, resolution_of, values_of
 from .observations import Observations
-from .resolution import Resolution, resolution_of, values_of
 
 
 class Rows(ABC):

@@ -9,6 +9,7 @@ import numpy as np
 from .._kernels.rows import RowBlocks
 from .._support.arrays import Array
 from ..families._base import Family
+from ._rows.memberships import row_log_weights
 from .posterior import Posterior
 
 BLOCK_NUMBERS = 1 << 16  # terms at a time, few enough for the cache
@@ -18,7 +19,7 @@ class _Draws:
     """All draws of all components, side by side: M = K x S terms."""
 
     def __init__(self, posterior: Posterior, family: Family):
-        self.design, self.family = posterior.design, family
+        self.posterior, self.design, self.family = posterior, posterior.design, family
         components = posterior.components
         self.K, width = components.line.shape[-2:]
         line = np.moveaxis(components.line, -2, 0).reshape(-1, width)
@@ -28,6 +29,7 @@ class _Draws:
         self.extra = [np.moveaxis(value, -1, 0).ravel() for value in natural]
         weights = np.moveaxis(np.exp(components.log_weights), -1, 0).ravel()
         self.weights = weights / weights.sum()
+        self.flat = components.flattened()
         self.block_rows = max(1, BLOCK_NUMBERS // len(self.weights))
 
     def blocks(self, X: Array, start: int, stop: int) -> Iterator[tuple[slice, Array, list[Array]]]:
@@ -37,7 +39,18 @@ class _Draws:
             Z = self.design.standardised(X[part])
             eta = Z @ self.slopes
             eta += self.intercept
+            offset = self.design.offset(X[part])
+            if offset is not None:
+                eta += offset[:, None]
             yield part, eta, [*self.extra, *self.design.of_family(X[part])[:, :, None]]
+
+    def averaged(self, values: Array, X: Array) -> Array:
+        """Averages (n,) of values (n, M) at rows."""
+        log_weights = row_log_weights(self.posterior, X, self.flat)
+        if log_weights is None:
+            return np.asarray(values @ self.weights)
+        weights = np.exp(log_weights) / log_weights.shape[1]
+        return np.einsum("nks,nsk->n", values.reshape(len(X), self.K, -1), weights)
 
 
 def mean_and_std(
@@ -50,17 +63,17 @@ def mean_and_std(
     def rows(start: int, stop: int) -> None:
         for part, eta, extra in draws.blocks(X, start, stop):
             if not spread:
-                mean[part] = draws.family.mean(eta, *extra) @ draws.weights
+                mean[part] = draws.averaged(draws.family.mean(eta, *extra), X[part])
                 continue
             values, variances = draws.family.mean_and_variance(eta, *extra)
-            mean[part] = values @ draws.weights
+            mean[part] = draws.averaged(values, X[part])
             # In units in which no square overflows.
             unit = np.maximum(np.maximum(values.max(axis=1), -values.min(axis=1)), 1.0)
-            variance = variances @ draws.weights
+            variance = draws.averaged(np.broadcast_to(variances, values.shape), X[part])
             values = values - mean[part, None]
             values /= unit[:, None]
             values *= values
-            std[part] = unit * np.sqrt(values @ draws.weights + variance / unit / unit)
+            std[part] = unit * np.sqrt(draws.averaged(values, X[part]) + variance / unit / unit)
 
     with RowBlocks(len(X), n_threads, 64 * draws.block_rows) as layout:
         layout.map(rows)

@@ -6,9 +6,9 @@ import numpy as np
 
 from .._kernels.rows import RowBlocks
 from .._support.arrays import Array
-from . import prediction
 from ._mixtures.row_mixtures import RowMixtures
-from ._mixtures.thinned import thinned
+from ._mixtures.thinned import chosen, thinned
+from ._rows.memberships import row_log_weights
 from .family_average import average, over_families
 from .posterior import Posterior
 
@@ -35,7 +35,11 @@ def distribution_function(posterior: Posterior, X: Array, Y: Array, *, n_threads
     def rows(start: int, stop: int) -> Array:
         Z = design.standardised(X[start:stop])
         columns = design.of_family(X[start:stop])
-        mixtures = RowMixtures(posterior.family, draws, Z, design.location, columns=columns)
+        mixtures = RowMixtures(
+            posterior.family, draws, Z, design.location, columns=columns,
+            offset=design.offset(X[start:stop]),
+            log_weights=row_log_weights(posterior, X[start:stop], draws, chosen(posterior)),
+        )  # fmt: skip
         row = np.repeat(np.arange(stop - start), q)
         return mixtures.cdf(targets[start:stop].ravel(), row)
 
@@ -55,14 +59,16 @@ def component_bands(
     mean, lower, upper : ndarray of shape (n, K)
     """
     design, K = posterior.design, posterior.layout.n_components
-    draws = prediction._flat(posterior.components)
+    draws = posterior.components.flattened()
     family = posterior.family.of_regressions
     extra = family.natural(draws.extra)
     Z, columns = design.standardised(X), design.of_family(X)[:, :, None]
+    offset = design.offset(X)
     tail = 0.5 * (1.0 - probability)
     mean, lower, upper = np.empty((3, len(X), K))
     for k in range(K):
         eta = Z @ draws.coef[:, k].T + draws.intercept[:, k] + design.location
+        eta += 0.0 if offset is None else offset[:, None]
         values = family.mean(eta, *(value[:, k] for value in extra), *columns)
         mean[:, k] = values.mean(axis=1)
         lower[:, k], upper[:, k] = np.quantile(values, [tail, 1.0 - tail], axis=1)

@@ -37,6 +37,7 @@ from .._support.sampling import evenly_spaced
 from ..families._base import Family
 from ._mixtures.cdf_scores import count_scores, integrated_scores
 from ._mixtures.thinned import map_mixtures
+from ._rows.memberships import row_log_weights
 from .posterior import Posterior
 
 # Pairs of components per row: half a second per 2000 rows on one thread, within 0.5% of all pairs
@@ -69,7 +70,7 @@ def crps(posterior: Posterior, X: Array, y: Array, *, n_threads: int = 1) -> Arr
             n_threads, most_rows=128, widened=family.discrete,
         )  # fmt: skip
         return design.unit * np.concatenate([np.empty(0), *parts])
-    draws, lags = pairing(posterior.components)
+    draws, lags, chosen = pairing(posterior.components)
 
     def rows(start: int, stop: int) -> Array:
         Z = design.standardised(X[start:stop])
@@ -77,15 +78,20 @@ def crps(posterior: Posterior, X: Array, y: Array, *, n_threads: int = 1) -> Arr
         eta = np.repeat(draws.intercept[:, :, None], len(Z), axis=2)
         for j in range(Z.shape[1]):
             eta += draws.coef[:, :, j, None] * Z[:, j]
+        offset = design.offset(X[start:stop])
+        eta += 0.0 if offset is None else offset
+        by_row = row_log_weights(posterior, X[start:stop], draws, chosen)
+        by_row = draws.log_weights[None] if by_row is None else by_row
+        weights = np.exp(np.moveaxis(by_row, 0, -1))
         columns = list(design.of_family(X[start:stop]))
-        return _scores(family, draws, eta, design.target(y[start:stop]), columns, lags)
+        return _scores(family, draws, weights, eta, design.target(y[start:stop]), columns, lags)
 
     per_block = max(1, BLOCK_NUMBERS // draws.log_weights.size)
     with RowBlocks(len(X), n_threads, per_block) as layout:
         return design.unit * np.concatenate([np.empty(0), *layout.map(rows)])
 
 
-def pairing(components: Raw) -> tuple[Raw, NDArray[np.intp]]:
+def pairing(components: Raw) -> tuple[Raw, NDArray[np.intp], NDArray[np.intp]]:
     """Evenly spaced draws, as many as `PAIRS` allows, and the lags between those that are paired.
 
     Returns
@@ -94,28 +100,32 @@ def pairing(components: Raw) -> tuple[Raw, NDArray[np.intp]]:
         T draws in one axis.
     lags : ndarray of shape (L,)
         Draw t is paired with draw t + lag, modulo T.
+    chosen : ndarray of shape (T,)
+        Which of all draws these are.
     """
     K = components.log_weights.shape[-1]
     S = components.log_weights.size // K
     T = min(S, max(2, PAIRS // K**2))
-    draws = Raw(*(a.reshape(S, *a.shape[2:])[evenly_spaced(S, T)] for a in components))
+    chosen = evenly_spaced(S, T)
+    draws = Raw(*(a.reshape(S, *a.shape[2:])[chosen] for a in components))
     n_lags = max(1, PAIRS // (T * K**2))
     if 2 * n_lags + 1 >= T:
-        return draws, np.arange(T)
+        return draws, np.arange(T), chosen
     # Up to half of T, since lag T - j gives the pairs of lag j.
-    return draws, np.round(np.arange(1, n_lags + 1) * T / (2 * n_lags + 1)).astype(np.intp)
+    lags = np.round(np.arange(1, n_lags + 1) * T / (2 * n_lags + 1)).astype(np.intp)
+    return draws, lags, chosen
 
 
 def _scores(
     family: Family,
     draws: Raw,
+    weights: Array,
     eta: Array,
     y: Array,
     columns: list[Array],
     lags: NDArray[np.intp],
 ) -> Array:
-    """Scores of rows (n,) from their linear predictors (T, K, n)."""
-    weights = np.exp(draws.log_weights)
+    """Scores of rows (n,) from their weights and linear predictors, (T, K, 1 or n), (T, K, n)."""
     extra = [value[:, :, None] for value in family.natural(draws.extra)]
     score = _mean_over_draws(weights, family.mean_absolute_error(y, eta, *extra, *columns))
     for lag in lags:
@@ -125,11 +135,11 @@ def _scores(
                 eta, [*extra, *columns],
                 eta[other, k, None], [*(value[other, k, None] for value in extra), *columns],
             )  # fmt: skip
-            pair = weights * weights[other, k, None]
+            pair = weights * weights[other, k][:, None]
             score -= 0.5 / len(lags) * _mean_over_draws(pair, difference)
     return score
 
 
 def _mean_over_draws(weights: Array, values: Array | None) -> Array:
     assert values is not None  # a family that says they are closed has them
-    return np.einsum("tk,tki->i", weights, values) / len(weights)
+    return np.einsum("tki,tki->i", np.broadcast_to(weights, values.shape), values) / len(weights)

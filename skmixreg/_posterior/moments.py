@@ -40,8 +40,11 @@ class Moments(NamedTuple):
 
     @classmethod
     def of(cls, components: Raw, family: Family) -> Moments | None:
-        """Moments over draws with any leading axes; None of a family they are not exact for."""
-        if not family.linear_mean:
+        """Moments over draws with any leading axes; None where they are not exact.
+
+        They are for families with a linear mean whose weights depend on no column.
+        """
+        if not family.linear_mean or components.logits.shape[-1] > 1:
             return None
         lines = components.line
         K, width = lines.shape[-2:]

@@ -11,8 +11,10 @@ from scipy.special import log_expit
 
 from .._model.layout import Layout
 from .._model.raw import Model, Raw
-from .._support.arrays import Array
+from .._support.arrays import Array, log_sum_exp
 from ..families._base import Family
+
+GATED_NUMBERS = 1 << 20  # weights of rows at draws, held at once
 
 
 def named_parameters(components: Raw, layout: Layout, family: Family) -> dict[str, Array]:
@@ -29,13 +31,29 @@ def named_parameters(components: Raw, layout: Layout, family: Family) -> dict[st
     }
 
 
-def log_memberships(components: Raw, family: Family) -> Array:
-    """Logs of the weights, and of that of the background last: (..., K), or (..., K + 1)."""
+def log_memberships(components: Raw, family: Family, log_weights: Array | None = None) -> Array:
+    """Logs of the weights, and of that of the background last: (..., K), or (..., K + 1).
+
+    ``log_weights`` are those of the regressions, where they differ from row to row, (n, ..., K).
+    """
+    log_weights = components.log_weights if log_weights is None else log_weights
     if family.background is None:
-        return components.log_weights
-    odds = components.extra[..., :1, -1]
-    rest = components.log_weights + log_expit(-odds)
-    return np.concatenate([rest, log_expit(odds)], axis=-1)
+        return log_weights
+    odds = np.broadcast_to(components.extra[..., :1, -1], (*log_weights.shape[:-1], 1))
+    return np.concatenate([log_weights + log_expit(-odds), log_expit(odds)], axis=-1)
+
+
+def average_memberships(components: Raw, family: Family, gating: Array) -> Array:
+    """Weights averaged over rows with these gating columns (q, m): (..., K), or (..., K + 1)."""
+    lead, (K, width) = components.logits.shape[:-2], components.logits.shape[-2:]
+    logits = components.logits.reshape(-1, K, width)
+    rows = np.vstack([np.ones(gating.shape[1]), gating])
+    average = np.empty((len(logits), K))
+    step = max(1, GATED_NUMBERS // (K * gating.shape[1]))
+    for at in range(0, len(logits), step):
+        odds = np.moveaxis(logits[at : at + step] @ rows, 1, -1)
+        average[at : at + step] = np.exp(odds - log_sum_exp(odds)).mean(axis=1)
+    return np.exp(log_memberships(components, family, np.log(average.reshape(*lead, K))))
 
 
 def with_background(draws: Raw, family: Family, model: Model) -> tuple[Raw, Model]:

@@ -14,12 +14,12 @@ from scipy.linalg import solve_triangular
 from scipy.special import chdtri
 
 from .._draws.draws import Draws
+from .._model._scaling.resolution import Resolution
 from .._model.design import Design
 from .._model.layout import Layout
 from .._model.priors import NumericPriors
 from .._model.problem import Problem
 from .._model.raw import Model, Raw
-from .._model.resolution import Resolution
 from .._search.alignment import (
     AMBIGUITY,
     DEGREES_OF_FREEDOM,
@@ -29,19 +29,22 @@ from .._search.alignment import (
 )
 from .._search.mode_table import ModeTable
 from .._support.arrays import Array
+from .._support.sampling import evenly_spaced
 from .._support.stored_table import StoredTable
 from .._support.student import student_log_kernel
 from ..families._base import Family
 from ..families._priors import BlockPrior
+from ._rows.memberships import Seen
 from .datatree import datatree, posterior_datatree
 from .filled import ELSEWHERE, empty_components, typical_draws, with_typical
 from .mode_summaries import summaries_by_mode
 from .moments import Moments
-from .parameters import contrasts, named_parameters
+from .parameters import average_memberships, contrasts, named_parameters
 
 if TYPE_CHECKING:
     import xarray
 
+GATE_ROWS = 500  # of the fit, that average weights are over
 NEGLIGIBLE_MODE = 12.0  # nats below the best: no draw is said to come from such a mode
 
 
@@ -94,6 +97,10 @@ class Posterior(Mapping[str, Array]):
         Further numbers of every draw: log-likelihood, log proposal, what the solver counted.
     moments : Moments or None
         For predictions; None where the mean is not the linear predictor.
+    gate_rows : ndarray of shape (q, m) or None
+        Standardised gating columns of some units of the fit, over which ``"weights"`` average.
+    seen : Seen or None
+        Rows of groups that predictions are given.
     """
 
     solver: str
@@ -117,6 +124,8 @@ class Posterior(Mapping[str, Array]):
     log_prior: Array
     per_draw: dict[str, Array]
     moments: Moments | None
+    gate_rows: Array | None = None
+    seen: Seen | None = None
 
     # Mappings compare item by item, and arrays have no truth: a posterior is equal to itself.
     __eq__ = object.__eq__
@@ -140,7 +149,7 @@ class Posterior(Mapping[str, Array]):
         layout, shift = problem.layout, problem.log_scale
         K = layout.n_components
         best = modes.best
-        order = component_order(layout, best.theta, best.scale, problem.design.x_map)
+        order = component_order(layout, best.theta, best.scale, problem.design.own_map)
         pivot = Pivot.from_mode(
             layout, layout.permute(best.theta, order), permuted_scale(layout, best.scale, order)
         )
@@ -171,7 +180,7 @@ class Posterior(Mapping[str, Array]):
         components = Raw(*(a.reshape(*shape, *a.shape[1:]) for a in aligned))
         return cls(
             solver=draws.solver,
-            report=dict(draws.report),
+            report=_report(problem, draws),
             failures=[str(failure) for failure in (*modes.failures, *draws.failures)],
             search_failures=list(modes.failures),
             modes=table,
@@ -196,6 +205,7 @@ class Posterior(Mapping[str, Array]):
             log_prior=np.array(draws.log_prior, dtype=np.float64),
             per_draw=per_draw,
             moments=Moments.of(components, problem.family),
+            gate_rows=_gate_rows(problem),
         )
 
     def __getstate__(self) -> dict[str, Any]:
@@ -223,7 +233,8 @@ class Posterior(Mapping[str, Array]):
     # ------------------------------------------------------------- mapping of named blocks
 
     def _names(self) -> list[str]:
-        names = ["weights", "intercept", "coef", *self.family.of_regressions.extra_names]
+        gate = [] if self.design.gate is None else ["gating_intercept", "gating_coef"]
+        names = ["weights", *gate, "intercept", "coef", *self.family.of_regressions.extra_names]
         return [*names, "mode", "log_prior", *self.per_draw]
 
     def __getitem__(self, name: str) -> Array:
@@ -250,12 +261,12 @@ class Posterior(Mapping[str, Array]):
     @property
     def parameters(self) -> dict[str, Array]:
         """Parameters of every draw in the user's units, by name: (chains, draws, K, ...)."""
-        return self._named(self.design.to_user(self.components))
+        return self._named(self.components)
 
     @property
     def mode_parameters(self) -> dict[str, Array]:
         """Parameters of every mode in the user's units, by name; leading axis (modes,)."""
-        return self._named(self.design.to_user(self.mode_components))
+        return self._named(self.mode_components)
 
     @property
     def most_probable_mode(self) -> Raw:
@@ -264,7 +275,13 @@ class Posterior(Mapping[str, Array]):
         return Raw(*(values[best] for values in self.mode_components))
 
     def _named(self, components: Raw) -> dict[str, Array]:
-        return named_parameters(components, self.layout, self.family)
+        named = named_parameters(self.design.to_user(components), self.layout, self.family)
+        if self.design.gate is None or self.gate_rows is None:
+            return named
+        intercept, coef = self.design.gate.in_user_units(components.logits)
+        weights = average_memberships(components, self.family, self.gate_rows)
+        gate = {"weights": weights, "gating_intercept": intercept, "gating_coef": coef}
+        return {**gate, **{name: v for name, v in named.items() if name != "weights"}}
 
     # ---------------------------------------------------------------------------- tables
 
@@ -337,6 +354,24 @@ class Posterior(Mapping[str, Array]):
     def to_datatree(self, feature_names: Sequence[str], **data: Array | None) -> xarray.DataTree:
         """The draws as ArviZ wants them, with what `posterior_datatree` takes."""
         return posterior_datatree(self, feature_names, **data)
+
+
+def _gate_rows(problem: Problem) -> Array | None:
+    """Gating columns of some units, evenly spaced."""
+    if not problem.layout.n_gating:
+        return None
+    rows = problem.rows.observations
+    assert rows.gating is not None
+    first = np.arange(rows.n_rows) if rows.units is None else rows.units[:-1]
+    chosen = first[evenly_spaced(len(first), min(len(first), GATE_ROWS))]
+    copies = np.rint(rows.weights[chosen] / rows.weights[chosen].min()).clip(max=20).astype(int)
+    return np.ascontiguousarray(np.repeat(rows.gating[:, chosen], copies, axis=1))
+
+
+def _report(problem: Problem, draws: Draws) -> dict[str, Any]:
+    if problem.plain:
+        return dict(draws.report)
+    return {"n_observations": problem.unit_weight, **draws.report}
 
 
 def _trusted_evidence(draws: Draws) -> tuple[float | None, float | None]:

@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 
-from .._kernels.rows import RowBlocks
 from .._model._sums import pointwise_kernels
 from .._model.observations import Observations
 from .._model.raw import Model, Raw
@@ -29,6 +28,8 @@ from . import averages
 from ._mixtures import count_regions, density_grid, row_mixtures
 from ._mixtures.mixtures import Mixtures
 from ._mixtures.thinned import map_mixtures
+from ._rows.memberships import row_log_weights, sampled_labels, vary_by_row
+from ._rows.unit_rows import UnitRows
 from .family_average import (
     Predictive,
     average,
@@ -59,11 +60,11 @@ def mean(posterior: Posterior, X: Array, *, n_threads: int = 1) -> Array:
     ndarray of shape (n,)
     """
     design, moments = posterior.design, posterior.moments
-    if moments is None:
+    if moments is None or vary_by_row(posterior):
         return averages.mean_and_std(posterior, X, n_threads, spread=False)[0]
     out = _linear(posterior, X, moments.mean[1:])
     out += design.y_mean + design.y_scale * moments.mean[0]
-    return out
+    return _with_offset(posterior, X, out)
 
 
 @over_families(average_of_moments)
@@ -74,7 +75,7 @@ def mean_and_std(posterior: Posterior, X: Array, *, n_threads: int = 1) -> tuple
     -------
     mean, std : ndarray of shape (n,)
     """
-    if posterior.moments is None:
+    if posterior.moments is None or vary_by_row(posterior):
         return averages.mean_and_std(posterior, X, n_threads)
     return mean(posterior, X), _std(posterior, X, posterior.moments)
 
@@ -91,7 +92,7 @@ def component_means(posterior: Posterior, X: Array, *, n_threads: int = 1) -> Ar
         return averages.component_means(posterior, X, n_threads)
     out = _linear(posterior, X, moments.lines[:, 1:].T)
     out += design.y_mean + design.y_scale * moments.lines[:, 0]
-    return out
+    return _with_offset(posterior, X, out)
 
 
 def _linear(posterior: Posterior, X: Array, slopes: Array) -> Array:
@@ -107,6 +108,11 @@ def _linear(posterior: Posterior, X: Array, slopes: Array) -> Array:
         np.subtract(block, design.x_mean, out=centred[: len(block)])
         np.dot(centred[: len(block)], slopes, out=out[start : start + rows])
     return out
+
+
+def _with_offset(posterior: Posterior, X: Array, means: Array) -> Array:
+    offset = posterior.design.roles.predictor_offset(X)
+    return means if offset is None else (means.T + offset).T
 
 
 def _std(posterior: Posterior, X: Array, moments: Moments) -> Array:
@@ -126,14 +132,24 @@ def _std(posterior: Posterior, X: Array, moments: Moments) -> Array:
 
 
 def mixing_weights(posterior: Posterior, X: Array) -> Array:
-    """Posterior mean of the mixing weights, the same for every row.
+    """Posterior mean of the mixing weights at every row.
 
     Returns
     -------
     ndarray of shape (n, K), or (n, K + 1) with a background
     """
-    weights = np.exp(log_memberships(posterior.components, posterior.family))
-    return np.tile(weights.reshape(-1, weights.shape[-1]).mean(axis=0), (len(X), 1))
+    family, draws = posterior.family, posterior.components.flattened()
+    if not vary_by_row(posterior):
+        return np.tile(np.exp(log_memberships(draws, family)).mean(axis=0), (len(X), 1))
+    rows = max(1, KERNEL_NUMBERS // draws.log_weights.size)
+    parts = [
+        np.exp(
+            log_memberships(draws, family, row_log_weights(posterior, X[at : at + rows], draws))
+        ).mean(axis=1)
+        for at in range(0, len(X), rows)
+    ]
+    width = posterior.layout.n_components + (family.background is not None)
+    return np.concatenate([np.empty((0, width)), *parts])
 
 
 # ------------------------------------------------------------------- averages over all draws
@@ -149,10 +165,10 @@ def log_predictive_density(
     -------
     ndarray of shape (n,)
     """
-    draws = _flat(posterior.components)
-    parts = _map_rows(posterior, pointwise_kernels.pointwise_log_predictive, draws, X, y, n_threads)
-    out = np.concatenate([np.empty(0), *parts]) - _log_unit(posterior, X)
-    return _impossible(out)
+    draws, rows = posterior.components.flattened(), UnitRows(posterior, X, y)
+    parts = rows.map(pointwise_kernels.pointwise_log_predictive, draws, posterior.model, n_threads)
+    out = rows.shared_out(np.concatenate([np.empty(0), *parts]))
+    return _impossible(out - _log_unit(posterior, X))
 
 
 def _log_unit(posterior: Posterior, X: Array) -> Array:
@@ -175,16 +191,16 @@ def responsibilities(posterior: Posterior, X: Array, y: Array, *, n_threads: int
     -------
     ndarray of shape (n, K)
     """
-    draws, model = with_background(_flat(posterior.components), posterior.family, posterior.model)
+    draws = posterior.components.flattened()
+    draws, model = with_background(draws, posterior.family, posterior.model)
     # Further away squares overflow, and responsibilities are those of the end all the same.
     far = FARTHEST * posterior.design.unit
     y = np.clip(y, posterior.design.y_mean - far, posterior.design.y_mean + far)
-    parts = _map_rows(
-        posterior, pointwise_kernels.pointwise_responsibilities, draws, X, y, n_threads, model
-    )
-    out = np.concatenate([np.empty(0), *parts]).reshape(len(X), draws.logits.shape[1])
+    rows = UnitRows(posterior, X, y)
+    parts = rows.map(pointwise_kernels.pointwise_responsibilities, draws, model, n_threads)
+    out = np.concatenate([np.empty(0), *parts]).reshape(-1, draws.logits.shape[1])
     # The kernels' exponential of minus infinity.
-    return np.where(out < LEAST_PROBABILITY, 0.0, out)
+    return rows.spread(np.where(out < LEAST_PROBABILITY, 0.0, out))
 
 
 @memory_advice(
@@ -198,58 +214,19 @@ def log_likelihood_draws(posterior: Posterior, X: Array, y: Array, *, n_threads:
     -------
     ndarray of shape (chains, draws, n)
     """
-    draws = _flat(posterior.components)
-    out = np.empty((len(draws.logits), len(X)))
-    with RowBlocks(len(X), n_threads, _kernel_rows(X)) as layout:
+    draws, rows = posterior.components.flattened(), UnitRows(posterior, X, y)
 
-        def rows(start: int, stop: int) -> None:
-            block = _standardised(posterior, X[start:stop], y[start:stop])
-            for s, arrays in enumerate(zip(*draws, strict=True)):
-                out[s, start:stop] = pointwise_kernels.log_likelihood_rows(
-                    0, stop - start, block, Raw(*arrays), posterior.model
-                )
+    def at_draws(start: int, stop: int, block: Observations, draws: Raw, model: Model) -> Array:
+        kernel = pointwise_kernels.log_likelihood_rows
+        return np.stack(
+            [kernel(start, stop, block, Raw(*one), model) for one in zip(*draws, strict=True)]
+        )
 
-        layout.map(rows)
+    parts = rows.map(at_draws, draws, posterior.model, n_threads)
+    empty = np.empty((len(draws.logits), 0))
+    out = rows.shared_out(np.concatenate([empty, *parts], axis=1).T).T
     out -= _log_unit(posterior, X)
     return _impossible(out).reshape(*posterior.log_prior.shape, len(X))
-
-
-def _kernel_rows(X: Array) -> int:
-    return max(256, min(8192, KERNEL_NUMBERS // max(X.shape[1], 1)))
-
-
-def _map_rows(
-    posterior: Posterior,
-    kernel: Callable[..., Array],
-    draws: Raw,
-    X: Array,
-    y: Array,
-    n_threads: int,
-    model: Model | None = None,
-) -> list[Array]:
-    """What a kernel over (rows, draws) returns for every block of standardised rows."""
-
-    def rows(start: int, stop: int) -> Array:
-        block = _standardised(posterior, X[start:stop], y[start:stop])
-        return kernel(0, stop - start, block, draws, posterior.model if model is None else model)
-
-    with RowBlocks(len(X), n_threads, _kernel_rows(X)) as layout:
-        return layout.map(rows)
-
-
-def _flat(components: Raw) -> Raw:
-    """One axis of draws, C-contiguous, as the kernels take it."""
-    S = components.logits.shape[0] * components.logits.shape[1]
-    return Raw(*(np.ascontiguousarray(a.reshape(S, *a.shape[2:])) for a in components))
-
-
-def _standardised(posterior: Posterior, X: Array, y: Array) -> Observations:
-    """Rows as the kernels take them."""
-    design, family = posterior.design, posterior.family
-    return Observations(
-        design.columns(X), design.target(y), np.ones(len(y)),
-        auxiliary=family.of_rows(np.asarray(y, dtype=np.float64), design.of_family(X)),
-    )  # fmt: skip
 
 
 # ---------------------------------------------------------------------- random predictions
@@ -274,7 +251,7 @@ def sample_y(posterior: Posterior, X: Array, n_samples: int, rng: np.random.Gene
     -------
     ndarray of shape (n, n_samples)
     """
-    draws = _flat(posterior.components)
+    draws = posterior.components.flattened()
     S = len(draws.logits)
     chosen = np.concatenate([rng.permutation(S) for _ in range(-(-n_samples // S))])[:n_samples]
     out = np.empty((len(X), n_samples))
@@ -293,7 +270,7 @@ def sample_y_draws(posterior: Posterior, X: Array, rng: np.random.Generator) -> 
     -------
     ndarray of shape (chains, draws, n)
     """
-    draws = _flat(posterior.components)
+    draws = posterior.components.flattened()
     out = np.empty((len(draws.logits), len(X)))
     for s, row in enumerate(out):
         row[:] = _sample_rows(posterior, draws, s, X, rng)
@@ -305,13 +282,14 @@ def _sample_rows(
 ) -> Array:
     design = posterior.design
     out = np.empty(len(X))
-    cumulative = np.cumsum(np.exp(draws.log_weights[s]))[:-1]
+    labels = sampled_labels(posterior, Raw(*(a[s : s + 1] for a in draws)), s, X, rng)
     rows = max(1, KERNEL_NUMBERS // (X.shape[1] + posterior.layout.n_components))
     for start in range(0, len(X), rows):
         part = slice(start, start + rows)
-        Z = design.standardised(X[part])
-        z = np.searchsorted(cumulative, rng.random(len(Z)))
+        Z, z = design.standardised(X[part]), labels[part]
         eta = (Z @ draws.coef[s].T + draws.intercept[s])[np.arange(len(Z)), z]
+        offset = design.offset(X[part])
+        eta += 0.0 if offset is None else offset
         extra = [value[z] for value in posterior.family.natural(draws.extra[s])]
         columns = design.of_family(X[part])
         out[part] = posterior.family.sample(rng, eta + design.location, *extra, *columns)

@@ -15,6 +15,7 @@ from .._model.density import LogPosterior
 from .._model.problem import Problem
 from .._model.raw import Raw
 from .._search.alignment import Pivot
+from .._search.empty import can_be_empty
 from .._search.mode_table import Mode
 from .._support.arrays import Array
 from .parts import EmptyPart, Part, StudentPart
@@ -68,7 +69,7 @@ def _fitted_parts(
     sizes: list[int] = []
     K = problem.layout.n_components
     full = thetas
-    if K > 1:
+    if K > 1 and can_be_empty(problem):
         density = LogPosterior(problem)
         counts = np.stack([density.expected_counts(theta) for theta in thetas])
         empty = counts.min(axis=1) < EMPTY_ROWS

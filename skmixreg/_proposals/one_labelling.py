@@ -60,8 +60,9 @@ class ModeMixture:
             constants += np.log(self.shares)
         self._arguments = (
             layout.gating_basis,
+            layout.forbidden,
             layout.own,
-            layout.n_components - 1,
+            layout.table["gating"].where.stop,
             self.centres,
             self.scales,
             constants,

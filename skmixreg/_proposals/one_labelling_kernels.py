@@ -44,15 +44,18 @@ def _assign(cost, order, taken):
 
 @compiled
 def part_log_densities(
-    thetas, basis, index, n_gating, centres, scales, constants, df, locations, whiteners, volumes
-):
+    thetas, basis, forbidden, index, n_gating, centres, scales, constants, df, locations, whiteners,
+    volumes,
+):  # fmt: skip
     """Log density of every part at every draw, in the part's labels.
 
     Parameters
     ----------
     thetas : ndarray of shape (S, d)
     basis : ndarray of shape (K, K - 1)
-        Of the gating contrasts, the first ``n_gating`` = K - 1 coordinates.
+        Of the gating contrasts, the first ``n_gating`` = (1 + q) (K - 1) coordinates.
+    forbidden : ndarray of shape (K, K)
+        What labels cost that a component cannot have.
     index : ndarray of shape (K, q)
         Positions in theta of each component's own coordinates.
     centres, scales : ndarray of shape (M, d), (M, d, d)
@@ -78,6 +81,8 @@ def part_log_densities(
     points = np.empty((K, size))
     log_weights = np.zeros(K)
     cost = np.empty((K, K))
+    contrasts = basis.shape[1]
+    logits = np.zeros(K)
     order = np.empty(K, dtype=np.int64)
     taken = np.empty(K, dtype=np.bool_)
     gap, aligned = np.empty(size), np.empty(d)
@@ -86,7 +91,7 @@ def part_log_densities(
         theta = thetas[s]
         for k in range(K):
             log_weights[k] = 0.0
-            for j in range(n_gating):
+            for j in range(contrasts):
                 log_weights[k] += basis[k, j] * theta[j]
         log_softmax(log_weights, log_weights)
         for k in range(K):
@@ -105,13 +110,18 @@ def part_log_densities(
                         for j in range(i + 1):
                             v += whiteners[m, b, i, j] * gap[j]
                         distance += v * v
-                    cost[a, b] = half * math.log1p(distance / df) + volumes[m, b]
+                    cost[a, b] = half * math.log1p(distance / df) + volumes[m, b] + forbidden[a, b]
             _assign(cost, order, taken)
             aligned[:] = theta
-            for j in range(n_gating):
-                aligned[j] = 0.0
+            for start in range(0, n_gating, max(contrasts, 1)):
                 for k in range(K):
-                    aligned[j] += basis[k, j] * log_weights[order[k]]
+                    logits[k] = 0.0
+                    for j in range(contrasts):
+                        logits[k] += basis[k, j] * theta[start + j]
+                for j in range(contrasts):
+                    aligned[start + j] = 0.0
+                    for k in range(K):
+                        aligned[start + j] += basis[k, j] * logits[order[k]]
             for k in range(K):
                 for j in range(q):
                     aligned[index[k, j]] = theta[index[order[k], j]]

@@ -28,6 +28,10 @@ class Parts(NamedTuple):
         The extra that scales lines in parts with a funnel; -1 if none does.
     intercept : int
         1 if the first coordinate of a line is an intercept, else 0.
+    gating : int
+        Slopes of the log odds of each component, its last extras.
+    classes : ndarray of shape (K + 1,)
+        Components play roles of their own class only.
     concentration, n : float
         Of the Dirichlet prior, and the number of observations.
     negligible : float
@@ -55,6 +59,8 @@ class Parts(NamedTuple):
     own_extras: int
     bend: int
     intercept: int
+    gating: int
+    classes: NDArray[np.int64]
     concentration: float
     n: float
     negligible: float
@@ -124,6 +130,10 @@ def place(parts, components, k):
     components.held[k] = parts.n * math.log(max(-math.expm1(w), 1e-15))
     for m in range(parts.roles.shape[0]):
         for role in range(parts.roles[m]):
+            if parts.classes[role] != parts.classes[k]:
+                components.distance[m, role, k] = np.inf
+                components.stretch[m, role, k] = 1.0
+                continue
             stretch = 1.0
             if parts.funnel[m]:
                 ratio = extra[parts.bend] - parts.centre_sigma[m, role]
@@ -248,7 +258,8 @@ def _distance_of_rest(parts, m, components, members, scratch):
     gap, order = scratch.gap, scratch.order
     start = R * (L + E)
     at = start
-    for e in range(E, components.extra.shape[1]):
+    first = components.extra.shape[1] - parts.gating
+    for e in range(E, first):
         gap[at] = components.extra[members[0], e] - parts.centres[m, at]
         at += 1
     for j in range(R - 1):
@@ -257,6 +268,13 @@ def _distance_of_rest(parts, m, components, members, scratch):
             contrast += parts.bases[R, role, j] * components.log_weights[members[order[role]]]
         gap[at] = contrast - parts.centres[m, at]
         at += 1
+    for g in range(first, components.extra.shape[1]):
+        for j in range(R - 1):
+            contrast = 0.0
+            for role in range(R):
+                contrast += parts.bases[R, role, j] * components.extra[members[order[role]], g]
+            gap[at] = contrast - parts.centres[m, at]
+            at += 1
     return _more_distance(parts, m, start, at, gap)
 
 

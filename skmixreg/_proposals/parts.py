@@ -194,7 +194,7 @@ class EmptyPart:
     def _beta(self) -> tuple[float, float]:
         """Counts of the empty component and of all others in the distribution of its weight."""
         c, K = self.problem.priors.weight_concentration, self.problem.layout.n_components
-        return c, self.problem.total_weight + (K - 1) * c
+        return c, self.problem.unit_weight + (K - 1) * c
 
     def sample(self, rng: np.random.Generator, n: int) -> Array:
         """Draws with the empty component last: (n, d)."""
@@ -206,6 +206,10 @@ class EmptyPart:
         if layout.fit_intercept:
             intercept = priors.intercept_scale * rng.standard_normal((n, 1))
         coef = priors.coef_scale * rng.standard_normal((n, 1, layout.n_features))
+        if layout.shared_intercept:
+            intercept = inner.intercept[:, :1]
+        shared = list(layout.shared_columns)
+        coef[..., shared] = inner.coef[:, :1, shared]
         drawn = [prior.sample(rng, (n, 1, 1)) for prior in problem.own_extra_priors]
         extra = np.concatenate([*drawn, inner.extra[:, :1, len(drawn) :]], axis=-1)
         return layout.collapse(
@@ -250,9 +254,13 @@ def log_prior_of_components(problem: Problem, components: Raw) -> Array:
     """Log prior of line and own dispersion of every component: (S, K)."""
     priors = problem.priors
     total = np.zeros(components.log_weights.shape)
-    if problem.layout.fit_intercept:
+    layout = problem.layout
+    if layout.fit_intercept and not layout.shared_intercept:
         total += _log_normal(components.intercept, priors.intercept_scale)
-    total += _log_normal(components.coef, priors.coef_scale).sum(axis=-1)
+    coef = components.coef
+    if layout.shared_columns:
+        coef = coef[..., list(layout.own_columns)]
+    total += _log_normal(coef, priors.coef_scale).sum(axis=-1)
     for e, prior in enumerate(problem.own_extra_priors):
         total += prior.terms(components.extra[..., e])[0]
     return total

@@ -71,7 +71,7 @@ class ProductPart:
         """
         problem, layout, joint = self.problem, self.problem.layout, self.joint
         R, at = layout.n_components, layout.table["gating"].where
-        most = problem.total_weight + R * problem.priors.weight_concentration
+        most = problem.unit_weight + R * problem.priors.weight_concentration
         if R == 1:
             return np.array([most])
         log_weights = layout.gating_basis @ joint.centre[at]

@@ -98,7 +98,7 @@ class SplitProposal:
         """Whether components have lines and normal errors, each with an sd of its own."""
         layout = problem.layout
         has_lines = layout.fit_intercept or layout.n_features > 0
-        return has_lines and problem.family.conjugate and not layout.shared_extras
+        return has_lines and problem.conjugate and not layout.shared_extras
 
     @cached_property
     def _metric(self) -> Array:

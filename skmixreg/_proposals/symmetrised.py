@@ -30,6 +30,8 @@ from .symmetrised_kernels import symmetrised_log_density
 
 
 def _simplified(part: Part, n_components: int) -> Part:
+    if part.problem.layout.n_gating or len(part.problem.layout.classes) > 1:
+        return part
     if isinstance(part, EmptyPart):
         return replace(part, active=_simplified(part.active, n_components))
     return with_few_terms(part, n_components) if isinstance(part, StudentPart) else part
@@ -42,6 +44,27 @@ def _without_empty(part: Part) -> tuple[StudentPart | ProductPart, int]:
         part, empty = part.active, empty + 1
     assert isinstance(part, StudentPart | ProductPart)
     return part, empty
+
+
+def _own_and_common(layout: Layout, components: Raw) -> tuple[Array, Array]:
+    """Lines of each component alone, and extras as kernels take them, (S, K, L) and (S, K, E).
+
+    Own extras come first, then all that components share, in the order of theta, then slopes of
+    the log odds.
+    """
+    columns = list(layout.own_columns)
+    lines = components.coef[..., columns]
+    shared = [components.coef[..., list(layout.shared_columns)]]
+    if layout.fit_intercept:
+        intercept = components.intercept[..., None]
+        if layout.shared_intercept:
+            shared = [intercept, *shared]
+        else:
+            lines = np.concatenate([intercept, lines], axis=-1)
+    own = len(layout.own_extra_names)
+    extra = components.extra
+    parts = [extra[..., :own], *shared, extra[..., own:], components.logits[..., 1:]]
+    return lines, np.concatenate(parts, axis=-1)
 
 
 class SymmetrisedMixture:
@@ -111,11 +134,15 @@ class SymmetrisedMixture:
 
     def arguments(self, components: Raw) -> tuple[Array, ...]:
         """Log weights, lines, extras and log priors of components, as kernels take them."""
-        lines = components.line if self.layout.fit_intercept else components.coef
+        layout = self.layout
+        lines = components.line if layout.fit_intercept else components.coef
+        extra = components.extra
+        if not self.parts[0].problem.plain:
+            lines, extra = _own_and_common(layout, components)
         return (
             components.log_weights,
             np.ascontiguousarray(lines),
-            np.ascontiguousarray(components.extra),
+            np.ascontiguousarray(extra),
             log_prior_of_components(self.parts[0].problem, components),
         )
 
@@ -125,7 +152,7 @@ class SymmetrisedMixture:
         problem = self.parts[0].problem
         layout = self.layout
         K, M, d = layout.n_components, len(self.parts), layout.size
-        c, n = problem.priors.weight_concentration, problem.total_weight
+        c, n = problem.priors.weight_concentration, problem.unit_weight
         q = layout.own.shape[1]
         roles, sizes = np.empty((2, M), dtype=np.int64)
         df, constants = np.empty((2, M))
@@ -133,7 +160,7 @@ class SymmetrisedMixture:
         centres, whiteners = np.zeros((M, d)), np.zeros((M, d, d))
         sigmas, counts = np.zeros((2, M, K))
         locations, role_whiteners = np.zeros((M, K, q)), np.zeros((M, K, q, q))
-        shared_extra = np.ones((M, len(layout.extras), 2))
+        shared_extra = np.ones((M, layout.size, 2))
         with np.errstate(divide="ignore"):
             constants[:] = np.log(self.probabilities)
         for m, outer in enumerate(self.parts):
@@ -164,10 +191,20 @@ class SymmetrisedMixture:
             bases[R, :R, : R - 1] = replace(layout, n_components=R).gating_basis
         bend = problem.family.bend
         return Parts(
-            len(layout.own_extra_names), -1 if bend is None else bend, int(layout.fit_intercept),
-            c, n, NEGLIGIBLE_NATS, roles, sizes, df, funnel, constants, product, counts, bases,
+            len(layout.own_extra_names), -1 if bend is None else bend,
+            int(layout.fit_intercept and not layout.shared_intercept), layout.n_gating,
+            self._classes, c, n, NEGLIGIBLE_NATS, roles, sizes, df, funnel, constants, product,
+            counts, bases,
             centres, whiteners, sigmas, locations, role_whiteners, shared_extra,
         )  # fmt: skip
+
+    @property
+    def _classes(self) -> NDArray[np.int64]:
+        """Which class each component is of, and what stands in the place of two."""
+        out = np.zeros(self.layout.n_components + 1, dtype=np.int64)
+        for c, members in enumerate(self.layout.classes):
+            out[list(members)] = c
+        return out
 
     def adapted(self, thetas: Array, part: NDArray[np.intp], weights: Array) -> SymmetrisedMixture:
         """The mixture fitted to weighted draws: shares, centres, scales and tails.

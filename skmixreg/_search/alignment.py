@@ -171,9 +171,10 @@ class Pivot:
 def coordinates(layout: Layout, components: Raw) -> Array:
     """Coordinates of each component by which it is recognised: (..., K, m)."""
     parts = [components.log_weights[..., None]] if layout.n_components > 1 else []
-    if layout.fit_intercept:
+    if layout.fit_intercept and not layout.shared_intercept:
         parts.append(components.intercept[..., None])
-    parts.append(components.coef)
+    own = layout.own_columns
+    parts.append(components.coef if not layout.shared_columns else components.coef[..., own])
     parts.append(components.extra[..., : len(layout.own_extra_names)])
     return np.concatenate(parts, axis=-1)
 
@@ -186,7 +187,8 @@ def _coordinate_gradients(layout: Layout, theta: Array) -> Array:
         return rows
     weights = np.exp(layout.expand(theta).log_weights)
     gating = np.zeros((layout.n_components, 1, layout.size))
-    gating[:, 0, layout.table["gating"].where] = layout.gating_basis - weights @ layout.gating_basis
+    at_mean = slice(0, layout.n_components - 1)
+    gating[:, 0, at_mean] = layout.gating_basis - weights @ layout.gating_basis
     return np.concatenate([gating, rows], axis=1)
 
 
@@ -219,16 +221,19 @@ def component_order(
         return np.zeros(1, dtype=np.intp)
     values = coordinates(layout, layout.expand(theta))
     gradients = _coordinate_gradients(layout, theta)
-    p = layout.n_features
-    first = 1 + int(layout.fit_intercept)
+    p = len(layout.own_columns)
+    has_intercept = layout.fit_intercept and not layout.shared_intercept
+    first = 1 + int(has_intercept)
     if x_map is not None:
         before, own, after = np.split(np.arange(values.shape[1]), [first, first + p])
         values = np.column_stack([values[:, before], values[:, own] @ x_map, values[:, after]])
         slopes = np.einsum("kjd,jp->kpd", gradients[:, own], x_map)
         gradients = np.concatenate([gradients[:, before], slopes, gradients[:, after]], axis=1)
         p = x_map.shape[1]
+    if layout.fixed_labels:
+        return _order_of_unlabelled(layout, values[:, first if p else 0])
     keys = list(range(first, first + p))
-    keys += [1] if layout.fit_intercept else []
+    keys += [1] if has_intercept else []
     keys += list(range(first + p, values.shape[1]))
     keys += [0]
     orders, clearest = [], []
@@ -243,6 +248,15 @@ def component_order(
             if gap > threshold:
                 return order
     return orders[0]
+
+
+def _order_of_unlabelled(layout: Layout, values: Array) -> Order:
+    """Labelled components where they are; the others ascend in ``values``."""
+    order = np.arange(layout.n_components)
+    for members in layout.classes:
+        at = np.array(members)
+        order[at] = at[np.argsort(values[at], kind="stable")]
+    return order
 
 
 def permuted_scale(layout: Layout, scale: Array, order: Order) -> Array:

@@ -29,13 +29,20 @@ class EmptyComponent(NamedTuple):
     settled: bool
 
 
+def can_be_empty(problem: Problem) -> bool:
+    """Whether the law of an empty component is known: constant weights, no labels."""
+    if problem.layout.n_gating or problem.layout.fixed_labels:
+        return False
+    return not problem.rows.in_memory or problem.rows.observations.allowed is None
+
+
 def log_empty_share(problem: Problem) -> float:
     """Log prior mass of a component staying empty, relative to the smaller model.
 
     E[(1 - v)^n] for v ~ Beta(c, (K - 1) c), in one labelling.
     """
     c, K = problem.priors.weight_concentration, problem.layout.n_components
-    n = problem.total_weight
+    n = problem.unit_weight
     return float(betaln(c, n + (K - 1) * c) - betaln(c, (K - 1) * c))
 
 

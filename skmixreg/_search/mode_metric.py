@@ -71,7 +71,7 @@ def matching(problem: Problem, theta: Array, mode: Mode) -> NDArray[np.intp]:
     for k in range(K):
         z = (theta[index] - mode.theta[index[k]]) / spread[index[k]]
         cost[:, k] = np.minimum((z * z).sum(axis=1), 1e12)
-    rows, columns = linear_sum_assignment(cost)
+    rows, columns = linear_sum_assignment(cost + 1e6 * problem.layout.forbidden[:K, :K])
     order = np.empty(K, dtype=np.intp)
     order[columns] = rows
     return order

@@ -20,12 +20,13 @@ from .._model.raw import Raw
 from .._support.arrays import Array
 from .._support.progress import SILENT, UNWATCHED, Progress, Stage
 from . import starts as _starts
-from .empty import empty_component, log_empty_share
+from ._runs.joint_runs import JointRuns
+from ._runs.short_runs import ShortRuns
+from .empty import can_be_empty, empty_component, log_empty_share
 from .found_modes import FoundMode, FoundModes, search_failures
 from .mode_metric import collapsed, whitened_distance, window
 from .mode_table import Mode, ModeTable
 from .newton import Polished, polish
-from .short_runs import ShortRuns
 
 SEARCH_ROWS = 2000
 # Modes of a subsample are climbed on so many times its rows next: few are left for all rows.
@@ -86,12 +87,13 @@ class _Search:
             np.clip(POLISH_WORK / (work + problem.layout.size**2), *POLISH_RANGE)
         )
         self.iterations = int(np.clip(ITERATION_WORK / work, *ITERATION_RANGE))
-        self.short_run = ShortRuns(self.density, self.iterations)
+        runs = ShortRuns if problem.separate else JointRuns
+        self.short_run = runs(self.density, self.iterations)
 
     @property
     def recipes(self) -> tuple[_starts.Recipe, ...]:
         """How starts are made, in turn."""
-        return _starts.RECIPES if self.problem.family.conjugate else _starts.GENERAL_RECIPES
+        return _starts.RECIPES if self.problem.conjugate else _starts.GENERAL_RECIPES
 
     @cached_property
     def design(self) -> Array:
@@ -133,7 +135,7 @@ class _Search:
             recipes = self.recipes
             recipe = recipes[self.n_starts % len(recipes)]
             components, anneal = recipe(self.problem, self.design, self.rng)
-            if not self.problem.family.conjugate and self.n_starts // len(recipes) % 2:
+            if not self.problem.conjugate and self.n_starts // len(recipes) % 2:
                 # No annealing is safe alone, and neither is none.
                 anneal = 0.0
             jobs.append((components, anneal, self.n_starts))
@@ -291,7 +293,7 @@ def find_smaller_modes(
         than the prior of a component can.
     """
     K = problem.layout.n_components
-    if K == 1:
+    if K == 1 or not can_be_empty(problem):
         return None
     smaller = problem.with_components(K - 1)
     small, rows = smaller, 1.0

@@ -207,9 +207,10 @@ def additions(problem: Problem, Z: Array, components: Raw, rng: np.random.Genera
     """
     y, w = problem.working_target, problem.weights
     lines, family = components.line, problem.family
+    offset = problem.rows.observations.offset
     terms = components.log_weights + family.log_density(
         problem.target[:, None],
-        Z @ lines.T + problem.design.location,
+        Z @ lines.T + problem.design.location + (0.0 if offset is None else offset[:, None]),
         *family.natural(components.extra),
         *problem.family_columns[:, :, None],
     )

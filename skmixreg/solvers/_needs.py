@@ -33,7 +33,7 @@ def _is_more(problem: Problem) -> bool:
 
 
 def _with_sweeps(problem: Problem) -> bool:
-    return problem.rows.in_memory or problem.family.conjugate
+    return problem.conjugate or (problem.rows.in_memory and problem.separate)
 
 
 def _with_labels_or_without(problem: Problem) -> bool:
@@ -52,7 +52,7 @@ NEEDS: dict[str, Need] = {
     ),
     "conjugate": Need(
         "a conjugate family",
-        lambda problem: problem.family.conjugate,
+        lambda problem: problem.conjugate,
         lambda problem: (
             f"needs a conjugate family, got family={problem.family.name!r}"
             + (" with a background, known errors or censored rows" if _is_more(problem) else "")

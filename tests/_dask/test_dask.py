@@ -20,9 +20,10 @@ from skmixreg._dask import chunks as _chunks
 from skmixreg._dask import stores
 from skmixreg._dask.chunk_rows import ChunkedData, ChunkRows
 from skmixreg._dask.chunks import Summary
-from skmixreg._model.design import Design, Standardisation
+from skmixreg._model.design import Design
 from skmixreg._model.observations import Observations
 from skmixreg._model.rows import HeldRows
+from skmixreg._model.standardisation import Standardisation
 from skmixreg.families import Gaussian
 from skmixreg.solvers import SOLVERS, Auto, Gibbs, Laplace
 from skmixreg.solvers._gibbs.chunk_kernels import label_sums

@@ -5,7 +5,8 @@ import pytest
 
 from skmixreg import BayesianMixtureRegressor, Priors
 from skmixreg._model._scaling.whitening import AS_THEY_ARE, WHITENED, Products, prior_map
-from skmixreg._model.problem import HeldData, Problem
+from skmixreg._model.held_data import HeldData
+from skmixreg._model.problem import Problem
 from skmixreg.families import Gaussian
 
 

@@ -61,7 +61,7 @@ def test_one_normal():
 @pytest.mark.parametrize("K", [1, 2, 30])
 def test_draws_and_pairs_are_even_and_bounded(K):
     _, posterior = simple_posterior(K=K, shape=(2, 150))
-    draws, lags = pairing(posterior.components)
+    draws, lags, _ = pairing(posterior.components)
     T = len(draws.intercept)
     assert min(300, PAIRS // K**2) == T and len(lags) * T * K**2 <= PAIRS
     every = np.concatenate(posterior.components.intercept)

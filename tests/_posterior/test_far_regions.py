@@ -29,7 +29,7 @@ def test_two_lines_have_two_intervals_however_far(x, coverage):
     (region,) = prediction.highest_density_regions(posterior, X, coverage)
     assert len(region) == (1 if x == 0.0 else 2)
     # The coverage under the mixture over all draws.
-    mixture = RowMixtures(posterior.family, prediction._flat(posterior.components), np.array([[x]]))
+    mixture = RowMixtures(posterior.family, posterior.components.flattened(), np.array([[x]]))
     ends = design.target(region)
     cdf = mixture.cdf(ends.ravel(), np.zeros(ends.size, dtype=int)).reshape(-1, 2)
     assert np.diff(cdf, axis=1).sum() == pytest.approx(coverage, abs=0.025)

@@ -7,7 +7,8 @@ from pymc.blocking import DictToArrayBijection
 from pytensor.compile.mode import Mode
 
 from skmixreg._model.density import LogPosterior
-from skmixreg._model.design import Standardisation
+from skmixreg._model._roles.column_roles import ColumnRoles
+from skmixreg._model.standardisation import Standardisation
 from skmixreg._model.priors import Priors
 from skmixreg._model.problem import Problem
 from skmixreg._pymc.coordinates import log_jacobian, to_values, value_map
@@ -39,7 +40,9 @@ def make_problem(family, K, p, intercept, weighted, seed=0):
     return Problem.from_arrays(
         np.column_stack([columns, X]), y, weights, family=family, n_components=K, priors=priors,
         fit_intercept=intercept,
-        standardisation=Standardisation(family_columns=tuple(range(len(family.columns)))),
+        standardisation=Standardisation(
+            roles=ColumnRoles.of_family(columns.shape[1] + p, tuple(range(len(family.columns))))
+        ),
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from scipy import special, stats
 from scipy.optimize import minimize
 
 from skmixreg import BayesianMixtureRegressor, Priors
-from skmixreg._model.columns import check_rows
+from skmixreg._model._roles.checks import check_rows
 from skmixreg.families import FAMILIES, StudentT
 
 # Extra parameters of some components, on their natural scales.

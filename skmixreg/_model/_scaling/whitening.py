@@ -67,6 +67,11 @@ class Products(NamedTuple):
             curved += (columns[:, at] * bounded[at]) @ rows
         return cls(root, curved, columns @ bounded)
 
+    def of_columns(self, at: list[int]) -> Products:
+        """Those of some of the columns."""
+        root = np.ascontiguousarray(np.linalg.qr(self.root[:, at], mode="r"))
+        return Products(root, self.curved[np.ix_(at, at)], self.sloped[at])
+
     @classmethod
     def total(cls, parts: Sequence[Products]) -> Products:
         """Those of all parts together."""
@@ -97,8 +102,51 @@ def applied(matrix: Array, columns: Array) -> Array:
     return out
 
 
+def prior_map_of_blocks(
+    products: Products,
+    total: float,
+    noise: Array,
+    share: float | None,
+    axis: int | None,
+    blocks: Sequence[Sequence[int]],
+) -> Array | None:
+    """As `prior_map`, without a slope that depends on columns of more than one block.
+
+    A line has the prior variance that it has with one block, on average over the rows.
+    """
+    if len(blocks) < 2:
+        return prior_map(products, total, noise, share, axis)
+    p = len(products.sloped)
+    parts = [(list(block), products.of_columns(list(block))) for block in blocks]
+    ranks = [_rank(part, total, noise[at]) for at, part in parts]
+    rows = []
+    for (at, part), rank in zip(parts, ranks, strict=True):
+        own_axis = at.index(axis) if axis in at else None
+        found = prior_map(part, total, noise[at], share, own_axis, beside=sum(ranks) - rank)
+        matrix = np.zeros((len(at) if found is None else len(found), p))
+        matrix[:, at] = np.eye(len(at)) if found is None else found
+        rows.append(matrix)
+    return np.concatenate(rows)
+
+
+def _rank(products: Products, total: float, noise: Array) -> int:
+    """Directions in which columns spread."""
+    p = len(products.sloped)
+    seen = np.sqrt(np.einsum("ij,ij->j", products.root, products.root) / total)
+    spread = seen > ROUNDING * noise
+    if not spread.any():
+        return 0
+    scale = np.linalg.svd(products.root * spread / np.sqrt(total), compute_uv=False)
+    return int((scale > ROUNDING * np.sqrt(p) * max(float(noise[spread].max()), 1e-15)).sum())
+
+
 def prior_map(
-    products: Products, total: float, noise: Array, share: float | None, axis: int | None = None
+    products: Products,
+    total: float,
+    noise: Array,
+    share: float | None,
+    axis: int | None = None,
+    beside: int = 0,
 ) -> Array | None:
     """T of shape (r, p) with T'T = C: columns T z have slopes that are independent N(0, s^2).
 
@@ -118,6 +166,8 @@ def prior_map(
     axis : int or None, default=None
         A column whose slope depends on one slope of the columns T z alone: T is turned to it
         instead.
+    beside : int, default=0
+        Directions of other columns, with which these share the prior variance of a line.
 
     Returns
     -------
@@ -132,12 +182,13 @@ def prior_map(
     _, scale, axes = np.linalg.svd(products.root * spread / np.sqrt(total))
     found = scale > ROUNDING * np.sqrt(p) * max(float(noise[spread].max()), 1e-15)
     rank = int(found.sum())
+    both = rank + beside
     if share is None:
-        share = (rank / total - WHITENED) / (AS_THEY_ARE - WHITENED)
+        share = (both / total - WHITENED) / (AS_THEY_ARE - WHITENED)
     share = min(max(share, 0.0), 1.0)
-    if share == 1.0 or (spread.sum() == 1 and rank == 1):
+    if share == 1.0 or (spread.sum() == 1 and both == 1):
         return None if spread.all() else np.eye(p)[spread]
-    whitening = axes[found] / (scale[found, None] * np.sqrt(rank))
+    whitening = axes[found] / (scale[found, None] * np.sqrt(both))
     if share > 0.0:
         parts = [np.sqrt(1.0 - share) * whitening, np.sqrt(share) * np.eye(p)[spread]]
         _, lengths, vectors = np.linalg.svd(np.concatenate(parts)[:, spread], full_matrices=False)

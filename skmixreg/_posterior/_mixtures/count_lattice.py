@@ -155,7 +155,8 @@ def _runs(mixtures: Mixtures, mean: Array, sd: Array, reach: float, breaks: Arra
     parts: list[_Runs] = []
     middle = np.zeros(len(mean)) if breaks is None else breaks
     # Terms that hold nothing need no nodes.
-    heavy = mixtures.term_weights > 1e-15
+    weights = mixtures.term_weights
+    heavy = (weights if weights.ndim == 1 else weights.max(axis=0)) > 1e-15
     ranges = [(left, right, np.arange(len(mean))) for left, right in pairwise(edges)]
     while ranges:
         left, right, rows = ranges.pop()

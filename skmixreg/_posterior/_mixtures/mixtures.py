@@ -17,11 +17,11 @@ class Mixtures(ABC):
 
     Attributes
     ----------
-    weights : ndarray of shape (M,)
-        Of the terms.
+    weights : ndarray of shape (M,), or (n, M)
+        Of the terms; of every row where rows differ.
     centre, spread : ndarray of shape (n, K)
         Mean and standard deviation of y within each component.
-    shares : ndarray of shape (K,)
+    shares : ndarray of shape (K,), or (n, K)
         Of the components.
     """
 
@@ -79,4 +79,5 @@ class Mixtures(ABC):
     def collapsed_cdf(self, y: Array, row: NDArray[np.intp]) -> Array:
         """The same with one term per component, of its mean and spread: a start for roots."""
         values = special.ndtr((y[:, None] - self.centre[row]) / self.spread[row])
-        return (values * self.shares).sum(axis=1)
+        shares = self.shares if self.shares.ndim == 1 else self.shares[row]
+        return (values * shares).sum(axis=1)

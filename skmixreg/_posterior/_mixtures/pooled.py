@@ -13,6 +13,14 @@ from ...families._base import Support
 from .mixtures import Mixtures
 
 
+def _side_by_side(weights: list[Array]) -> Array:
+    """Of all parts, (M,), or (n, M) where those of one differ between rows."""
+    n = max((len(one) for one in weights if one.ndim == 2), default=0)
+    if n:
+        weights = [np.broadcast_to(one, (n, one.shape[-1])) for one in weights]
+    return np.concatenate(weights, axis=-1)
+
+
 class PooledMixtures(Mixtures):
     """The same rows under several fits, in the user's units.
 
@@ -28,8 +36,8 @@ class PooledMixtures(Mixtures):
 
     def __init__(self, parts: Sequence[Mixtures], shares: Array, designs: Sequence[Design]):
         self.parts = list(zip(shares.tolist(), parts, designs, strict=True))
-        self.weights = np.concatenate([share * part.weights for share, part, _ in self.parts])
-        self.shares = np.concatenate([share * part.shares for share, part, _ in self.parts])
+        self.weights = _side_by_side([share * part.weights for share, part, _ in self.parts])
+        self.shares = _side_by_side([share * part.shares for share, part, _ in self.parts])
         self.centre = np.hstack([design.response(part.centre) for _, part, design in self.parts])
         self.spread = np.hstack([design.unit * part.spread for _, part, design in self.parts])
 
@@ -70,7 +78,7 @@ class PooledMixtures(Mixtures):
     @property
     def term_weights(self) -> Array:
         """Of every part."""
-        return np.concatenate([share * part.term_weights for share, part, _ in self.parts])
+        return _side_by_side([share * part.term_weights for share, part, _ in self.parts])
 
     def cdf(self, y: Array, row: NDArray[np.intp]) -> Array:
         """Average of the distribution functions."""

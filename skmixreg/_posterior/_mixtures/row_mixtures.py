@@ -57,6 +57,10 @@ class RowMixtures(Mixtures):
         `_widen`.
     columns : ndarray of shape (c, n), optional
         Values of the columns that the family needs.
+    offset : ndarray of shape (n,), optional
+        Added to the linear predictors of rows.
+    log_weights : ndarray of shape (n, T, K), optional
+        Of the regressions, where they differ from row to row.
 
     Attributes
     ----------
@@ -67,10 +71,10 @@ class RowMixtures(Mixtures):
     eta : ndarray of shape (n, M)
     extra : list of ndarrays of shape (M,) or (n, M)
         The family's extra parameters, on their natural scales, and its columns.
-    weights : ndarray of shape (M,)
+    weights : ndarray of shape (M,), or (n, M) where rows differ
     centre, spread : ndarray of shape (n, K), or (n, K + 1) with a background
         Mean and standard deviation of y within each component; see `Family.mean_and_bulk`.
-    shares : ndarray of shape (K,), or (K + 1,)
+    shares : ndarray of shape (K,), or (K + 1,); (n, ...) where rows differ
     """
 
     def __init__(
@@ -81,6 +85,8 @@ class RowMixtures(Mixtures):
         location: float = 0.0,
         groups: NDArray[np.intp] | None = None,
         columns: Array | None = None,
+        offset: Array | None = None,
+        log_weights: Array | None = None,
     ):
         self.family, self.background = family.of_regressions, family.background
         T, K = draws.log_weights.shape
@@ -90,19 +96,23 @@ class RowMixtures(Mixtures):
         self.eta = np.repeat(draws.intercept.reshape(1, T * K) + location, len(Z), axis=0)
         for j in range(p):
             self.eta += Z[:, j, None] * slopes[:, j]
+        self.eta += 0.0 if offset is None else offset[:, None]
         np.minimum(self.eta, family.largest_predictor, out=self.eta)
         self.extra = [value.ravel() for value in self.family.natural(draws.extra)]
         for column in () if columns is None else columns:
             self.extra.append(np.broadcast_to(column[:, None], self.eta.shape))
-        log_weights = log_memberships(draws, family)
-        weights = np.exp(log_weights[:, :K])
-        self.weights = (weights / T).ravel()
-        self.background_weight = float(np.exp(log_weights[:, K:]).mean(axis=0).sum())
-        self.weights /= self.weights.sum() / (1.0 - self.background_weight)
-        self.shares = self.weights.reshape(T, K).sum(axis=0)
+        by_row = log_memberships(draws, family, log_weights)
+        weights = np.exp(by_row[..., :K]) / T
+        self.background_weight = float(
+            np.exp(by_row[..., K:]).mean(axis=-2).sum(axis=-1).ravel()[0]
+        )
+        weights /= weights.sum(axis=(-2, -1), keepdims=True) / (1.0 - self.background_weight)
+        self.weights = weights.reshape(*weights.shape[:-2], T * K)
+        self.shares = weights.sum(axis=-2)
         # A component that no draw gives a weight is nowhere, but its terms are somewhere.
-        positive = np.maximum(self.shares, np.finfo(float).tiny)
-        within = np.where(self.shares > 0.0, self.weights.reshape(T, K) / positive, 1.0 / T)
+        shares = self.shares[..., None, :]
+        positive = np.maximum(shares, np.finfo(float).tiny)
+        within = np.where(shares > 0.0, weights / positive, 1.0 / T)
         if groups is not None:
             self._widen(within, groups)
         eta = self.eta.reshape(len(Z), T, K)
@@ -112,7 +122,8 @@ class RowMixtures(Mixtures):
         deviation = mean - self.centre[:, None, :]
         self.spread = np.sqrt((within * (variance + deviation**2)).sum(axis=1))
         if self.background is not None:
-            self.shares = np.append(self.shares, self.background_weight)
+            last = np.full((*self.shares.shape[:-1], 1), self.background_weight)
+            self.shares = np.concatenate([self.shares, last], axis=-1)
             one = np.ones((len(Z), 1))
             self.centre = np.column_stack([self.centre, self.background.mean * one])
             self.spread = np.column_stack(
@@ -128,21 +139,22 @@ class RowMixtures(Mixtures):
         towards their mean by as much as the kernels add (West 1993), so that mean and variance
         stay.
         """
-        T, K = within.shape
+        T, K = within.shape[-2:]
         eta = self.eta.reshape(-1, T, K)
         centre, variance, width = np.empty_like(eta), np.empty_like(eta), np.empty_like(eta)
         members = [groups == g for g in np.unique(groups)]
         shares = []
         for member in members:
-            share = within[member]
-            total = share.sum(axis=0)
-            share = np.where(total > 0.0, share / np.maximum(total, 1e-300), 1.0 / len(share))
+            share = within[..., member, :]
+            total = share.sum(axis=-2, keepdims=True)
+            size = int(member.sum())
+            share = np.where(total > 0.0, share / np.maximum(total, 1e-300), 1.0 / size)
             shares.append(share)
             of_group = eta[:, member]
             middle = (share * of_group).sum(axis=1, keepdims=True)
             square = (share * (of_group - middle) ** 2).sum(axis=1, keepdims=True)
             centre[:, member], variance[:, member] = middle, square
-            width[:, member] = np.sqrt(square) * (4.0 / (3.0 * len(share))) ** 0.2
+            width[:, member] = np.sqrt(square) * (4.0 / (3.0 * size)) ** 0.2
         widened = self.family.widened(self.eta, width.reshape(self.eta.shape), *self.extra)
         if widened is None or not widened[2].any():
             return
@@ -206,7 +218,8 @@ class RowMixtures(Mixtures):
         """Weights of the terms, and of a background last."""
         if self.background is None:
             return self.weights
-        return np.append(self.weights, self.background_weight)
+        last = np.full((*self.weights.shape[:-1], 1), self.background_weight)
+        return np.concatenate([self.weights, last], axis=-1)
 
     def cdf(self, y: Array, row: NDArray[np.intp]) -> Array:
         """Distribution function at points ``y`` of rows ``row``, both of shape (m,)."""
@@ -221,7 +234,9 @@ class RowMixtures(Mixtures):
         def value(y: Array, eta: Array, *extra: Array) -> Array:
             return np.exp(self.family.log_density(y, eta, *extra))
 
-        out = self.family.mixture_density(y, row, self.eta, self.extra, self.weights)
+        out = None
+        if self.weights.ndim == 1:
+            out = self.family.mixture_density(y, row, self.eta, self.extra, self.weights)
         if out is None:
             out = self._average(value, y, row)
         if self.background is not None:
@@ -230,13 +245,14 @@ class RowMixtures(Mixtures):
 
     def _average(self, function: Callable[..., Array], y: Array, row: NDArray[np.intp]) -> Array:
         out = np.empty(len(y))
-        step = max(1, CACHED_NUMBERS // len(self.weights))
+        step = max(1, CACHED_NUMBERS // self.weights.shape[-1])
         for start in range(0, len(y), step):
             part = slice(start, start + step)
             at = row[part]
             extra = [value if value.ndim == 1 else value[at] for value in self.extra]
             values = function(y[part, None], self.eta[at], *extra)
-            out[part] = (values * self.weights).sum(axis=1)
+            weights = self.weights if self.weights.ndim == 1 else self.weights[at]
+            out[part] = (values * weights).sum(axis=1)
         return out
 
 

@@ -12,6 +12,7 @@ from ..._kernels.rows import RowBlocks
 from ..._model.raw import Raw
 from ..._support.arrays import Array
 from ..._support.sampling import evenly_spaced
+from .._rows.memberships import row_log_weights
 from ..family_average import FamilyAverage, Predictive
 from ..posterior import Posterior
 from .mixtures import Mixtures
@@ -22,15 +23,16 @@ THINNED_DRAWS = 200
 MIXTURE_NUMBERS = 1 << 20  # terms of mixtures held per block of rows
 
 
-def _chosen(posterior: Posterior) -> NDArray[np.intp]:
+def chosen(posterior: Posterior) -> NDArray[np.intp]:
+    """Which of all draws."""
     S = posterior.log_prior.size
     return evenly_spaced(S, min(S, THINNED_DRAWS))
 
 
 def thinned(posterior: Posterior) -> Raw:
     """Some of the draws, in one axis."""
-    chosen, S = _chosen(posterior), posterior.log_prior.size
-    return Raw(*(a.reshape(S, *a.shape[2:])[chosen] for a in posterior.components))
+    at, S = chosen(posterior), posterior.log_prior.size
+    return Raw(*(a.reshape(S, *a.shape[2:])[at] for a in posterior.components))
 
 
 def map_mixtures(
@@ -51,7 +53,7 @@ def map_mixtures(
         average = FamilyAverage((average,), np.ones(1))
     posteriors = average.posteriors
     draws = [thinned(part) for part in posteriors]
-    groups = [part.draw_mode.ravel()[_chosen(part)] if widened else None for part in posteriors]
+    groups = [part.draw_mode.ravel()[chosen(part)] if widened else None for part in posteriors]
     designs = [part.design for part in posteriors]
     terms = sum(part.log_weights.size for part in draws)
     per_block = min(most_rows, max(1, MIXTURE_NUMBERS // terms))
@@ -61,7 +63,8 @@ def map_mixtures(
         parts = [
             RowMixtures(
                 part.family, raw, design.standardised(block), design.location, labels,
-                design.of_family(block),
+                design.of_family(block), design.offset(block),
+                row_log_weights(part, block, raw, chosen(part)),
             )
             for part, raw, design, labels in zip(posteriors, draws, designs, groups, strict=True)
         ]  # fmt: skip

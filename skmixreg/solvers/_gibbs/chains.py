@@ -22,7 +22,7 @@ QUIET_ROUNDS = 20  # without jumps, so that it can be said how far chains are
 def _kind_of_sweeps(problem: Problem) -> type[ConjugateSweeps] | type[MetropolisSweeps]:
     if not problem.rows.counts:
         return MarginalSweeps
-    return ConjugateSweeps if problem.family.conjugate else MetropolisSweeps
+    return ConjugateSweeps if problem.conjugate else MetropolisSweeps
 
 
 class Movable(Protocol):

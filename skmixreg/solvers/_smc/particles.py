@@ -182,6 +182,7 @@ class Labels:
         layout = self.layout
         self._arguments = (
             layout.gating_basis,
+            layout.forbidden,
             layout.own,
             layout.n_components - 1,
             np.ascontiguousarray(centres),

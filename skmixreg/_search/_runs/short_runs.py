@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._model.density import LogPosterior
-from .._model.raw import Raw
-from .em_kernels import log_prior_kernel, run_em
-from .scoring_em_kernels import run_scoring_em, scoring_log_prior
+from ..._model.density import LogPosterior
+from ..._model.raw import Raw
+from ..em_kernels import log_prior_kernel, run_em
+from ..scoring_em_kernels import run_scoring_em, scoring_log_prior
 
 ANNEALING_ITERATIONS = 10
 TOLERANCE = 1e-4
@@ -30,7 +30,7 @@ class ShortRuns:
         self.n_iterations = n_iterations
         # The runs leave constants of the prior out.
         theta = np.zeros(problem.layout.size)
-        own = log_prior_kernel if problem.family.conjugate else scoring_log_prior
+        own = log_prior_kernel if problem.conjugate else scoring_log_prior
         at = problem.layout.expand(theta).copied()
         self._constant = float(density.log_prior(theta)) - own(at, *self._priors)
 
@@ -38,7 +38,7 @@ class ShortRuns:
     def _priors(self) -> tuple[object, ...]:
         problem = self.problem
         layout, priors = problem.layout, problem.priors
-        if problem.family.conjugate:
+        if problem.conjugate:
             return tuple(priors), layout.fit_intercept, bool(layout.shared_extras)
         return priors.weight_concentration, problem.component_priors, layout.fit_intercept
 
@@ -54,7 +54,7 @@ class ShortRuns:
         problem = self.problem
         raw = start.copied()
         observations = problem.rows.observations
-        if problem.family.conjugate:
+        if problem.conjugate:
             objective, _ = run_em(
                 observations, raw, problem.model, *self._priors, self.n_iterations, TOLERANCE,
                 anneal, ANNEALING_ITERATIONS,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._support.arrays import Array
+from ..._support.arrays import Array
 
 # More distinct values, or more steps from the least to the largest, are no coarse rounding.
 MOST_VALUES, MOST_STEPS = 10_000, 100_000

@@ -1,0 +1,1 @@
+"""Which columns of X do what, and what follows for the rows."""

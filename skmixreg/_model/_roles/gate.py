@@ -1,0 +1,75 @@
+"""Standardising the columns that weights depend on, and the way back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from ..._support.arrays import Array
+from .._scaling.outlying import settled
+from .._scaling.whitening import Products, prior_map
+
+
+@dataclass(frozen=True, eq=False)
+class Gate:
+    """Standardised gating columns are ``matrix @ (g - mean) / scale``.
+
+    Log odds of the weights have slopes in these that are independent a priori, so that their prior
+    does not depend on how gating columns are written, as that of the lines (`whitening`).
+
+    Attributes
+    ----------
+    mean, scale : ndarray of shape (q,)
+    matrix : ndarray of shape (r, q) or None
+        None is the identity.
+    """
+
+    mean: Array
+    scale: Array
+    matrix: Array | None
+
+    @classmethod
+    def fit(cls, columns: Array, response: Array, weights: Array) -> Self:
+        """From the gating columns (n, q) of units, a response of order one and weights."""
+        total = float(weights.sum())
+        # In units in which squares are finite.
+        largest = np.maximum(np.abs(columns).max(axis=0), np.finfo(float).tiny)
+        small = columns / largest
+        mean = largest * np.average(small, axis=0, weights=weights)
+        squares = (small - mean / largest) ** 2
+        scale = largest * np.sqrt(np.average(squares, axis=0, weights=weights))
+        scale = np.where(scale <= 1e-13 * largest, np.maximum(largest, 1.0), scale)
+        far = np.zeros(len(columns), dtype=bool)
+        for j in range(columns.shape[1]):
+            found = settled(columns[:, j], weights, float(mean[j]), float(scale[j]), True)
+            if found is not None:
+                mean[j], scale[j] = found[:2]
+                far |= found[2]
+        standard = np.ascontiguousarray(((columns - mean) / scale).T)
+        products = Products.of(standard, response, np.where(far, 0.0, weights))
+        noise = np.finfo(float).eps * largest / scale
+        return cls(mean, scale, prior_map(products, total, noise, None))
+
+    @property
+    def n_directions(self) -> int:
+        """Standardised columns r."""
+        return len(self.mean if self.matrix is None else self.matrix)
+
+    def columns(self, values: Array) -> Array:
+        """Standardised columns (r, n) of rows (n, q)."""
+        out = ((values - self.mean) / self.scale).T
+        return np.ascontiguousarray(out if self.matrix is None else self.matrix @ out)
+
+    def in_user_units(self, logits: Array) -> tuple[Array, Array]:
+        """Intercepts (..., K) and slopes (..., K, q), each centred, from (..., K, 1 + r)."""
+        slopes = logits[..., 1:]
+        if self.matrix is not None:
+            slopes = slopes @ self.matrix
+        slopes = slopes / self.scale
+        intercept = logits[..., 0] - slopes @ self.mean
+        return (
+            intercept - intercept.mean(axis=-1, keepdims=True),
+            slopes - slopes.mean(axis=-2, keepdims=True),
+        )

@@ -1,0 +1,1 @@
+"""Rows at which draws are evaluated."""

@@ -1,0 +1,83 @@
+"""Rows as the kernels over draws take them, rows of a group one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..._kernels.rows import RowBlocks
+from ..._model._roles.units import Units
+from ..._model.observations import Observations
+from ..._model.raw import Model, Raw
+from ..._support.arrays import Array
+
+if TYPE_CHECKING:
+    from ..posterior import Posterior
+
+KERNEL_NUMBERS = 1 << 20  # standardised copies of rows, numbers per block
+
+
+class UnitRows:
+    """Rows with their responses, in units that share a membership.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    X : ndarray of shape (n, p)
+    y : ndarray of shape (n,)
+    """
+
+    def __init__(self, posterior: Posterior, X: Array, y: Array):
+        self.posterior = posterior
+        group = posterior.design.roles.group
+        self.units = None if group is None else Units.of(X[:, group])
+        if self.units is not None:
+            X, y = X[self.units.order], y[self.units.order]
+        self.X, self.y = X, y
+
+    @property
+    def n_units(self) -> int:
+        """Units U, which are rows unless there are groups."""
+        return len(self.X) if self.units is None else len(self.units.sizes)
+
+    def map(
+        self, kernel: Callable[..., Array], draws: Raw, model: Model, n_threads: int
+    ) -> list[Array]:
+        """What a kernel over (units, draws) returns for every block of units."""
+        starts = None if self.units is None else self.units.starts
+
+        def units(start: int, stop: int) -> Any:
+            if starts is None:
+                return kernel(0, stop - start, self._block(start, stop, None), draws, model)
+            block = self._block(
+                int(starts[start]), int(starts[stop]), starts[start : stop + 1] - starts[start]
+            )
+            return kernel(0, stop - start, block, draws, model)
+
+        rows = max(256, min(8192, KERNEL_NUMBERS // max(self.X.shape[1], 1)))
+        with RowBlocks(self.n_units, n_threads, rows) as layout:
+            return layout.map(units)
+
+    def _block(self, start: int, stop: int, units: NDArray[np.int64] | None) -> Observations:
+        design, family = self.posterior.design, self.posterior.family
+        X, y = self.X[start:stop], self.y[start:stop]
+        return Observations(
+            design.columns(X), design.target(y), np.ones(len(y)),
+            gating=design.gating(X),
+            offset=design.offset(X),
+            auxiliary=family.of_rows(np.asarray(y, dtype=np.float64), design.of_family(X)),
+            units=units,
+        )  # fmt: skip
+
+    def spread(self, of_units: Array) -> Array:
+        """Values of units (U, ...) at all their rows (n, ...), in the order of X."""
+        return of_units if self.units is None else np.asarray(self.units.spread(of_units))
+
+    def shared_out(self, of_units: Array) -> Array:
+        """Values of units (U, ...) in equal parts to their rows, so that they add up."""
+        if self.units is None:
+            return of_units
+        return np.asarray(self.units.spread((of_units.T / self.units.sizes).T))

@@ -1,0 +1,1 @@
+"""Runs of expectation-maximisation from one start."""
