@@ -48,7 +48,9 @@ def sensitivities(posterior: Posterior, feature_names: Sequence[str]) -> pd.Data
         return None
     # The stored density is that of the contrasts of the log weights.
     log_prior = posterior.log_prior - posterior.components.log_weights.sum(axis=-1)
-    values = scalar_draws(posterior, posterior.layout, feature_names)
+    values = scalar_draws(
+        posterior, posterior.layout, feature_names, posterior.design.roles.gating_names
+    )
     draws = np.stack(list(values.values()))
     table = {
         "prior": _sensitivity(log_prior, draws),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from .._support.arrays import Array
 from .design import Design
 from .layout import Layout
@@ -13,6 +15,11 @@ COMPONENT = "mixture_component"
 MEMBERSHIP = "membership"  # a component, or the background
 FEATURE = "feature"
 DIRECTION = "direction"  # a standardised column: of one column of X, or of whitened ones
+OWN_DIRECTION = "own_direction"  # one with a slope per component, where others are shared
+SHARED_DIRECTION = "shared_direction"
+GATING_FEATURE = "gating_feature"
+GATING_DIRECTION = "gating_direction"
+CONTRAST = "contrast"  # of the log odds of the components
 OBSERVATION = "observation"
 
 
@@ -35,10 +42,18 @@ class FreeVariable(NamedTuple):
 
 def free_variables(layout: Layout) -> list[FreeVariable]:
     """All that is sampled but for the weights, in the order of the layout."""
-    intercept = [FreeVariable("intercept_std", "intercept", (COMPONENT,))]
+    out = []
+    if layout.n_gating and layout.n_components > 1:
+        out.append(FreeVariable("gating_coef_std", "gating", (GATING_DIRECTION, CONTRAST)))
+    if layout.fit_intercept:
+        dims = () if layout.shared_intercept else (COMPONENT,)
+        out.append(FreeVariable("intercept_std", "intercept", dims))
+    direction = OWN_DIRECTION if layout.shared_columns else DIRECTION
+    out.append(FreeVariable("coef_std", "coef", (COMPONENT, direction)))
+    if layout.shared_columns:
+        out.append(FreeVariable("shared_coef_std", "shared_coef", (SHARED_DIRECTION,)))
     return [
-        *(intercept if layout.fit_intercept else []),
-        FreeVariable("coef_std", "coef", (COMPONENT, DIRECTION)),
+        *out,
         *(
             FreeVariable(
                 f"log_{extra}_std", extra, () if extra in layout.shared_extras else (COMPONENT,)
@@ -46,6 +61,18 @@ def free_variables(layout: Layout) -> list[FreeVariable]:
             for extra in layout.extras
         ),
     ]
+
+
+def directions(layout: Layout) -> dict[str, Array]:
+    """Coordinates of the dimensions that only some models have."""
+    out = {}
+    if layout.shared_columns:
+        out[OWN_DIRECTION] = np.array(layout.own_columns)
+        out[SHARED_DIRECTION] = np.array(layout.shared_columns)
+    if layout.n_gating:
+        out[GATING_DIRECTION] = np.arange(layout.n_gating)
+        out[CONTRAST] = np.arange(layout.n_components - 1)
+    return out
 
 
 def memberships(layout: Layout) -> list[str]:
@@ -63,4 +90,10 @@ def constants(design: Design) -> dict[str, tuple[Array | float, tuple[str, ...]]
     }
     if design.x_map is not None:
         out["x_map"] = (design.x_map, (DIRECTION, FEATURE))
+    if design.gate is not None:
+        out["gating_mean"] = (design.gate.mean, (GATING_FEATURE,))
+        out["gating_scale"] = (design.gate.scale, (GATING_FEATURE,))
+        matrix = design.gate.matrix
+        matrix = np.eye(design.gate.n_directions) if matrix is None else matrix
+        out["gating_map"] = (matrix, (GATING_DIRECTION, GATING_FEATURE))
     return out

@@ -12,9 +12,11 @@ from .._model.definition import (
     COMPONENT,
     DIRECTION,
     FEATURE,
+    GATING_FEATURE,
     MEMBERSHIP,
     OBSERVATION,
     constants,
+    directions,
     free_variables,
     memberships,
 )
@@ -73,14 +75,17 @@ def posterior_datatree(
     data = {"log_likelihood": log_likelihood, "posterior_predictive": posterior_predictive}
     data["observed_data"] = observed
     groups |= {name: {"y": values} for name, values in data.items() if values is not None}
-    tree = datatree(groups, posterior.layout, feature_names)
+    gating_names = posterior.design.roles.gating_names
+    tree = datatree(groups, posterior.layout, feature_names, gating_names=gating_names)
     # Groups in which a name may stand for something else: one number for all weights, a column.
     constant, dims = _constants(posterior, feature_names, X)
     for group, values, own in (
         ("log_prior", _log_priors(posterior, sampled), {name: [] for name in _OF_WEIGHTS}),
         ("constant_data", constant, dims),
     ):
-        tree[group] = datatree({group: values}, posterior.layout, feature_names, own)[group]
+        tree[group] = datatree({group: values}, posterior.layout, feature_names, own, gating_names)[
+            group
+        ]
     return tree
 
 
@@ -89,6 +94,7 @@ def datatree(
     layout: Layout,
     feature_names: Sequence[str],
     more_dims: Mapping[str, list[str]] | None = None,
+    gating_names: Sequence[str] = (),
 ) -> xarray.DataTree:
     """Arrays by group and name, with the dimensions of the model."""
     import arviz as az
@@ -97,11 +103,14 @@ def datatree(
         COMPONENT: np.arange(layout.n_components),
         FEATURE: [str(name) for name in feature_names],
         DIRECTION: np.arange(layout.n_features),
+        **directions(layout),
+        **({GATING_FEATURE: list(gating_names)} if gating_names else {}),
     }
     dims = {name: [COMPONENT] for name in (*_OF_WEIGHTS, "intercept", *layout.extras)}
     if ODDS.name in layout.extras:
         coords[MEMBERSHIP], dims["weights"] = memberships(layout), [MEMBERSHIP]
     dims |= {"coef": [COMPONENT, FEATURE], "X": [OBSERVATION, FEATURE], "y": [OBSERVATION]}
+    dims |= {"gating_intercept": [COMPONENT], "gating_coef": [COMPONENT, GATING_FEATURE]}
     dims |= {name: list(where) for name, _, where in free_variables(layout)}
     for variables in groups.values():
         if "X" in variables or "y" in variables:
@@ -136,7 +145,14 @@ def _constants(
 def sampled_variables(posterior: Posterior) -> dict[str, Array]:
     """The standardised variables of the model, labels aligned."""
     components, layout = posterior.components, posterior.layout
-    values = {"intercept": components.intercept, "coef": components.coef}
+    intercept, own = components.intercept, components.coef[..., list(layout.own_columns)]
+    slopes = np.swapaxes(components.logits[..., 1:], -1, -2)
+    values = {
+        "gating": slopes @ layout.gating_basis,
+        "intercept": intercept[..., 0] if layout.shared_intercept else intercept,
+        "coef": own,
+        "shared_coef": components.coef[..., 0, list(layout.shared_columns)],
+    }
     for e, extra in enumerate(layout.extras):
         every = components.extra[..., e]
         values[extra] = every[..., 0] if extra in layout.shared_extras else every
@@ -155,5 +171,6 @@ def _log_priors(posterior: Posterior, sampled: Mapping[str, Array]) -> dict[str,
         name = "weights" if posterior.family.background is None else "weights_of_regressions"
         out[name] = powers + (gammaln(K * c) - K * gammaln(c))
     for name, block, _ in free_variables(posterior.layout):
-        out[name] = priors[block].terms(sampled[name])[0]
+        # Slopes of the gate have the prior of slopes.
+        out[name] = priors["coef" if block == "gating" else block].terms(sampled[name])[0]
     return out

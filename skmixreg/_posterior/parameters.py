@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -76,7 +75,10 @@ def with_background(draws: Raw, family: Family, model: Model) -> tuple[Raw, Mode
 
 
 def scalar_draws(
-    parameters: Mapping[str, Array], layout: Layout, feature_names: Sequence[str]
+    parameters: Mapping[str, Array],
+    layout: Layout,
+    feature_names: Sequence[str],
+    gating_names: Sequence[str] = (),
 ) -> dict[str, Array]:
     """Draws (chains, draws) of every parameter that varies, one by one, by name."""
     own = range(layout.n_components)
@@ -88,6 +90,9 @@ def scalar_draws(
             out[name] = values[..., 0]
         else:
             out |= {f"{name}[{k}]": values[..., k] for k in range(values.shape[-1])}
+    for j, feature in enumerate(gating_names):
+        gating = parameters["gating_coef"]
+        out |= {f"gating_coef[{k}, {feature}]": gating[..., k, j] for k in own}
     coef = parameters["coef"]
     for j, feature in enumerate(feature_names):
         out |= {f"coef[{k}, {feature}]": coef[..., k, j] for k in own}
@@ -104,6 +109,11 @@ def diagnosed_draws(
     if layout.n_components > 1:
         names += [f"weights[{k}]" for k in own]
         parts.append(np.exp(components.log_weights))
+    if layout.n_gating:
+        slopes = components.logits[..., 1:]
+        slopes = slopes - slopes.mean(axis=-2, keepdims=True)
+        names += [f"gating slope[{k}, {j}]" for k in own for j in range(layout.n_gating)]
+        parts.append(slopes.reshape(*components.intercept.shape[:2], -1))
     if layout.fit_intercept:
         names += [f"intercept[{k}]" for k in own]
         parts.append(components.intercept)
@@ -120,25 +130,18 @@ def diagnosed_draws(
 
 
 def contrasts(
-    intercept: Array | None, coef: Array, feature_names: Iterable[str], probability: float
+    parameters: Mapping[str, Array], n_components: int, probability: float
 ) -> pd.DataFrame:
-    """Differences between components, coefficient by coefficient; see `Posterior.contrast`.
+    """Differences between components, parameter by parameter; see `Posterior.contrast`.
 
     Parameters
     ----------
-    intercept : ndarray of shape (..., K) or None
-    coef : ndarray of shape (..., K, p)
-    feature_names : iterable of str of length p
+    parameters : mapping of str to ndarray of shape (..., K)
+    n_components : int
     probability : float
     """
-    tail = 0.5 * (1.0 - probability)
-    K, p = coef.shape[-2:]
-    columns: dict[str, Array] = {}
-    if intercept is not None:
-        columns["intercept"] = intercept.reshape(-1, K)
-    coef = coef.reshape(math.prod(coef.shape[:-2]), K, p)  # -1 is not told apart where p is 0
-    for j, name in enumerate(feature_names):
-        columns[f"coef[{name}]"] = coef[:, :, j]
+    tail, K = 0.5 * (1.0 - probability), n_components
+    columns = {name: values.reshape(-1, K) for name, values in parameters.items()}
     index, rows = [], []
     for parameter, values in columns.items():
         for reference in range(K):

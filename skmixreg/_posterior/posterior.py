@@ -319,18 +319,22 @@ class Posterior(Mapping[str, Array]):
         if not by_mode:
             empty = empty_components(self)
             kept = typical_draws(empty)
-            tree = datatree({"posterior": parameters}, self.layout, feature_names)
+            tree = self._tree(parameters, feature_names)
             typical = {name: values[kept][None] for name, values in parameters.items()}
             # The weight of a single component does not vary: its diagnostics are nan.
             with np.errstate(invalid="ignore", divide="ignore"):
                 table = az.summary(tree, **options)
-                near = datatree({"posterior": typical}, self.layout, feature_names)
+                near = self._tree(typical, feature_names)
                 stats = None if kept.all() else az.summary(near, kind="stats", **options)
             return with_typical(table, stats, empty.mean(axis=(0, 1)))
         return summaries_by_mode(
             parameters, self.draw_mode, self.mode_parameters,
-            lambda near: datatree({"posterior": near}, self.layout, feature_names), options,
+            lambda near: self._tree(near, feature_names), options,
         )  # fmt: skip
+
+    def _tree(self, parameters: dict[str, Array], feature_names: Sequence[str]) -> Any:
+        names = self.design.roles.gating_names
+        return datatree({"posterior": parameters}, self.layout, feature_names, gating_names=names)
 
     def contrast(self, feature_names: Sequence[str], probability: float = 0.9) -> pd.DataFrame:
         """Differences between components, coefficient by coefficient.
@@ -348,8 +352,17 @@ class Posterior(Mapping[str, Array]):
             ``component`` minus ``reference``, in the user's units.  Index levels ``parameter``
             (``intercept``, ``coef[x1]``, ...), ``component``, ``reference``; one row per pair.
         """
-        intercept = self["intercept"] if self.layout.fit_intercept else None
-        return contrasts(intercept, self["coef"], feature_names, probability)
+        own = [j for j in range(len(feature_names)) if j not in self.design.roles.shared_slopes]
+        named: dict[str, Array] = {}
+        if self.design.gate is not None:
+            named["gating_intercept"] = self["gating_intercept"]
+            for j, name in enumerate(self.design.roles.gating_names):
+                named[f"gating_coef[{name}]"] = self["gating_coef"][..., j]
+        if self.layout.fit_intercept and not self.layout.shared_intercept:
+            named["intercept"] = self["intercept"]
+        for j in own:
+            named[f"coef[{feature_names[j]}]"] = self["coef"][..., j]
+        return contrasts(named, self.layout.n_components, probability)
 
     def to_datatree(self, feature_names: Sequence[str], **data: Array | None) -> xarray.DataTree:
         """The draws as ArviZ wants them, with what `posterior_datatree` takes."""

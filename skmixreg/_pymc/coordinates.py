@@ -22,7 +22,8 @@ def value_map(layout: Layout) -> Array:
     out = np.eye(layout.size)
     where = layout.table["gating"].where
     all_logits = np.vstack([np.eye(K - 1), -np.ones((1, K - 1))])
-    out[where, where] = layout.gating_basis.T @ all_logits
+    contrasts = slice(where.start, where.start + K - 1)
+    out[contrasts, contrasts] = layout.gating_basis.T @ all_logits
     return out
 
 

@@ -11,15 +11,18 @@ from .._model.definition import (
     COMPONENT,
     DIRECTION,
     FEATURE,
+    GATING_FEATURE,
     MEMBERSHIP,
     OBSERVATION,
     constants,
+    directions,
     free_variables,
     memberships,
 )
 from .._model.problem import Problem
 from .._model.raw import Raw
 from .._support.arrays import Array
+from . import roles
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -71,14 +74,19 @@ def build_model(
         COMPONENT: np.arange(problem.layout.n_components),
         FEATURE: np.asarray(feature_names, dtype=object),
         DIRECTION: np.arange(problem.layout.n_features),
+        **directions(problem.layout),
     }
+    if problem.design.gate is not None:
+        names = problem.design.roles.gating_names or range(len(problem.design.gate.mean))
+        coords[GATING_FEATURE] = np.array([str(name) for name in names], dtype=object)
     if problem.family.background is not None:
         coords[MEMBERSHIP] = np.array(memberships(problem.layout), dtype=object)
     # Not a part of a model in whose context this may be called.
     with pm.Model(coords=coords, model=None) as model:
         standardised = _priors(problem, start)
         in_user_units = _to_user_units(problem, *standardised)
-        if likelihood == "plain":
+        # The kernel's operation knows rows without roles only.
+        if likelihood == "plain" or not problem.plain:
             _plain_likelihood(problem, rows, *in_user_units)
         else:
             _kernel_likelihood(problem, *standardised)
@@ -124,12 +132,22 @@ def _priors(problem: Problem, start: Raw | None = None) -> tuple[Any, Any, Any, 
 
         return started_normal(name, scale, start, dims)
 
+    if "gating" in free:
+        # Named for what it is on the way to the user's units: `roles.gate`.
+        normal("gating", priors.coef_scale, None)
     if layout.fit_intercept:
-        at = None if start is None else start.intercept
+        at = None if start is None or layout.shared_intercept else start.intercept
         intercept = normal("intercept", priors.intercept_scale, at)
+        intercept = pt.broadcast_to(intercept, (K,)) if layout.shared_intercept else intercept
     else:
         intercept = pt.zeros(K)
-    coef = normal("coef", priors.coef_scale, None if start is None else start.coef)
+    own = list(layout.own_columns)
+    coef = normal("coef", priors.coef_scale, None if start is None else start.coef[:, own])
+    if layout.shared_columns:
+        shared = normal("shared_coef", priors.coef_scale, None)
+        whole = pt.zeros((K, layout.n_features))
+        whole = pt.set_subtensor(whole[:, own], coef)
+        coef = pt.set_subtensor(whole[:, list(layout.shared_columns)], shared)
 
     extras = []
     for block, prior in zip(layout.extras, problem.extra_priors, strict=True):
@@ -168,6 +186,8 @@ def _to_user_units(
         )
         for extra, value in zip(problem.family.extras, extras, strict=True)
     ]
+    if problem.design.gate is not None:
+        roles.gate_in_user_units(problem, weights, data)
     if problem.family.background is not None:
         share = natural[-1][:1] / (1.0 + natural[-1][:1])
         both = pt.concatenate([(1.0 - share) * weights, share])
@@ -190,6 +210,12 @@ def _plain_likelihood(
     X_values, y_values, row_weights = _user_rows(problem) if rows is None else rows
     X = pm.Data("X", design.regressors(X_values), dims=(OBSERVATION, FEATURE))
     eta = intercept + X @ coef.T
+    offset = design.roles.predictor_offset(X_values)
+    if offset is not None:
+        eta += pm.Data("offset", offset, dims=OBSERVATION)[:, None]
+    gating = roles.gating_data(problem, X_values)
+    if gating is not None:
+        weights = roles.gated_weights(problem, weights, gating)
     columns = design.of_family(X_values, standardised=False)
     for option, values in zip(problem.family.columns, columns, strict=True):
         column = pm.Data(option, values, dims=OBSERVATION)
@@ -201,7 +227,13 @@ def _plain_likelihood(
         location, scale = (model["y_mean"], model["y_scale"]) if affine else (0.0, 1.0)
         ones = pt.ones(problem.layout.n_components)
         extras = [*extras, location * ones, scale * ones]
-    if row_weights is None or np.all(row_weights == 1.0):
+    observations = problem.rows.observations
+    if observations.units is not None or observations.allowed is not None:
+        ordered = rows is None
+        roles.units_likelihood(
+            problem, X_values, y, eta, extras, weights, row_weights, ordered=ordered
+        )
+    elif row_weights is None or np.all(row_weights == 1.0):
         component = problem.family.pymc_distribution(eta, *extras)
         pm.Mixture("y", w=weights, comp_dists=component, observed=y, dims=OBSERVATION)
     else:
@@ -257,8 +289,6 @@ def observed_data(problem: Problem) -> dict[str, Any]:
 def _user_rows(problem: Problem) -> tuple[Array, Array, Array]:
     """Rows of the problem in the user's units."""
     design = problem.design
-    return (
-        design.joined(design.of_standardised(problem.mean_design.T), problem.family_columns),
-        design.response(problem.target),
-        problem.weights,
-    )
+    X = design.joined(design.of_standardised(problem.mean_design.T), problem.family_columns)
+    roles.fill_columns(problem, X)
+    return X, design.response(problem.target), problem.weights

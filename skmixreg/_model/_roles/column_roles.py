@@ -26,6 +26,7 @@ class ColumnRoles(NamedTuple):
         Added to the linear predictor, as it is and as its logarithm.
     group : int or None
         Rows with equal values share one membership.
+    gating_names : tuple of str
     """
 
     slopes: tuple[int, ...]
@@ -35,6 +36,7 @@ class ColumnRoles(NamedTuple):
     offset: int | None = None
     exposure: int | None = None
     group: int | None = None
+    gating_names: tuple[str, ...] = ()
 
     @classmethod
     def of_family(cls, n_columns: int, family: tuple[int, ...] = ()) -> Self:

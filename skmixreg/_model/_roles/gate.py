@@ -62,6 +62,11 @@ class Gate:
         out = ((values - self.mean) / self.scale).T
         return np.ascontiguousarray(out if self.matrix is None else self.matrix @ out)
 
+    def of_standardised(self, columns: Array) -> Array:
+        """Rows (n, q) with these standardised columns (r, n)."""
+        back = columns if self.matrix is None else np.linalg.pinv(self.matrix) @ columns
+        return back.T * self.scale + self.mean
+
     def in_user_units(self, logits: Array) -> tuple[Array, Array]:
         """Intercepts (..., K) and slopes (..., K, q), each centred, from (..., K, 1 + r)."""
         slopes = logits[..., 1:]

@@ -93,6 +93,7 @@ def roles_of(estimator: Any, family: Family) -> ColumnRoles:
     return ColumnRoles(
         slopes, shared, gating, family_columns, single["offset_feature"],
         single["exposure_feature"], single["group_feature"],
+        tuple(f"x{j}" if names is None else str(names[j]) for j in gating),
     )  # fmt: skip
 
 
