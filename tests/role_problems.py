@@ -53,7 +53,7 @@ def data_of(case: Case, n: int = 60, seed: int = 0) -> tuple[Any, Any, ColumnRol
     size = 4 if case.group else 1
     group = np.repeat(np.arange(-(-n // size)), size)[:n]
     Z = rng.normal(size=(group.max() + 1, 2))[group]
-    z = (rng.random(group.max() + 1) < 1.0 / (1.0 + np.exp(-2.0 * Z[:: size, 0])))[group]
+    z = (rng.random(group.max() + 1) < 1.0 / (1.0 + np.exp(-2.0 * Z[::size, 0])))[group]
     x = rng.normal(1.0, 2.0, size=(n, 2))
     t = rng.normal(0.0, 0.3, n)
     eta = np.where(z, 1.0 + 0.5 * x[:, 0], -0.5 * x[:, 0]) + 0.3 * x[:, 1]

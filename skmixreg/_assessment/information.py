@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._model._roles.units import Units
 from .._model.raw import Raw
 from .._posterior import prediction
 from .._posterior.posterior import Posterior
@@ -40,7 +41,13 @@ def log_sums(
     at_mode = with_draws(posterior, most_probable_mode(posterior))
     density = prediction.log_predictive_density(at_mode, X, y, n_threads=n_threads)
     share = prediction.responsibilities(at_mode, X, y, n_threads=n_threads).max(axis=1)
-    return np.array([weights.sum(), weights @ density, weights @ np.log(share)])
+    log_share = np.log(share)
+    group = posterior.design.roles.group
+    if group is not None:
+        # Of groups, in equal parts to their rows.
+        units = Units.of(X[:, group])
+        log_share = log_share / units.spread(units.sizes)
+    return np.array([weights.sum(), weights @ density, weights @ log_share])
 
 
 def from_sums(

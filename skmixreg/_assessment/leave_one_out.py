@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._draws.limits import khat_threshold
+from .._model._roles.units import Units, rows_of_units
 from .._model.raw import Raw
 from .._posterior import prediction
 from .._posterior.datatree import sampled_variables
@@ -55,8 +56,10 @@ APPROXIMATE = (
 class _DistinctRows(NamedTuple):
     """Rows of positive weight, their numbers in the user's table, and how often each counts.
 
-    ``copies`` (N,) says which row every observation is; ``factor`` (rows,) what its elpd is
-    multiplied by, which is 1 unless weights are fractions.
+    Where rows are in groups, groups are left out: ``weights``, ``number`` (that of the first row),
+    ``copies`` and ``factor`` are those of groups, whose rows lie one after the other from
+    ``starts`` on.  ``copies`` (N,) says which row every observation is; ``factor`` (rows,) what its
+    elpd is multiplied by, which is 1 unless weights are fractions.
     """
 
     X: Array
@@ -65,17 +68,46 @@ class _DistinctRows(NamedTuple):
     number: NDArray[np.intp]
     copies: NDArray[np.intp]
     factor: Array
+    starts: NDArray[np.int64] | None = None
 
     @classmethod
-    def of(cls, X: Array, y: Array, weights: Array | None) -> _DistinctRows:
+    def of(
+        cls, X: Array, y: Array, weights: Array | None, group: int | None = None
+    ) -> _DistinctRows:
         weights = np.ones(len(y)) if weights is None else weights
         number = np.flatnonzero(weights > 0.0)
+        starts = None
+        if group is not None:
+            units = Units.of(X[number, group])
+            number, starts = number[units.order], units.starts
         X, y, weights = X[number], y[number], weights[number]
-        everyone = np.arange(len(y))
+        if starts is not None:
+            number, weights = number[starts[:-1]], weights[starts[:-1]]
+        everyone = np.arange(len(weights))
         if (weights == np.rint(weights)).all():
             copies = np.repeat(everyone, weights.astype(np.intp))
-            return cls(X, y, weights, number, copies, np.ones(len(y)))
-        return cls(X, y, weights, number, everyone, weights)
+            return cls(X, y, weights, number, copies, np.ones(len(weights)), starts)
+        return cls(X, y, weights, number, everyone, weights, starts)
+
+    @property
+    def row_weights(self) -> Array:
+        """Weights of single rows."""
+        if self.starts is None:
+            return self.weights
+        return np.repeat(self.weights, np.diff(self.starts))
+
+    def joint(self, posterior: Posterior, index: NDArray[np.intp], n_threads: int) -> Array:
+        """Log-likelihoods of rows, or of whole groups, at every draw: (S, m)."""
+        if self.starts is None:
+            draws = prediction.log_likelihood_draws(
+                posterior, self.X[index], self.y[index], n_threads=n_threads
+            )
+            return np.asarray(draws.reshape(-1, len(index)))
+        rows, starts = rows_of_units(self.starts, index)
+        draws = prediction.log_likelihood_draws(
+            posterior, self.X[rows], self.y[rows], n_threads=n_threads
+        )
+        return np.asarray(np.add.reduceat(draws.reshape(-1, len(rows)), starts[:-1], axis=1))
 
 
 @memory_advice(
@@ -117,11 +149,11 @@ def loo(
     ValueError
         If leaving out cannot be computed from these draws, or the rows are not those of the fit.
     """
-    rows = _DistinctRows.of(X, y, weights)
+    rows = _DistinctRows.of(X, y, weights, posterior.design.roles.group)
     check_draws(posterior, from_posterior)
-    check_rows(posterior, rows.X, rows.y, rows.weights)
+    check_rows(posterior, rows.X, rows.y, rows.row_weights)
     left_out = _LeaveOneOut(posterior, rows, from_posterior, n_threads)
-    if exact or len(rows.y) <= MOST_ROWS or len(rows.copies) <= subsample_size:
+    if exact or len(rows.weights) <= MOST_ROWS or len(rows.copies) <= subsample_size:
         return _all_rows(left_out)
     return _subsampled(left_out, rng, subsample_size)
 
@@ -205,9 +237,9 @@ class _LeaveOneOut:
         return _Pointwise(*(np.concatenate(parts) for parts in zip(*chunks, strict=True)))
 
     def _chunk(self, index: NDArray[np.intp]) -> _Pointwise:
-        X, y, weights = self.rows.X[index], self.rows.y[index], self.rows.weights[index]
-        draws = prediction.log_likelihood_draws(self.posterior, X, y, n_threads=self.n_threads)
-        log_likelihood = np.ascontiguousarray(draws.reshape(self.n_draws, -1).T)
+        weights = self.rows.weights[index]
+        draws = self.rows.joint(self.posterior, index, self.n_threads)
+        log_likelihood = np.ascontiguousarray(draws.T)
         power = np.minimum(weights, 1.0)[:, None]
         log_weights, k = _smoothed(self.log_ratio - power * log_likelihood, self.reff)
         return _Pointwise(
@@ -218,9 +250,11 @@ class _LeaveOneOut:
 
     def density(self) -> Array:
         """Log density of every row averaged over the draws as they are, (rows,)."""
-        return prediction.log_predictive_density(
-            self.posterior, self.rows.X, self.rows.y, n_threads=self.n_threads
+        rows = self.rows
+        out = prediction.log_predictive_density(
+            self.posterior, rows.X, rows.y, n_threads=self.n_threads
         )
+        return out if rows.starts is None else np.add.reduceat(out, rows.starts[:-1])
 
     def influence(self) -> Array:
         """Posterior variance of every row's log-likelihood, from some of the draws: (rows,)."""
@@ -228,13 +262,11 @@ class _LeaveOneOut:
         T = min(S, SCREENING_DRAWS)
         thinned = with_draws(self.posterior, _draws(self.posterior, evenly_spaced(S, T)))
         size = max(1, CHUNK_NUMBERS // T)
+        everyone = np.arange(len(self.rows.weights))
         parts = [
-            prediction.log_likelihood_draws(
-                thinned, self.rows.X[i : i + size], self.rows.y[i : i + size],
-                n_threads=self.n_threads,
-            )[0].var(axis=0, ddof=1)
-            for i in range(0, len(self.rows.y), size)
-        ]  # fmt: skip
+            self.rows.joint(thinned, everyone[i : i + size], self.n_threads).var(axis=0, ddof=1)
+            for i in range(0, len(everyone), size)
+        ]
         return np.concatenate(parts)
 
     def warn(self, index: NDArray[np.intp], pareto_k: Array, among: str) -> bool:
@@ -280,7 +312,7 @@ def _all_rows(left_out: _LeaveOneOut) -> ELPDDataLOO:
     from arviz import ELPDDataLOO
 
     rows = left_out.rows
-    everyone = np.arange(len(rows.y))
+    everyone = np.arange(len(rows.weights))
     point = left_out.smooth(everyone)
     elpd = (rows.factor * point.elpd)[rows.copies]
     N = len(elpd)
@@ -315,7 +347,7 @@ def _subsampled(left_out: _LeaveOneOut, rng: np.random.Generator, size: int) -> 
     influential = np.argsort(-influence, kind="stable")[:INFLUENTIAL_ROWS]
     index = np.union1d(rows.copies[sample], influential)
     point = left_out.smooth(index)
-    elpd, smooth_density, k = np.full((3, len(rows.y)), np.nan)
+    elpd, smooth_density, k = np.full((3, len(rows.weights)), np.nan)
     elpd[index], smooth_density[index], k[index] = point
     guess = density - np.minimum(rows.weights, 1.0) * influence
     guess[influential] = elpd[influential]

@@ -18,10 +18,9 @@ from .._posterior.posterior import Posterior
 from .._support.arrays import Array
 from . import lazy, parameters, validation
 from .lazy import per_row
+from .validation import Given
 
 if TYPE_CHECKING:
-    import xarray
-
     from ..solvers import Solver
 
 
@@ -35,6 +34,27 @@ class FittedMixture(RegressorMixin, BaseEstimator):
     posterior_: Posterior
     n_features_in_: int
     n_jobs: int | None
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, also of objects among them, as ``solver__draws=2000``.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values.
+
+        Returns
+        -------
+        estimator
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown, or an option is set on something given by its name only.
+        """
+        parameters.check_nested_parameters(self, params, parameters.TABLES)
+        return super().set_params(**params)
 
     def refit_as(
         self,
@@ -80,7 +100,9 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         raise NotImplementedError
 
     @per_row
-    def predict(self, X: ArrayLike, return_std: bool = False) -> Array | tuple[Array, Array]:
+    def predict(
+        self, X: ArrayLike, return_std: bool = False, given: Given = None
+    ) -> Array | tuple[Array, Array]:
         """Posterior predictive mean, over components and draws.
 
         Where components part, few rows lie near their mean: see `predict_hdr`.
@@ -90,6 +112,11 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         X : array-like or DataFrame of shape (n, p)
         return_std : bool, default=False
             Whether to return the standard deviation as well.
+        given : tuple of (X, y), default=None
+            Rows, with their responses, of the groups of which others are predicted, as the visits
+            of a patient before the next: components weigh as their responsibilities given these.
+            Of a group of which none was seen they have the mixing weights.  With
+            ``group_feature``.
 
         Returns
         -------
@@ -99,10 +126,10 @@ class FittedMixture(RegressorMixin, BaseEstimator):
             Posterior predictive standard deviation, by the law of total variance over components
             and draws; inf where errors of a draw have no variance.  Only if ``return_std``.
         """
-        X = validation.validate_rows(self, X)
+        predictive, X = self._at_rows(X, given)
         if return_std:
-            return prediction.mean_and_std(self._predictive, X, n_threads=self._threads())
-        return prediction.mean(self._predictive, X, n_threads=self._threads())
+            return prediction.mean_and_std(predictive, X, n_threads=self._threads())
+        return prediction.mean(predictive, X, n_threads=self._threads())
 
     @per_row
     def predict_components(self, X: ArrayLike) -> Array:
@@ -121,14 +148,17 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         return prediction.component_means(self.posterior_, X, n_threads=self._threads())
 
     @per_row
-    def predict_proba(self, X: ArrayLike, y: ArrayLike | None = None) -> Array:
+    def predict_proba(self, X: ArrayLike, y: ArrayLike | None = None, given: Given = None) -> Array:
         """Probability of every component, averaged over the posterior.
 
         Parameters
         ----------
         X : array-like or DataFrame of shape (n, p)
         y : array-like of shape (n,), default=None
-            Responses.  Without them these are the mixing weights, the same in every row.
+            Responses.  Without them these are the mixing weights, which are those of a row where
+            they depend on gating columns.  Rows of a group have the probabilities of the group.
+        given : tuple of (X, y), default=None
+            In the place of y, rows of groups that were seen before: `predict`.
 
         Returns
         -------
@@ -136,8 +166,10 @@ class FittedMixture(RegressorMixin, BaseEstimator):
             Rows sum to 1.
         """
         if y is None:
-            X = validation.validate_rows(self, X)
-            return prediction.mixing_weights(self.posterior_, X)
+            posterior, X = validation.validate_rows_given(self, X, given, self.posterior_)
+            return prediction.mixing_weights(posterior, X)
+        if given is not None:
+            raise ValueError("predict_proba takes y or given: add the rows with y to given.")
         X, y = validation.validate_rows_and_target(self, X, y)
         return prediction.responsibilities(self.posterior_, X, y, n_threads=self._threads())
 
@@ -160,7 +192,9 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         return probability.argmax(axis=1)
 
     @per_row
-    def predict_quantiles(self, X: ArrayLike, quantiles: ArrayLike = (0.05, 0.5, 0.95)) -> Array:
+    def predict_quantiles(
+        self, X: ArrayLike, quantiles: ArrayLike = (0.05, 0.5, 0.95), given: Given = None
+    ) -> Array:
         """Quantiles of the posterior predictive distribution.
 
         Like `predict_interval` and `predict_hdr` they use an evenly thinned set of the draws.  Of
@@ -172,6 +206,8 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         X : array-like or DataFrame of shape (n, p)
         quantiles : float or array-like of shape (q,), default=(0.05, 0.5, 0.95)
             Levels, strictly between 0 and 1.
+        given : tuple of (X, y), default=None
+            Rows of groups that were seen before: `predict`.
 
         Returns
         -------
@@ -179,11 +215,11 @@ class FittedMixture(RegressorMixin, BaseEstimator):
             In units of y.
         """
         levels = validation.check_quantiles(quantiles)
-        X = validation.validate_rows(self, X)
-        return prediction.quantiles(self._predictive, X, levels, n_threads=self._threads())
+        predictive, X = self._at_rows(X, given)
+        return prediction.quantiles(predictive, X, levels, n_threads=self._threads())
 
     @per_row
-    def predict_interval(self, X: ArrayLike, coverage: float = 0.9) -> Array:
+    def predict_interval(self, X: ArrayLike, coverage: float = 0.9, given: Given = None) -> Array:
         """Equal-tailed interval of the posterior predictive distribution.
 
         Where components part, it spans the gap between them, which holds no data: `predict_hdr`
@@ -194,6 +230,8 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         X : array-like or DataFrame of shape (n, p)
         coverage : float, default=0.9
             Probability of the interval, strictly between 0 and 1.
+        given : tuple of (X, y), default=None
+            Rows of groups that were seen before: `predict`.
 
         Returns
         -------
@@ -201,10 +239,10 @@ class FittedMixture(RegressorMixin, BaseEstimator):
             Lower and upper end, in units of y.
         """
         coverage = validation.check_coverage(coverage)
-        X = validation.validate_rows(self, X)
-        return prediction.interval(self._predictive, X, coverage, n_threads=self._threads())
+        predictive, X = self._at_rows(X, given)
+        return prediction.interval(predictive, X, coverage, n_threads=self._threads())
 
-    def predict_hdr(self, X: ArrayLike, coverage: float = 0.9) -> list[Array]:
+    def predict_hdr(self, X: ArrayLike, coverage: float = 0.9, given: Given = None) -> list[Array]:
         """Highest-density region of the posterior predictive distribution.
 
         The smallest set that holds a new y with the given probability: for two lines that are
@@ -221,6 +259,8 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         X : array-like or DataFrame of shape (n, p)
         coverage : float, default=0.9
             Probability of the region, strictly between 0 and 1.
+        given : tuple of (X, y), default=None
+            Rows of groups that were seen before: `predict`.
 
         Returns
         -------
@@ -229,9 +269,9 @@ class FittedMixture(RegressorMixin, BaseEstimator):
             counts these are whole numbers.
         """
         coverage = validation.check_coverage(coverage)
-        X = validation.validate_rows(self, X)
+        predictive, X = self._at_rows(X, given)
         return prediction.highest_density_regions(
-            self._predictive, X, coverage, n_threads=self._threads()
+            predictive, X, coverage, n_threads=self._threads()
         )
 
     def sample_y(
@@ -239,6 +279,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         X: ArrayLike,
         n_samples: int = 1,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
+        given: Given = None,
     ) -> Array:
         """Draw responses from the posterior predictive distribution.
 
@@ -249,6 +290,8 @@ class FittedMixture(RegressorMixin, BaseEstimator):
             Draws per row.  All rows of one column share one posterior draw.
         random_state : int, RandomState, Generator or None, default=None
             Pass an int for the same draws in every call.
+        given : tuple of (X, y), default=None
+            Rows of groups that were seen before: `predict`.
 
         Returns
         -------
@@ -256,9 +299,9 @@ class FittedMixture(RegressorMixin, BaseEstimator):
             In units of y.
         """
         n_samples = validation.check_count("n_samples", n_samples)
-        X = validation.validate_rows(self, X)
+        predictive, X = self._at_rows(X, given)
         generator = parameters.resolve_generator(random_state)
-        return prediction.sample_y(self._predictive, X, n_samples, generator)
+        return prediction.sample_y(predictive, X, n_samples, generator)
 
     @per_row
     def log_predictive_density(self, X: ArrayLike, y: ArrayLike) -> Array:
@@ -325,57 +368,6 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         columns = self._predictive.design.of_family(X)
         return score_of_family(self._predictive.family, density, y, sample_weight, columns)
 
-    def to_datatree(
-        self,
-        X: ArrayLike | None = None,
-        y: ArrayLike | None = None,
-        *,
-        random_state: int | np.random.RandomState | np.random.Generator | None = None,
-    ) -> xarray.DataTree:
-        """The posterior as ArviZ has it.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n, p), default=None
-            Rows for a group ``posterior_predictive``.
-        y : array-like of shape (n,), default=None
-            Their responses, for ``log_likelihood`` and ``observed_data``.
-        random_state : int, RandomState, Generator or None, default=None
-            Source of the posterior predictive draws.
-
-        Returns
-        -------
-        xarray.DataTree
-            Group ``posterior`` with ``weights``, ``intercept``, ``coef`` and ``sigma`` over
-            ``chain``, ``draw``, ``mixture_component`` and ``feature``, and the standardised
-            variables of the model of `to_pymc`; their ``log_prior``; ``sample_stats``;
-            ``constant_data``; and what the data allow, over ``observation``.
-
-        Raises
-        ------
-        ValueError
-            If y is given without X.
-        """
-        check_is_fitted(self)
-        groups: dict[str, Array] = {}
-        if y is not None:
-            if X is None:
-                raise ValueError("to_datatree got y without X; pass both, or X alone.")
-            X, y = validation.validate_rows_and_target(self, X, y)
-            groups["observed"] = y
-            groups["log_likelihood"] = prediction.log_likelihood_draws(
-                self.posterior_, X, y, n_threads=self._threads()
-            )
-        elif X is not None:
-            X = validation.validate_rows(self, X)
-        if X is not None:
-            groups["X"] = X
-            generator = parameters.resolve_generator(random_state)
-            groups["posterior_predictive"] = prediction.sample_y_draws(
-                self.posterior_, X, generator
-            )
-        return self.posterior_.to_datatree(self._feature_names(), **groups)
-
     @property
     def modes_(self) -> pd.DataFrame:
         """Every distinct mode found, most massive first, as a new frame."""
@@ -386,13 +378,17 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         """The draws that predictions of y are averaged over."""
         return self.posterior_
 
+    def _at_rows(self, X: Any, given: Given) -> tuple[Predictive, Array]:
+        """What predictions at validated rows are averaged over, and these rows."""
+        if given is None:
+            return self._predictive, validation.validate_rows(self, X)
+        return validation.validate_rows_given(self, X, given, self._predictive)
+
     def _threads(self) -> int:
         return parameters.resolve_threads(self.n_jobs)
 
     def _feature_names(self) -> list[str]:
         """Of the columns with slopes."""
         names = getattr(self, "feature_names_in_", None)
-        if names is None:
-            names = [f"x{j}" for j in range(self.n_features_in_)]
-        others = self.posterior_.design.family_columns
-        return [str(name) for j, name in enumerate(names) if j not in others]
+        slopes = self.posterior_.design.roles.slopes
+        return [f"x{j}" if names is None else str(names[j]) for j in slopes]

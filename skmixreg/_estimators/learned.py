@@ -26,11 +26,11 @@ from ..backgrounds import BACKGROUNDS, Background
 from ..families import FAMILIES, Family
 from ..solvers import SOLVERS, Solver
 from . import parameters, validation, weights
-from .assessed import AssessedMixture
+from .described import DescribedMixture
 from .labels import NO_LABELS, Labels
 
 
-class LearnedMixture(CallbackSupportMixin, AssessedMixture):
+class LearnedMixture(CallbackSupportMixin, DescribedMixture):
     """A mixture that can be fitted; what its parameters are is up to the estimator."""
 
     n_components: int
@@ -54,8 +54,8 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
         labels: Any = None,
     ) -> Self:
         """As `fit`; with an earlier fit to the same rows ``known``, nothing is searched."""
-        doubt = self._learn(X, y, sample_weight, known, labels)
-        weights.warn(doubt)  # from inside it would point at a line of scikit-learn
+        doubts = self._learn(X, y, sample_weight, known, labels)
+        weights.warn(doubts)  # from inside it would point at a line of scikit-learn
         self._warn()
         return self
 
@@ -64,15 +64,15 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
     @with_callbacks
     def _learn(
         self, X: Any, y: Any, sample_weight: Any, known: Posterior | None, labels: Any
-    ) -> str | None:
-        """As `_fit`, without a word; returned is why the weights may be in doubt."""
+    ) -> list[str]:
+        """As `_fit`, without a word; returned is what may be in doubt of weights and roles."""
         with fit_progress(self, X, y, sample_weight) as progress:
             family, solver, priors, n_threads = self._resolve()
             dask_input.check_served(solver, SOLVERS, X, y, sample_weight)
             rows = validation.validate_training_data(
                 self, X, y, sample_weight, int(self.n_components), family
             )
-            doubt = weights.doubt(rows[0], rows[2])
+            doubts = weights.doubts(self, rows[0], rows[2], family)
             odds = validation.validate_labels(self, labels, rows[0], family)
             # An overflow is a proposal far out, whose density is zero and its logarithm -inf.
             with one_blas_thread(), np.errstate(over="ignore"):
@@ -95,17 +95,17 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
                     )
                     posterior = Posterior.from_draws(problem, modes, draws)
             self._set_fitted(family, solver, posterior)
-            return doubt
+            return doubts
 
     @all_or_nothing
     @memory_advice(FIT_ADVICE)
     @with_callbacks
-    def _learn_more(self, stream: Any, X: Any, y: Any, sample_weight: Any) -> str | None:
+    def _learn_more(self, stream: Any, X: Any, y: Any, sample_weight: Any) -> list[str]:
         """As `_learn`, with one more chunk of rows."""
         with fit_progress(self, X, y, sample_weight, name="partial_fit") as progress:
             family, solver, _, n_threads = self._resolve()
             rows = self._weighted_rows(X, y, sample_weight)
-            doubt = weights.doubt(rows[0], rows[2])
+            doubts = weights.doubts(self, rows[0], rows[2], family)
             with one_blas_thread(), np.errstate(over="ignore"):
                 scales = stream.design.standardisation
                 priors = parameters.priors_as(self.priors, stream.priors)
@@ -118,7 +118,7 @@ class LearnedMixture(CallbackSupportMixin, AssessedMixture):
                     # The modes of a stream are those of its first chunk.
                     posterior = replace(posterior, modes=stream.table.frame())
             self._set_fitted(family, solver, posterior)
-            return doubt
+            return doubts
 
     def _resolve(self) -> tuple[Family, Any, NumericPriors, int]:
         """What the parameters stand for, checked: family, solver, priors and threads."""

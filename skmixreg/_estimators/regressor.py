@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -219,27 +219,6 @@ class BayesianMixtureRegressor(LearnedMixture):
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
-
-    def set_params(self, **params: Any) -> Self:
-        """Set parameters, also of objects among them, as ``solver__draws=2000``.
-
-        Parameters
-        ----------
-        **params : dict
-            Names and values.
-
-        Returns
-        -------
-        BayesianMixtureRegressor
-            The estimator itself.
-
-        Raises
-        ------
-        ValueError
-            If a name is unknown, or an option is set on something given by its name only.
-        """
-        parameters.check_nested_parameters(self, params, parameters.TABLES)
-        return super().set_params(**params)
 
     def fit(
         self,

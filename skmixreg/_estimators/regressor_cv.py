@@ -37,14 +37,14 @@ from ..backgrounds import Background
 from ..families import Family
 from ..solvers import SOLVERS, Solver
 from . import choice, parameters, validation, weights
-from .assessed import AssessedMixture
+from .described import DescribedMixture
 from .parameters import Features
 from .regressor import BayesianMixtureRegressor
 
 OWN_PARAMETERS = ("n_components", "criterion", "average")
 
 
-class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
+class BayesianMixtureRegressorCV(CallbackSupportMixin, DescribedMixture):
     r"""Mixture of regressions with the number of components K, or family and K, chosen.
 
     Every K is fitted once to all rows, from the modes of the fit with one component fewer; there
@@ -190,27 +190,6 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
         self.random_state = random_state
         self.verbose = verbose
 
-    def set_params(self, **params: Any) -> Self:
-        """Set parameters, also of objects among them, as ``solver__draws=2000``.
-
-        Parameters
-        ----------
-        **params : dict
-            Names and values.
-
-        Returns
-        -------
-        BayesianMixtureRegressorCV
-            The estimator itself.
-
-        Raises
-        ------
-        ValueError
-            If a name is unknown, or an option is set on something given by its name only.
-        """
-        parameters.check_nested_parameters(self, params, parameters.TABLES)
-        return super().set_params(**params)
-
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit every number of components, of every family, and choose.
 
@@ -233,8 +212,8 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
         ValueError, TypeError
             If a parameter or the data cannot be used; the message says what to do.
         """
-        doubts, doubt_of_weights = self._learn(X, y, sample_weight)
-        weights.warn(doubt_of_weights)
+        doubts, of_rows = self._learn(X, y, sample_weight)
+        weights.warn(of_rows)
         if doubts:
             warn(
                 f"The choice of {in_words(self.best_candidate_)} is not resolved: "
@@ -247,7 +226,7 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
     @all_or_nothing
     @memory_advice(FIT_ADVICE)
     @with_callbacks
-    def _learn(self, X: Any, y: Any, sample_weight: Any) -> tuple[list[str], str | None]:
+    def _learn(self, X: Any, y: Any, sample_weight: Any) -> tuple[list[str], list[str]]:
         """As `fit`, without a word; returned is why the choice and the weights may be in doubt."""
         with fit_progress(self, X, y, sample_weight) as progress:
             numbers = choice.numbers_of(self.n_components)
@@ -315,7 +294,8 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, AssessedMixture):
             self._set_chosen(candidates, models, table, chosen)
             doubts = criterion.doubts(table, chosen)
             self.resolved_ = not doubts
-            return doubts, weights.doubt(rows[0], rows[2])
+            of_rows = weights.doubts(self, rows[0], rows[2], next(iter(own.values())))
+            return doubts, of_rows
 
     def _model(self, n_components: int, family: str | Family) -> BayesianMixtureRegressor:
         params = self.get_params(deep=False)

@@ -18,12 +18,17 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from .._dask import dask_input
 from .._model._roles import checks, selection
-from .._model._roles.group_codes import with_group_codes
+from .._model._roles.group_codes import with_group_codes, with_joint_codes
+from .._posterior._rows.seen import given_rows
+from .._posterior.family_average import Predictive
 from .._support.arrays import Array
 from .._support.number_columns import check_columns_of_numbers, check_numbers
 from ..families._base import Family
 from . import parameters
 from .labels import NO_LABELS, Labels, labels_of, of_groups
+
+# Rows of groups that were seen, and their responses.
+type Given = tuple[Any, Any] | None
 
 MOST_OBSERVATIONS = 1e15  # a sum of more weights would not see single rows
 
@@ -263,6 +268,34 @@ def validate_rows_and_target(estimator: BaseEstimator, X: Any, y: Any) -> tuple[
     X, y = _validated(estimator, X, y, reset=False, y_numeric=True)
     _check_rows_of_fit(estimator, X, y)
     return X, y
+
+
+def validate_rows_given(
+    estimator: BaseEstimator, X: Any, given: Given, predictive: Predictive
+) -> tuple[Any, Array]:
+    """As `validate_rows`, and the posterior or average given the memberships of rows seen before.
+
+    Raises
+    ------
+    ValueError
+        If there are no groups, or ``given`` is no pair of rows and responses.
+    """
+    if given is None:
+        return predictive, validate_rows(estimator, X)
+    check_is_fitted(estimator)
+    if not isinstance(given, tuple | list) or len(given) != 2:
+        raise ValueError(f"given must be a pair (X, y) of rows that were seen, got {given!r:.80}.")
+    if estimator.group_feature is None:
+        raise ValueError(
+            "given says to which groups rows belong that were seen, and this fit has no groups: "
+            "set group_feature."
+        )
+    dask_input.refuse(X, *given)
+    seen_X, seen_y = given
+    X, seen_X = with_joint_codes(estimator, X, seen_X)
+    seen_X, seen_y = validate_rows_and_target(estimator, seen_X, seen_y)
+    X = validate_rows(estimator, X)
+    return given_rows(predictive, X, seen_X, seen_y), X
 
 
 def _check_rows_of_fit(estimator: BaseEstimator, X: Array, y: Array | None) -> None:

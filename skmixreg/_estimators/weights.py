@@ -1,4 +1,4 @@
-"""Weights that are hardly the frequencies that they are taken for."""
+"""Weights that are hardly the frequencies that they are taken for, roles that say nothing."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from .._model._roles.checks import remarks
+from .._model._roles.selection import has_roles, roles_of
 from .._support import caller
 from .._support.arrays import Array
+from ..families import Family
 
 # Observations per row, or rows per observation, from which weights with fractions are doubted.
 # Weights that were meant as powers, or divided by their mean once, stay within.
@@ -46,7 +49,17 @@ def doubt(X: Any, weights: Array | None) -> str | None:
     )
 
 
-def warn(complaint: str | None) -> None:
+def doubts(estimator: Any, X: Any, weights: Array | None, family: Family) -> list[str]:
+    """That, and what columns with a role cannot have been meant for."""
+    found = doubt(X, weights)
+    out = [] if found is None else [found]
+    if isinstance(X, np.ndarray) and has_roles(estimator):
+        names = getattr(estimator, "feature_names_in_", None)
+        out += remarks(X, roles_of(estimator, family), names)
+    return out
+
+
+def warn(complaints: list[str]) -> None:
     """Tell the caller of the fit."""
-    if complaint is not None:
+    for complaint in complaints:
         caller.warn(complaint, UserWarning)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._support.arrays import Array
+from ._roles.units import rows_of_units
 
 
 class Observations(NamedTuple):
@@ -75,10 +76,7 @@ class Observations(NamedTuple):
         """Rows of some units, and where each of these starts among them."""
         if self.units is None:
             return index, np.arange(len(index) + 1)
-        sizes = np.diff(self.units)[index]
-        starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        within = np.arange(starts[-1]) - np.repeat(starts[:-1], sizes)
-        return np.repeat(self.units[:-1][index], sizes) + within, starts
+        return rows_of_units(self.units, index)
 
     def writeable(self) -> Self:
         """Arrays that came over a network or from disk may be read-only: kernels compile anew."""

@@ -8,8 +8,8 @@ from conftest import load_reference, two_lines
 from sklearn.base import clone
 
 from skmixreg import BayesianMixtureRegressor, BayesianMixtureRegressorCV, Priors
-from skmixreg._model.problem import Problem
 from skmixreg._model._scaling.resolution import MOST_VALUES, joined, resolution_of, values_of
+from skmixreg._model.problem import Problem
 from skmixreg._pymc.model import build_model
 from skmixreg.families import Gamma, Gaussian, Poisson, StudentT
 

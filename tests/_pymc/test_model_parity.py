@@ -6,11 +6,11 @@ import pytest
 from pymc.blocking import DictToArrayBijection
 from pytensor.compile.mode import Mode
 
-from skmixreg._model.density import LogPosterior
 from skmixreg._model._roles.column_roles import ColumnRoles
-from skmixreg._model.standardisation import Standardisation
+from skmixreg._model.density import LogPosterior
 from skmixreg._model.priors import Priors
 from skmixreg._model.problem import Problem
+from skmixreg._model.standardisation import Standardisation
 from skmixreg._pymc.coordinates import log_jacobian, to_values, value_map
 from skmixreg._pymc.model import build_model, origin
 from skmixreg.families import FAMILIES, StudentT

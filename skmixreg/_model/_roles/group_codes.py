@@ -20,31 +20,50 @@ def with_group_codes(estimator: Any, X: Any) -> Any:
         If a row has no group.
     """
     column = getattr(estimator, "group_feature", None)
-    if column is None:
-        return X
+    values = None if column is None else _group_values(X, column)
+    return X if values is None else _with_codes(X, column, _codes(values, column))
+
+
+def with_joint_codes(estimator: Any, X: Any, other: Any) -> tuple[Any, Any]:
+    """Both with codes that are equal where values are, in the one and in the other."""
+    column = estimator.group_feature
+    values = [_group_values(rows, column) for rows in (X, other)]
+    if values[0] is None or values[1] is None:
+        return X, other
+    codes = _codes(np.concatenate(values), column)
+    n = len(values[0])
+    return _with_codes(X, column, codes[:n]), _with_codes(other, column, codes[n:])
+
+
+def _group_values(X: Any, column: Any) -> Any:
+    """Values of the group column as objects; None where they are numbers of an array already."""
     at = position_before_fit(column, X)
     if at is None:  # what is wrong with it is said where all columns are looked at
-        return X
+        return None
+    if isinstance(X, pd.DataFrame):
+        return X.iloc[:, at].to_numpy(dtype=object)
     if nw.dependencies.is_into_dataframe(X):
-        return _frame_with_codes(X, at, column)
+        frame = nw.from_native(X, eager_only=True)
+        return np.array(frame[frame.columns[at]].to_list(), dtype=object)
     array = np.asarray(X) if isinstance(X, np.ndarray) else np.array(X, dtype=object)
-    if array.dtype.kind in "fiub":
-        return X
-    out = array.astype(object)
-    out[:, at] = _codes(array[:, at], column)
-    return out
+    return None if array.dtype.kind in "fiub" else array[:, at]
 
 
-def _frame_with_codes(X: Any, at: int, column: Any) -> Any:
+def _with_codes(X: Any, column: Any, codes: Any) -> Any:
+    at = position_before_fit(column, X)
+    assert at is not None
     if isinstance(X, pd.DataFrame):
         out = X.copy(deep=False)
-        out.isetitem(at, _codes(X.iloc[:, at], column))
+        out.isetitem(at, codes)
         return out
-    frame = nw.from_native(X, eager_only=True)
-    name = frame.columns[at]
-    codes = _codes(np.array(frame[name].to_list(), dtype=object), column)
-    series = nw.new_series(name, codes, backend=frame.implementation)
-    return frame.with_columns(series).to_native()
+    if nw.dependencies.is_into_dataframe(X):
+        frame = nw.from_native(X, eager_only=True)
+        name = frame.columns[at]
+        series = nw.new_series(name, codes, backend=frame.implementation)
+        return frame.with_columns(series).to_native()
+    array = np.array(X, dtype=object)
+    array[:, at] = codes
+    return array
 
 
 def _codes(values: Any, column: Any) -> Any:

@@ -65,3 +65,13 @@ class Units(NamedTuple):
         out = np.empty((len(self.order), *of_units.shape[1:]), dtype=of_units.dtype)
         out[self.order] = np.repeat(of_units, self.sizes, axis=0)
         return out
+
+
+def rows_of_units(
+    starts: NDArray[np.int64], index: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    """Rows of some units, and where each of these starts among them."""
+    sizes = np.diff(starts)[index]
+    new = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    within = np.arange(new[-1]) - np.repeat(new[:-1], sizes)
+    return np.repeat(starts[:-1][index], sizes) + within, new

@@ -8,8 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._model._roles.units import Units
+from ..._model._sums import pointwise_kernels
 from ..._model.raw import Raw
 from ..._support.arrays import Array, log_sum_exp
+from ..parameters import with_background
+from .unit_rows import UnitRows
 
 if TYPE_CHECKING:
     from ..posterior import Posterior
@@ -87,3 +90,25 @@ def sampled_labels(
     else:
         labels = (uniform[:, None] > cumulative).sum(axis=1)
     return labels if units is None else np.asarray(units.spread(labels), dtype=np.intp)
+
+
+def sample_memberships(
+    posterior: Posterior, X: Array, y: Array, n_samples: int, rng: np.random.Generator
+) -> NDArray[np.intp]:
+    """Joint draws of the memberships of rows, (n, n_samples): one posterior draw per column."""
+    rows = UnitRows(posterior, X, y)
+    draws, model = with_background(
+        posterior.components.flattened(), posterior.family, posterior.model
+    )
+    S = len(draws.logits)
+    chosen = np.concatenate([rng.permutation(S) for _ in range(-(-n_samples // S))])[:n_samples]
+    out = np.empty((len(X), n_samples), dtype=np.intp)
+    for column, s in enumerate(chosen):
+        one = Raw(*(np.ascontiguousarray(a[s : s + 1]) for a in draws))
+        parts = rows.map(pointwise_kernels.pointwise_responsibilities, one, model, 1)
+        share = np.concatenate([np.empty(0), *parts]).reshape(-1, draws.logits.shape[1])
+        cumulative = np.cumsum(share, axis=1)
+        uniform = rng.random((len(share), 1)) * cumulative[:, -1:]
+        labels = (uniform > cumulative[:, :-1]).sum(axis=1)
+        out[:, column] = labels if rows.units is None else rows.units.spread(labels)
+    return out

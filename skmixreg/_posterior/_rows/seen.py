@@ -1,0 +1,61 @@
+"""Predictions of new rows of groups of which some rows were seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..._model._roles.units import Units
+from ..._support.arrays import Array
+from ..._support.failures import memory_advice
+from ..family_average import FamilyAverage, Predictive
+from ..posterior import Posterior
+from .memberships import Seen
+
+BLOCK_NUMBERS = 1 << 20  # log densities of rows at draws, held at once
+
+
+@memory_advice(
+    "One number is needed per draw, component and group: predict fewer groups at once, or lower "
+    "the solver's draws."
+)
+def given_rows(predictive: Predictive, X: Array, seen_X: Array, seen_y: Array) -> Predictive:
+    """The same given what was seen of the groups that rows X belong to."""
+    if isinstance(predictive, FamilyAverage):
+        parts = tuple(_given(part, X, seen_X, seen_y) for part in predictive.posteriors)
+        return replace(predictive, posteriors=parts)
+    return _given(predictive, X, seen_X, seen_y)
+
+
+def _given(posterior: Posterior, X: Array, seen_X: Array, seen_y: Array) -> Posterior:
+    group = posterior.design.roles.group
+    assert group is not None
+    wanted = np.isin(seen_X[:, group], X[:, group])
+    if not wanted.any():
+        return posterior
+    seen_X, seen_y = seen_X[wanted], seen_y[wanted]
+    units = Units.of(seen_X[:, group])
+    density = component_log_densities(posterior, seen_X[units.order], seen_y[units.order])
+    joint = np.add.reduceat(density, units.starts[:-1], axis=1)
+    joint -= joint.max(axis=-1, keepdims=True)
+    return replace(posterior, seen=Seen(seen_X[units.first, group], joint))
+
+
+def component_log_densities(posterior: Posterior, X: Array, y: Array) -> Array:
+    """Log densities, up to a constant per row, of each component at every draw: (S, n, K)."""
+    design, family, draws = posterior.design, posterior.family, posterior.components.flattened()
+    S, K = draws.log_weights.shape
+    out = np.empty((S, len(X), K))
+    extra = [value[:, None] for value in family.natural(draws.extra)]
+    target = design.target(y)
+    step = max(1, BLOCK_NUMBERS // (S * K))
+    for at in range(0, len(X), step):
+        part = slice(at, at + step)
+        Z, offset = design.standardised(X[part]), design.offset(X[part])
+        eta = np.einsum("np,skp->snk", Z, draws.coef) + draws.intercept[:, None]
+        eta += design.location
+        eta += 0.0 if offset is None else offset[:, None]
+        columns = [column[:, None] for column in design.of_family(X[part])]
+        out[:, part] = family.log_density(target[part, None], eta, *extra, *columns)
+    return out
