@@ -11,11 +11,16 @@ from skmixreg import Priors
 from skmixreg._model.observations import Observations
 from skmixreg._model.problem import Problem
 from skmixreg._model.rows import HeldRows
+from skmixreg.backgrounds import Background
 from skmixreg.families import Family
 
 
 def problem_of(
-    family: Family, observations: Observations, n_components: int, **layout: Any
+    family: Family,
+    observations: Observations,
+    n_components: int,
+    background: Background | None = None,
+    **layout: Any,
 ) -> Problem:
     """Rows as they are, standardised already but for the response of counts.
 
@@ -24,8 +29,9 @@ def problem_of(
     X, y = observations.columns.T, observations.target
     # Its rows are sorted; all else holds for these too.
     problem = Problem.from_arrays(
-        X, y, family=family, n_components=n_components, priors=Priors().resolve()
-    )
+        X, y, family=family, n_components=n_components, priors=Priors().resolve(),
+        background=background,
+    )  # fmt: skip
     q = 0 if observations.gating is None else len(observations.gating)
     return replace(
         problem,
