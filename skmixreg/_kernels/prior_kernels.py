@@ -11,12 +11,21 @@ from .compile import compiled, part
 def prior_terms(row, value):
     """Log density up to a constant, its slope, and minus its second derivative.
 
-    ``row`` is what `BlockPrior.row` returns: 0 and the sd of a normal prior around zero, or 1 and
-    the floor and ceiling of a wall prior.
+    ``row`` is what `BlockPrior.row` returns: 0 and the sd of a normal prior around zero, 1 and
+    the floor and ceiling of a wall prior, or 2 and a, b of log odds whose share is Beta(a, b).
     """
     if row[0] == 0.0:
         precision = 1.0 / (row[1] * row[1])
         return -0.5 * precision * value * value, -precision * value, precision
+    if row[0] == 2.0:
+        beyond = math.log1p(math.exp(-abs(value)))
+        log_share, log_rest = min(value, 0.0) - beyond, min(-value, 0.0) - beyond
+        share, total = math.exp(log_share), row[1] + row[2]
+        return (
+            row[1] * log_share + row[2] * log_rest,
+            row[1] - total * share,
+            total * share * math.exp(log_rest),
+        )
     low = (row[1] * math.exp(-value)) ** 2
     high = (math.exp(value) / row[2]) ** 2
     return -0.5 * (low + high), low - high, 2.0 * (low + high)

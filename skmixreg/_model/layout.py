@@ -100,6 +100,12 @@ class Layout:
         """Extras that every component has for itself."""
         return tuple(name for name in self.extras if name not in self.shared_extras)
 
+    @property
+    def has_roles(self) -> bool:
+        """Whether weights depend on columns, or components share coordinates of their lines."""
+        shared = self.shared_columns or (self.fit_intercept and self.shared_intercept)
+        return bool(self.n_gating or shared)
+
     @cached_property
     def own_columns(self) -> tuple[int, ...]:
         """Mean columns with a slope per component."""

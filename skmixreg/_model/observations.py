@@ -53,6 +53,11 @@ class Observations(NamedTuple):
         """Membership units: rows, or groups of rows."""
         return len(self.target) if self.units is None else len(self.units) - 1
 
+    @property
+    def plain(self) -> bool:
+        """Whether rows are independent draws of one mixture, with all predictors in ``columns``."""
+        return all(a is None for a in (self.gating, self.offset, self.units, self.allowed))
+
     def take(self, index: NDArray[np.intp], weights: Array | None = None) -> Self:
         """Some of the units, in the order given; weights are 1 unless given, one per unit."""
         rows, starts = self._rows_of(index)

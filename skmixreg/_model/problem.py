@@ -208,13 +208,8 @@ class Problem:
     @cached_property
     def plain(self) -> bool:
         """Whether components differ in all lines, and every row is for itself, alike a priori."""
-        layout = self.layout
-        if layout.shared_columns or layout.shared_intercept or layout.n_gating:
-            return False
-        if not self.rows.in_memory:
-            return True
-        rows = self.rows.observations
-        return all(a is None for a in (rows.gating, rows.offset, rows.units, rows.allowed))
+        rows = self.rows
+        return not self.layout.has_roles and (not rows.in_memory or rows.observations.plain)
 
     @property
     def conjugate(self) -> bool:
@@ -224,10 +219,8 @@ class Problem:
     @property
     def separate(self) -> bool:
         """Whether given labels components are regressions of their own, and weights constant."""
-        layout = self.layout
-        shares = layout.shared_intercept or bool(layout.shared_columns)
-        shares = shares or bool(self.family.of_regressions.shared_extras)
-        return not layout.n_gating and (self.conjugate or not shares)
+        shares = self.layout.has_roles or bool(self.family.of_regressions.shared_extras)
+        return self.conjugate or not shares
 
     @cached_property
     def model(self) -> Model:

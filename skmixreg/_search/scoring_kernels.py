@@ -26,22 +26,21 @@ LONGEST_STEP = 3.0
 
 
 @part(allocates=True)
-def component_terms(own, c, n, theta, priors, fit_intercept, settings, score, information):
-    """Log posterior of one component's coordinates, up to a constant, at known labels.
+def likelihood_terms(own, c, start, stop, theta, settings, score, information):
+    """Log-likelihood of one component's coordinates at known labels.
 
     Parameters
     ----------
     own : Observations
-        Rows of the component, the first ``n`` of those held.
+        Rows of the component, from ``start`` to ``stop`` of those held.
     c : ndarray
         Their numbers of copies.
     theta : ndarray of shape (P + E,)
         Intercept, slopes, extras.
-    priors : ndarray of shape (P + E, 3)
     score : ndarray of shape (P + E,)
         Overwritten with the gradient.
     information : ndarray of shape (P + E, P + E)
-        The lower triangle is overwritten with the expected information plus that of the prior.
+        The lower triangle is overwritten with the expected information.
     """
     p = own.columns.shape[0]
     P, E = p + 1, theta.shape[0] - p - 1
@@ -58,8 +57,8 @@ def component_terms(own, c, n, theta, priors, fit_intercept, settings, score, in
     score[:] = 0.0
     information[:] = 0.0
     out = 0.0
-    for lo in range(0, n, BLOCK):
-        size = min(BLOCK, n - lo)
+    for lo in range(start, stop, BLOCK):
+        size = min(BLOCK, stop - lo)
         for j in range(p):
             load(own.columns[j, lo : lo + size], own.columns[j, lo + size - 1], x[j])
         load(own.target[lo : lo + size], own.target[lo + size - 1], y)
@@ -91,11 +90,23 @@ def component_terms(own, c, n, theta, priors, fit_intercept, settings, score, in
             information[i, j] = squares[j, i]
         for e in range(E):
             information[P + e, i] = crosses[e, i]
+    return out
+
+
+@part
+def component_terms(own, c, n, theta, priors, fit_intercept, settings, score, information):
+    """Log posterior of one component's coordinates, up to a constant, at known labels.
+
+    Parameters are those of `likelihood_terms`, and ``priors`` (P + E, 3); the component has the
+    first ``n`` rows of those held.  The prior adds to score and information.
+    """
+    out = likelihood_terms(own, c, 0, n, theta, settings, score, information)
+    D = theta.shape[0]
     if not fit_intercept:
         score[0] = 0.0
-        for i in range(1, P + E):
+        for i in range(1, D):
             information[i, 0] = 0.0
-    for i in range(P + E):
+    for i in range(D):
         if i == 0 and not fit_intercept:
             information[0, 0] = 1.0
             continue

@@ -9,6 +9,7 @@ from scipy import special
 
 from .._support.arrays import Array
 from .._support.sampling import log_gamma_draws
+from ..families._priors import LOG_ODDS
 
 
 class LogOddsPrior(NamedTuple):
@@ -46,4 +47,4 @@ class LogOddsPrior(NamedTuple):
         )  # fmt: skip
 
     def row(self) -> tuple[float, float, float]:
-        raise NotImplementedError  # no coordinate of a single component
+        return LOG_ODDS, self.a, self.b

@@ -12,7 +12,7 @@ from .._support.arrays import Array
 
 _HALF_LOG_2PI = 0.5 * float(np.log(2.0 * np.pi))
 # How compiled code tells the priors apart; see `BlockPrior.row`.
-NORMAL, WALL = 0.0, 1.0
+NORMAL, WALL, LOG_ODDS = 0.0, 1.0, 2.0
 
 
 class BlockPrior(Protocol):

@@ -33,12 +33,12 @@ def _is_more(problem: Problem) -> bool:
 
 
 def _with_sweeps(problem: Problem) -> bool:
-    return problem.conjugate or (problem.rows.in_memory and problem.separate)
+    return problem.rows.in_memory or problem.conjugate
 
 
 def _with_labels_or_without(problem: Problem) -> bool:
-    rows = problem.rows
-    return rows.counts or (rows.in_memory and not problem.layout.shared_extras)
+    rows, layout = problem.rows, problem.layout
+    return rows.counts or (rows.in_memory and not (layout.shared_extras or layout.has_roles))
 
 
 NEEDS: dict[str, Need] = {
@@ -60,20 +60,23 @@ NEEDS: dict[str, Need] = {
         ),
     ),
     "labels": Need(
-        "weights that are counts, where extra parameters are shared or rows are in chunks",
+        "weights that are counts, where parameters are shared, mixing weights depend on columns or "
+        "rows are in chunks",
         _with_labels_or_without,
         lambda problem: (
-            "needs sample weights that are counts (integers) where components share extra "
-            "parameters or rows are in chunks: a fractional weight is a power of the likelihood, "
-            "for which rows have no labels to draw; use solver='laplace' or solver='nuts'."
+            "needs sample weights that are counts (integers) where components share parameters, "
+            "mixing weights depend on columns or rows are in chunks: a fractional weight is a "
+            "power of the likelihood, for which rows have no labels to draw; use solver='laplace' "
+            "or solver='nuts'."
         ),
     ),
     "sweeps": Need(
-        "all rows in memory, unless the family is conjugate",
+        "all rows in memory, unless the family is conjugate and columns have no roles",
         _with_sweeps,
         lambda problem: (
-            f"needs all rows in memory for family={problem.family.name!r}, and these are in "
-            "chunks; use solver='laplace'."
+            f"needs all rows in memory for family={problem.family.name!r}"
+            + (" where columns have roles" if problem.layout.has_roles else "")
+            + ", and these are in chunks; use solver='laplace'."
         ),
     ),
 }

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 from pymc.blocking import DictToArrayBijection
+from role_cases import CASES, problem_of
 
 from skmixreg._model.density import LogPosterior
 from skmixreg._pymc.coordinates import log_jacobian, to_values, value_map
 from skmixreg._pymc.model import build_model
-from tests.role_problems import CASES, problem_of
 
 
 @pytest.mark.parametrize("name", CASES)

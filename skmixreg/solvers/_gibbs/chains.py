@@ -13,6 +13,7 @@ from ..._support.arrays import Array
 from ..._support.progress import UNWATCHED, Stage
 from .conjugate import ConjugateSweeps
 from .metropolis import MarginalSweeps, MetropolisSweeps
+from .roles import RoleSweeps
 
 # What a problem must have for there to be sweeps.
 SWEEP_NEEDS = ("labels", "sweeps")
@@ -20,9 +21,16 @@ QUIET_ROUNDS = 20  # without jumps, so that it can be said how far chains are
 
 
 def _kind_of_sweeps(problem: Problem) -> type[ConjugateSweeps] | type[MetropolisSweeps]:
-    if not problem.rows.counts:
+    rows, layout, family = problem.rows, problem.layout, problem.family
+    if not rows.counts:
         return MarginalSweeps
-    return ConjugateSweeps if problem.conjugate else MetropolisSweeps
+    if problem.conjugate:
+        return ConjugateSweeps
+    if layout.has_roles or family.of_regressions.shared_extras:
+        return RoleSweeps
+    # Rows of a background have a label of their own, whatever their group, and none is known.
+    known = rows.observations.units is not None or rows.observations.allowed is not None
+    return RoleSweeps if family.background is not None and known else MetropolisSweeps
 
 
 class Movable(Protocol):

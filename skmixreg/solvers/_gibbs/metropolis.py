@@ -50,11 +50,11 @@ class MetropolisSweeps:
             return self._sweep(states[chain], keys[chain], done, n_keep, thin)
 
         flat = np.stack(list(pool.map(one, range(len(keys)))))
-        lead, K, E = flat.shape[:-1], layout.n_components, len(layout.extras)
-        ends = np.cumsum([K, K * (1 + layout.n_features), K * E])
-        logits, line, extra, counted = np.split(flat, ends, axis=-1)
-        raw = Raw(logits[..., None], line.reshape(*lead, K, -1), extra.reshape(*lead, K, E))
-        return raw, counted[..., 0]
+        lead, K = flat.shape[:-1], layout.n_components
+        widths = (1 + layout.n_gating, 1 + layout.n_features, len(layout.extras))
+        *parts, counted = np.split(flat, K * np.cumsum(widths), axis=-1)
+        shaped = (p.reshape(*lead, K, w) for p, w in zip(parts, widths, strict=True))
+        return Raw(*shaped), counted[..., 0]
 
     def _sweep(self, state: Raw, key: np.uint64, done: int, n_keep: int, thin: int) -> Array:
         """Kept states (n_keep, ...) of one chain."""

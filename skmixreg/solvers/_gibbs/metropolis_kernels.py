@@ -52,11 +52,11 @@ DF = 8.0
 
 @part(allocates=True)
 def _draw_labels(observations, log_weights, densities, key, counts):
-    """Numbers of copies of every unit in every component: (K, U); overwrites ``densities``."""
+    """Numbers of copies of every unit in every component, to the first U columns of ``counts``."""
     K = log_weights.shape[0]
     state = np.empty(1, dtype=np.uint64)
     share = np.empty(K)
-    for u in range(counts.shape[1]):
+    for u in range(number_of_units(observations.units, densities.shape[1])):
         start, _ = unit_bounds(observations.units, u)
         _, total = unit_odds(observations, log_weights, densities, u, 1.0, share)
         counts[:, u] = 0.0
@@ -190,13 +190,12 @@ def _move_component(own, copies, n, theta, priors, fit_intercept, settings, stat
 
 @part
 def keep_state(raw, row):
-    """Write log weights, lines and extras into the row of a kept sweep."""
-    K, P = raw.line.shape
-    E = raw.extra.shape[1]
+    """Write logits, lines and extras into the row of a kept sweep."""
+    (K, Q), P, E = raw.logits.shape, raw.line.shape[1], raw.extra.shape[1]
     for k in range(K):
-        row[k] = raw.logits[k, 0]
-        copy_to(raw.line[k], row[K + k * P : K + (k + 1) * P])
-        copy_to(raw.extra[k], row[K + K * P + k * E : K + K * P + (k + 1) * E])
+        copy_to(raw.logits[k], row[k * Q : (k + 1) * Q])
+        copy_to(raw.line[k], row[K * Q + k * P : K * Q + (k + 1) * P])
+        copy_to(raw.extra[k], row[K * (Q + P) + k * E : K * (Q + P) + (k + 1) * E])
 
 
 @compiled
