@@ -43,14 +43,17 @@ ENCODE = (
     "with ColumnTransformer([('encoded', OneHotEncoder(sparse_output=False), {columns})], "
     "remainder='passthrough') of scikit-learn as a step before this one"
 )
+GROUPS = "if it says which rows belong together, name it as group_feature"
 COUNT = (
     "count from a fixed day in a unit of your choice, "
     "({values} - numpy.datetime64('2000-01-01')) / numpy.timedelta64(1, 'D')"
 )
 DIVIDE = "divide by a unit of your choice, {values} / numpy.timedelta64(1, 'h')"
 ADVICE_FOR_COLUMNS = {
-    "text": f"encode categories {ENCODE}; convert text that stands for numbers to float",
-    "categories": f"encode them {ENCODE}; convert those that stand for amounts to float",
+    "text": f"encode categories {ENCODE}; convert text that stands for numbers to float; {GROUPS}",
+    "categories": (
+        f"encode them {ENCODE}; convert those that stand for amounts to float; {GROUPS}"
+    ),
     "dates": COUNT,
     "durations": DIVIDE,
 }
