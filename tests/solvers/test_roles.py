@@ -13,11 +13,13 @@ from from_python import from_python
 from role_problems import drawn, problem_of
 from scipy.special import log_softmax
 
+from skmixreg._kernels.prior_kernels import prior_terms
 from skmixreg._model.density import LogPosterior
 from skmixreg._model.problem import Problem
 from skmixreg._model.raw import Raw
 from skmixreg._model.rows import HeldRows
 from skmixreg.backgrounds import BACKGROUNDS
+from skmixreg.backgrounds._prior import LogOddsPrior
 from skmixreg.families import FAMILIES, Gaussian
 from skmixreg.solvers._gibbs import role_kernels
 from skmixreg.solvers._gibbs.chains import SWEEP_NEEDS, Chains
@@ -259,6 +261,15 @@ def test_terms_of_coordinates(name):
         np.testing.assert_allclose(information, numeric[1], rtol=1e-5, atol=1e-5)
 
 
+def test_compiled_prior_of_the_odds_of_a_background():
+    prior = LogOddsPrior(1.5, 0.7)
+    values = np.array([-800.0, -3.0, 0.4, 2.0, 800.0])
+    compiled = np.array([prior_terms(np.array(prior.row()), v) for v in values]).T
+    density, slope, curvature = prior.terms(values)
+    np.testing.assert_allclose(compiled[0] - compiled[0, 2], density - density[2], atol=1e-12)
+    np.testing.assert_allclose(compiled[1:], [slope, -curvature], atol=1e-12)
+
+
 def test_same_keys_same_draws():
     problem, centre, _ = CASES["gate and groups"]()
     draws = []
@@ -271,10 +282,7 @@ def test_same_keys_same_draws():
 
 
 def test_one_component_has_no_gate_to_move():
-    problem, centre, _ = case(
-        FAMILIES["poisson"](), 40, size=4, q=1, copies=True, lines=((2.0, 0.3), (0.5, -0.3))
-    )
-    one = problem.with_components(1)
+    one = CASES["gate and groups"]().problem.with_components(1)
     with ThreadPoolExecutor(1) as pool:
         chains = chains_of(one, np.zeros((2, 2)), pool)
         assert isinstance(chains._sweeps, RoleSweeps)

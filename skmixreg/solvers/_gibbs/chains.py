@@ -24,7 +24,8 @@ def _kind_of_sweeps(problem: Problem) -> type[ConjugateSweeps] | type[Metropolis
     rows, layout, family = problem.rows, problem.layout, problem.family
     if not rows.counts:
         return MarginalSweeps
-    if family.conjugate and not layout.has_roles and (not rows.in_memory or rows.observations.plain):
+    plain = not rows.in_memory or rows.observations.plain
+    if family.conjugate and plain and not layout.has_roles:
         return ConjugateSweeps
     if layout.has_roles or family.of_regressions.shared_extras:
         return RoleSweeps
