@@ -172,6 +172,7 @@ def with_derivatives(kernel, size):
     return terms
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("groups", [False, True])
 def test_terms_of_the_gate(groups):
     """Multinomial probabilities of labels, the Dirichlet density, and normal slopes."""
@@ -210,6 +211,7 @@ def test_terms_of_the_gate(groups):
     np.testing.assert_allclose(information, numeric[1], atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["shared slope", "shared intercept", "no intercept"])
 def test_terms_of_coordinates(name):
     """Sums over the rows of components, and the prior of what is moved; Poisson is canonical."""
