@@ -47,7 +47,9 @@ class Gibbs(Solver):
 
     Other families have no such closed forms.  There the line of a component and its extra
     parameters are proposed together, from a t distribution around a step of Fisher scoring, and
-    accepted as Metropolis and Hastings have it (Gamerman 1997).
+    accepted as Metropolis and Hastings have it (Gamerman 1997).  What components share is proposed
+    in the same way from the rows of all, in turn with what they have alone.  Where weights depend
+    on columns these too are proposed so: given the labels they are a multinomial regression.
 
     Weights that are fractions are powers of the likelihood, for which rows have no labels.  There
     the weights and each component are proposed in the same ways, with responsibilities in place

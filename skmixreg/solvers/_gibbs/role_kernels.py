@@ -81,12 +81,12 @@ class Gate(NamedTuple):
 @part
 def add_log_odds(gate, logits, units, densities):
     """Add what weights owe to columns to the log densities of the first row of every unit."""
-    q = gate.columns.shape[0]
     for k in range(logits.shape[0]):
-        for u in range(number_of_units(units, densities.shape[1])):
-            start, _ = unit_bounds(units, u)
-            for j in range(q):
-                densities[k, start] += logits[k, 1 + j] * gate.columns[j, u]
+        for j in range(gate.columns.shape[0]):
+            slope = logits[k, 1 + j]
+            for u in range(number_of_units(units, densities.shape[1])):
+                start, _ = unit_bounds(units, u)
+                densities[k, start] += slope * gate.columns[j, u]
 
 
 @part

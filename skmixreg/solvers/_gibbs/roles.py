@@ -64,14 +64,16 @@ def _coordinates(
 def _gate(problem: Problem) -> Gate:
     """The gate of all units; last comes what stands for the prior of the weights."""
     observations, layout = problem.rows.observations, problem.layout
-    gating, copies = observations.gating, observations.weights
-    assert gating is not None
-    if observations.units is not None:
-        first = observations.units[:-1]
-        gating, copies = gating[:, first], copies[first]
+    assert observations.gating is not None
+    n_units = observations.n_units
+    first = np.arange(n_units) if observations.units is None else observations.units[:-1]
+    columns = np.zeros((layout.n_gating, n_units + 1))
+    columns[:, :-1] = observations.gating[:, first]
     return Gate(
-        np.concatenate([gating, np.zeros((len(gating), 1))], axis=1),
-        np.append(copies, layout.n_components * problem.priors.weight_concentration),
+        columns,
+        np.append(
+            observations.weights[first], layout.n_components * problem.priors.weight_concentration
+        ),
         layout.gating_basis,
         _prior_rows(problem)[layout.table["gating"].where],
     )
