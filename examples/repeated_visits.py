@@ -60,10 +60,9 @@ print(f"entropy: {model.entropy(visits, score):.2f}")
 table = model.component_table(visits, score)
 print(table.loc[(slice(None), ["share", "units", "mean response"]), :].round(2).to_string())
 
-rows_alone = BayesianMixtureRegressor(
-    n_components=2, shared_features=["age"], random_state=0
-).fit(visits.drop(columns="patient"), score)  # fmt: skip
-print(f"entropy, every visit alone: {rows_alone.entropy(visits[['month', 'age']], score):.2f}")
+columns = ["month", "age"]
+alone = BayesianMixtureRegressor(n_components=2, random_state=0).fit(visits[columns], score)
+print(f"entropy, every visit by itself: {alone.entropy(visits[columns], score):.2f}")
 
 # %%
 # The next visit of new patients
