@@ -32,6 +32,7 @@ SLOW = {
     "pymc.md",
     "reading-the-diagnostics.md",
     "skmixreg._estimators.fitted",
+    "skmixreg.inspection._gating",
     "skmixreg.model_selection",
 }
 

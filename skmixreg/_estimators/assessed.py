@@ -38,7 +38,8 @@ class AssessedMixture(FittedMixture):
 
         with weights v and :math:`d = K (p + 1) + K + K - 1` free parameters: p K slopes, K
         intercepts if there are any, K dispersions (one if it is shared) and K - 1 weights, as
-        flexmix counts.
+        flexmix counts.  A shared slope or intercept is one, and q gating columns are
+        :math:`q (K - 1)` more.  The sum over groups is one over their joint densities.
 
         :math:`\hat\theta` is the mode of the posterior that ``modes_`` gives the highest
         probability, not the maximum of the likelihood that flexmix and mixtools report.  Near the
@@ -162,6 +163,9 @@ class AssessedMixture(FittedMixture):
         ``elpd_i`` are those of the repeated rows.  With fractional weights, ``elpd_i`` holds each
         row's elpd times its weight, rows are the units of the standard errors, and of a row of
         weight below 1 all of it is left out.
+
+        With ``group_feature`` whole groups are left out in the place of rows, and ``elpd_i`` has
+        one value per group, whose ``row`` is its first: the same as cross-validation over groups.
 
         Draws of an approximation (``cavi``, ``advi``, ``fullrank_advi``) are weighed by the ratio
         of posterior and approximation as well; where that is too uneven, k-hat is high everywhere.

@@ -315,7 +315,8 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n,)
-            In nats; of a density per unit of y.
+            In nats; of a density per unit of y.  That of a group, whose rows are one draw of the
+            membership, is shared out in equal parts to its rows in X, so that sums are right.
         """
         X, y = validation.validate_rows_and_target(self, X, y)
         return prediction.log_predictive_density(self._predictive, X, y, n_threads=self._threads())

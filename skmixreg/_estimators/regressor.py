@@ -52,6 +52,19 @@ class BayesianMixtureRegressor(LearnedMixture):
     one sum per row.  A fit finds the modes of the posterior, draws from it, and gives every draw
     the same labels.  The model in PyMC is `to_pymc`; every solver targets exactly this posterior.
 
+    Columns of X may have other roles (:doc:`/roles`): gating columns g, on which the weights
+    depend; shared columns v, with one slope for all components; a known offset t; and groups j of
+    rows, such as the visits of a patient, which share one membership:
+
+    .. math::
+
+        p(y \mid \theta) = \prod_j \sum_k w_k(g_j)
+            \prod_{i \in j} f(y_i \mid b_{0k} + x_i^\top b_k + v_i^\top d + t_i, \; \phi_k),
+        \quad w_k(g) = \frac{\exp(a_{0k} + g^\top a_k)}{\sum_l \exp(a_{0l} + g^\top a_l)} .
+
+    The weights at the mean of the gating columns have Dirichlet's prior; slopes d, and of the
+    gate orthonormal contrasts of :math:`a_k`, have that of the slopes :math:`b_k`.
+
     Parameters
     ----------
     n_components : int, default=2
@@ -70,6 +83,25 @@ class BayesianMixtureRegressor(LearnedMixture):
         where it is y.  It is no regressor.  For normal, lognormal, Weibull, exponential and Gamma
         responses, and t ones of given degrees of freedom.  Predictions are of the response;
         `score` and densities of censored rows are those of what is known of them.
+    component_features, shared_features, gating_features : default=None
+        The columns of X with a slope per component, those with one slope for all, and those that
+        the mixing weights depend on.  Each is a name or position, a list of these, a mask of truth
+        values, ``"all"`` (that have no single role), or a callable that is given X, such as
+        ``make_column_selector(pattern="^z_")``.  A column without any role has a slope per
+        component: None is therefore all of them, and ``component_features`` is needed only for
+        columns of the gate that are to have slopes, too.  A column with one slope for all cannot
+        have one per component.
+    offset_feature : None, str or int, default=None
+        The column that is added to the linear predictor as it is: a part that is known, in units
+        of y (of the family's link).
+    exposure_feature : None, str or int, default=None
+        The column whose logarithm is added: time at risk, area, people.  Of families with a log
+        link; counts are then rates per unit of it.  As a column, it is there at `predict`.
+    group_feature : None, str or int, default=None
+        Rows with equal values in this column share one membership.  In a frame it may hold text,
+        categories or dates.  Gating columns and ``sample_weight`` must not vary within a group.
+    shared_intercept : bool, default=False
+        Whether all components have the same intercept.
     solver : str or Solver, default="auto"
         How to draw from the posterior, by name or as an object such as
         ``NUTS(draws=2000)``.  ``"auto"`` takes the cheapest exact solver whose own diagnostics
@@ -97,14 +129,21 @@ class BayesianMixtureRegressor(LearnedMixture):
     Attributes
     ----------
     weights_ : ndarray of shape (K,), or (K + 1,) with a background
-        Posterior mean of the mixing weights; they sum to 1.
+        Posterior mean of the mixing weights; they sum to 1.  Where they depend on columns, it is
+        their average over the rows (or groups) of the fit.
     coef_ : ndarray of shape (K, p)
-        Posterior mean of the slopes, in units of y (of the family's link) per unit of each column.
+        Posterior mean of the slopes, in units of y (of the family's link) per unit of each column;
+        p counts columns with slopes, in the order of X, shared ones among them.
     intercept_ : ndarray of shape (K,)
         Posterior mean of the intercepts, in units of y; zeros without an intercept.
     sigma_ : ndarray of shape (K,)
         Posterior mean of the residual standard deviations, in units of y.  The name is the
         family's extra parameters.
+    gating_coef_ : ndarray of shape (K, q)
+        Posterior mean of the slopes of the log odds of the weights, per unit of each gating
+        column; they sum to zero over components.  With ``gating_features``, as the next.
+    gating_intercept_ : ndarray of shape (K,)
+        Posterior mean of their intercepts, which sum to zero.
     posterior_ : Posterior
         The draws, labels aligned, in units of the data.
     modes_ : DataFrame of shape (n_modes, ...)
@@ -239,7 +278,11 @@ class BayesianMixtureRegressor(LearnedMixture):
             Frequencies: a row of weight 3 counts as three rows, one of weight 0 is left out.
             Fractional weights are powers of the row's likelihood.  They are not survey or
             precision weights: the total of the weights is the number of observations; divide such
-            weights by their mean.
+            weights by their mean.  Of groups they count groups.
+        labels : array-like of shape (n,) or (n, K), default=None
+            Memberships that are known: integers from 0 to K - 1, or -1 where unknown; component k
+            is then the one with label k.  Or a probability of each component, before y is seen,
+            which multiplies the mixing weights.  A label of one row is one of its whole group.
 
         Returns
         -------

@@ -83,8 +83,10 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, DescribedMixture):
         As for `BayesianMixtureRegressor`; or several to choose from, which all must be able to
         have this y.  All are of counts, or all of measurements: probabilities are not compared
         with densities.  Every pair of a family and K has the same prior probability.
-    background, censoring_feature, solver, priors, fit_intercept, n_init, n_jobs
-        As for `BayesianMixtureRegressor`, and ``random_state``, ``verbose``.
+    background, censoring_feature, component_features, shared_features, gating_features
+        As for `BayesianMixtureRegressor`, and all that follow here.
+    offset_feature, exposure_feature, group_feature, shared_intercept
+    solver, priors, fit_intercept, n_init, n_jobs, random_state, verbose
 
     Attributes
     ----------

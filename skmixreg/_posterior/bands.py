@@ -1,4 +1,4 @@
-"""The posterior predictive distribution function, and lines over draws, for the displays."""
+"""The predictive distribution function, and lines and weights over draws, for the displays."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from ._mixtures.row_mixtures import RowMixtures
 from ._mixtures.thinned import chosen, thinned
 from ._rows.memberships import row_log_weights
 from .family_average import average, over_families
+from .parameters import log_memberships
 from .posterior import Posterior
 
 BLOCK_ROWS = 1024
+BLOCK_NUMBERS = 1 << 20  # weights of rows at draws, held at once
 
 
 @over_families(average)
@@ -73,3 +75,31 @@ def component_bands(
         mean[:, k] = values.mean(axis=1)
         lower[:, k], upper[:, k] = np.quantile(values, [tail, 1.0 - tail], axis=1)
     return tuple(design.response(a) for a in (mean, lower, upper))  # type: ignore[return-value]
+
+
+def gating_bands(posterior: Posterior, X: Array, probability: float) -> tuple[Array, Array, Array]:
+    """Posterior mean of the mixing weights at rows, with equal-tailed credible bounds, pointwise.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Of weights that depend on columns.
+    X : ndarray of shape (n, p)
+    probability : float
+
+    Returns
+    -------
+    mean, lower, upper : ndarray of shape (n, K), or (n, K + 1) with a background
+    """
+    draws, family = posterior.components.flattened(), posterior.family
+    tail = 0.5 * (1.0 - probability)
+    step = max(1, BLOCK_NUMBERS // draws.log_weights.size)
+    parts = []
+    for at in range(0, len(X), step):
+        log_weights = row_log_weights(posterior, X[at : at + step], draws)
+        assert log_weights is not None
+        weights = np.exp(log_memberships(draws, family, log_weights))
+        bounds = np.quantile(weights, [tail, 1.0 - tail], axis=1)
+        parts.append(np.stack([weights.mean(axis=1), *bounds]))
+    mean, lower, upper = np.concatenate(parts, axis=1)
+    return mean, lower, upper
