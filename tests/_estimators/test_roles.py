@@ -103,6 +103,7 @@ def test_densities_and_responsibilities_are_those_of_groups(fitted):
     np.testing.assert_allclose(per_draw.sum(axis=-1)[0], total, rtol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:loo. k-hat is over")
 def test_left_out_are_groups(fitted):
     model, X, y, _ = fitted
     found = model.loo(X, y)

@@ -36,17 +36,24 @@ def with_joint_codes(estimator: Any, X: Any, other: Any) -> tuple[Any, Any]:
 
 
 def _group_values(X: Any, column: Any) -> Any:
-    """Values of the group column as objects; None where they are numbers of an array already."""
+    """Values of the group column as objects; None where they are floating point numbers already."""
     at = position_before_fit(column, X)
     if at is None:  # what is wrong with it is said where all columns are looked at
         return None
     if isinstance(X, pd.DataFrame):
-        return X.iloc[:, at].to_numpy(dtype=object)
+        values = X.iloc[:, at].to_numpy()
+        return None if _are_floats(values) else X.iloc[:, at].to_numpy(dtype=object)
     if nw.dependencies.is_into_dataframe(X):
         frame = nw.from_native(X, eager_only=True)
-        return np.array(frame[frame.columns[at]].to_list(), dtype=object)
+        values = frame[frame.columns[at]].to_numpy()
+        return None if _are_floats(values) else np.array(values.tolist(), dtype=object)
     array = np.asarray(X) if isinstance(X, np.ndarray) else np.array(X, dtype=object)
     return None if array.dtype.kind in "fiub" else array[:, at]
+
+
+def _are_floats(values: Any) -> bool:
+    """Whether a conversion leaves these as they are: that of large integers would not."""
+    return values.dtype.kind == "f" and not np.isnan(values).any()
 
 
 def _with_codes(X: Any, column: Any, codes: Any) -> Any:
