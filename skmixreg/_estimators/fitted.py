@@ -62,6 +62,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         X: ArrayLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
     ) -> Self:
         """Fit the same rows with another solver, starting from the modes found here.
 
@@ -76,6 +77,8 @@ class FittedMixture(RegressorMixin, BaseEstimator):
             The rows of this fit, which are not stored.
         y : array-like of shape (n,)
         sample_weight : array-like of shape (n,), default=None
+        labels : array-like, default=None
+            Those of the fit.
 
         Returns
         -------
@@ -94,9 +97,11 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         model = clone(self).set_params(solver=solver)
-        return model._fit(X, y, sample_weight, self.posterior_)
+        return model._fit(X, y, sample_weight, self.posterior_, labels)
 
-    def _fit(self, X: ArrayLike, y: ArrayLike, sample_weight: Any, known: Posterior | None) -> Self:
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, known: Posterior | None, labels: Any = None
+    ) -> Self:
         raise NotImplementedError
 
     @per_row

@@ -389,7 +389,8 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, DescribedMixture):
         X: ArrayLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
     ) -> Any:
         """The best fit with another solver: see `BayesianMixtureRegressor.refit_as`."""
         check_is_fitted(self)
-        return self.best_estimator_.refit_as(solver, X, y, sample_weight)
+        return self.best_estimator_.refit_as(solver, X, y, sample_weight, labels)

@@ -250,7 +250,7 @@ def slice_over(
     column = rows.numbers(j)
     # Of a pipeline the columns may be others.
     posterior = getattr(estimator, "posterior_", None)
-    roles = () if posterior is None else posterior.design.family_columns
+    roles = () if posterior is None else posterior.design.roles.others
     fixed = rows.fixed(j, at, roles)
     grid = np.linspace(np.nanmin(column), np.nanmax(column), resolution)
     return Slice(

@@ -50,6 +50,14 @@ NEEDS: dict[str, Need] = {
             "solver='laplace'."
         ),
     ),
+    "plain": Need(
+        "columns without roles and no labels",
+        lambda problem: problem.plain,
+        lambda problem: (
+            "serves no columns with roles (groups, gates, shared slopes, offsets) and no labels; "
+            "use solver='auto', 'laplace', 'gibbs' or 'nuts'."
+        ),
+    ),
     "conjugate": Need(
         "a conjugate family",
         lambda problem: problem.conjugate,

@@ -92,6 +92,7 @@ class ADVI(Solver):
     name = "advi"
     summary = "PyMC's mean-field ADVI, started at the best mode and on its scale"
     exact = False
+    requires = ("memory", "plain")
     cost = "rows (or batch_size) x K x p per iteration, a few thousand iterations; compilation once"
     fails = "correlated coordinates: sds too small, and it says so; a nearly empty component"
 

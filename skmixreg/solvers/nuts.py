@@ -176,10 +176,10 @@ class NUTS(Solver):
 
     def check(self, problem: Problem) -> None:
         super().check(problem)
-        if not problem.plain and self.sampler in ("numpyro", "blackjax"):
+        if not problem.plain and self.sampler != "pymc":
             raise ValueError(
                 f"NUTS(sampler={self.sampler!r}) knows no columns with roles (groups, gates, "
-                "shared slopes, offsets) and no labels; use sampler='pymc' or 'nutpie'."
+                "shared slopes, offsets) and no labels; use sampler='pymc'."
             )
         if self.identify == "order":
             self._ordered_by(problem)

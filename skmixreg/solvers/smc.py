@@ -80,6 +80,7 @@ class SMC(Solver):
 
     name = "smc"
     summary = "tempering from the prior, several chains; knows nothing of the mode search"
+    requires = ("memory", "plain")
     cost = "rows x K x p per move of a particle, 3 to 5 ns each; hundreds of moves per particle"
     fails = "many components and few particles: chains disagree, R-hat and spread of the evidence"
 

@@ -44,10 +44,10 @@ class ColumnRoles(NamedTuple):
         return cls(tuple(j for j in range(n_columns) if j not in family), family=family)
 
     @property
-    def plain(self) -> bool:
-        """Whether all columns are regressors of every component, or the family's."""
-        others = (self.offset, self.exposure, self.group)
-        return not self.shared and not self.gating and all(at is None for at in others)
+    def others(self) -> tuple[int, ...]:
+        """Columns that neither lines nor weights have slopes for."""
+        single = (self.offset, self.exposure, self.group)
+        return (*self.family, *(at for at in single if at is not None))
 
     @property
     def n_columns(self) -> int:
