@@ -77,7 +77,7 @@ def test_components_that_labels_name_keep_their_place(K, named, seed):
     cost = pivot.cost(coordinates(layout, draws))
     for s, order in enumerate(orders):
         rest = range(len(fixed), K)
-        totals = [sum(cost[s, k, at] for k, at in zip(o, rest)) for o in permutations(rest)]
+        totals = [sum(cost[s, list(other), list(rest)]) for other in permutations(rest)]
         own = sum(cost[s, order[at], at] for at in rest)
         np.testing.assert_allclose(own, min(totals), rtol=1e-9, atol=1e-9)
 
