@@ -13,6 +13,7 @@ mixing weights depend on age.  As a script, it writes the picture to a file::
 from __future__ import annotations
 
 import sys
+import textwrap
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -88,13 +89,14 @@ def ratio(values: pd.Series | np.ndarray) -> str:
 coef = model.posterior_["coef"][..., 0].reshape(-1, 2)
 slopes = np.quantile(coef, [0.5, 0.05, 0.95], axis=0)
 odds = 10 * contrast.loc[("gating_coef[age]", 1, 0), ["mean", "lower", "upper"]].to_numpy(float)
-print(
+sentence = (
     "Falls were described by a mixture of two Poisson regressions with the time observed as "
     "exposure and memberships that depend on age by a logistic regression. Ten more years of age "
     f"multiplied the odds of falling often by {ratio(odds)}; an hour of exercise a week multiplied "
     f"the rate of those who fall often by {ratio(slopes[:, 1])} and that of the others by "
     f"{ratio(slopes[:, 0])}."
 )
+print(textwrap.fill(sentence, 90))
 
 # %%
 # The picture

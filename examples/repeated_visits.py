@@ -13,6 +13,7 @@ the visit after a year gets narrower.  As a script, it writes the picture to a f
 from __future__ import annotations
 
 import sys
+import textwrap
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -33,7 +34,7 @@ def study(n_patients: int, prefix: str) -> tuple[pd.DataFrame, pd.Series, np.nda
     patient = np.repeat([f"{prefix}{i:02d}" for i in range(n_patients)], len(MONTHS))
     visits = pd.DataFrame({"month": month, "age": age, "patient": patient})
     slope = np.where(np.repeat(fast, len(MONTHS)), -1.5, -0.2)
-    score = 60 + slope * month - 0.1 * (age - 60) + rng.normal(0, 4, len(visits))
+    score = 60 + slope * month - 0.1 * (age - 60) + rng.normal(0, 3, len(visits))
     return visits, pd.Series(score, name="score"), fast
 
 
@@ -67,7 +68,8 @@ print(f"entropy, every visit by itself: {alone.entropy(visits[columns], score):.
 # %%
 # The next visit of new patients
 # ------------------------------
-# ``given`` are the visits that were seen.  Before any, a patient is of either kind.
+# ``given`` are the visits that were seen.  Before any, a patient is of either kind, and the first
+# visit, at which both kinds are alike, says next to nothing.
 
 new_visits, new_score, new_fast = study(40, "new")
 last = (new_visits["month"] == 12.0).to_numpy()
@@ -96,7 +98,7 @@ for name, values in named.items():
     low, high = np.quantile(values, [0.05, 0.95])
     digits = 0 if name == "share" else 1
     text[name] = f"{values.mean():.{digits}f} (90% interval {low:.{digits}f} to {high:.{digits}f})"
-print(
+sentence = (
     "A mixture of two regressions of the score on months, with one membership per patient and a "
     f"common effect of age ({len(fast)} patients, {len(visits)} visits), found that "
     f"{text['share']} percent of the patients declined by {text['fast']} points a month and the "
@@ -104,6 +106,7 @@ print(
     f"narrowed from {widths[0].mean():.0f} points before the first visit to "
     f"{widths[4].mean():.0f} after four."
 )
+print(textwrap.fill(sentence, 90))
 
 # %%
 # The picture
@@ -124,6 +127,7 @@ left.set(
     xlabel="visits seen", ylabel="score", xticks=range(len(MONTHS)),
     title=f"patient {new_visits['patient'][own.start]}",
 )  # fmt: skip
+left.set_ylim(left.get_ylim()[0], left.get_ylim()[1] + 12)  # room for the legend
 left.legend(frameon=False, loc="upper right")
 for kind, colour, name in ((True, "#d55e00", "decline fast"), (False, "#0072b2", "slowly")):
     of_kind = np.array(widths)[:, new_fast == kind]

@@ -139,7 +139,7 @@ class Pivot:
             distance = np.einsum("ski,ski->sk", white, white)
             kernel = student_log_kernel(distance, size, DEGREES_OF_FREEDOM)
             out[:, :, label] = self.log_volume[label] - kernel
-        return out + self.layout.forbidden
+        return out
 
     def align(self, components: Raw, margins: bool = True) -> tuple[Order, Array]:
         """Labels under which draws resemble the pivot most.
@@ -164,7 +164,9 @@ class Pivot:
         # Start from an order of the draw's own, so that ties do not depend on how it came.
         canonical = np.lexsort(np.moveaxis(points, -1, 0), axis=-1)
         points = np.take_along_axis(points, canonical[..., None], axis=1)
-        orders, margin = best_orders(self.cost(points), margins)
+        # What is forbidden is so of components as they came.
+        cost = self.cost(points) + self.layout.forbidden[canonical]
+        orders, margin = best_orders(cost, margins)
         return np.take_along_axis(canonical, orders, axis=1), margin
 
 

@@ -165,7 +165,10 @@ class ComponentLinesDisplay:
         chosen = chosen_rows(len(slice_.column), subsample, random_state)
         observed = np.asarray(take_rows(y, chosen), dtype=np.float64).ravel()
         shown = regressor_at(estimator, take_rows(X, chosen))[1]
-        responsibilities = regressor.predict_proba(shown, observed)
+        if regressor.posterior_.design.roles.group is None:
+            responsibilities = regressor.predict_proba(shown, observed)
+        else:  # those of a group follow from all its rows
+            responsibilities = regressor.predict_proba(regressor_at(estimator, X)[1], y)[chosen]
         if partial_residuals:
             moved = regressor_at(estimator, take_rows(slice_.same_rows, chosen))[1]
             shift = regressor.predict_components(moved) - regressor.predict_components(shown)

@@ -242,7 +242,8 @@ def _first_gating_column(
     ValueError
         If the pipeline is given no column of that name.
     """
-    if estimator is regressor or getattr(estimator, "best_estimator_", None) is regressor:
+    same_columns = [estimator, getattr(estimator, "best_estimator_", estimator)]
+    if any(one is regressor for one in same_columns):
         return int(regressor.posterior_.design.roles.gating[0])
     if names[0] in Rows.of(X, estimator).names:
         return names[0]

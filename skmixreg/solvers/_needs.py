@@ -64,6 +64,7 @@ NEEDS: dict[str, Need] = {
         lambda problem: (
             f"needs a conjugate family, got family={problem.family.name!r}"
             + (" with a background, known errors or censored rows" if _is_more(problem) else "")
+            + ("" if problem.plain else ", and columns have roles or labels are known")
             + "; use solver='nuts' or solver='laplace'."
         ),
     ),

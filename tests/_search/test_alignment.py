@@ -63,6 +63,25 @@ def test_idempotent(size):
     assert_same(aligned, aligned.permuted(pivot.align(aligned)[0]))
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.integers(2, 6), st.integers(1, 6), st.integers(0, 1000))
+def test_components_that_labels_name_keep_their_place(K, named, seed):
+    rng = np.random.default_rng(seed)
+    fixed = tuple(range(min(named, K)))
+    layout = Layout(K, 2, fixed_labels=fixed)
+    pivot = random_pivot(layout, rng)
+    draws = layout.expand(layout.collapse(random_components(rng, K, 2, 7)))
+    orders, _ = pivot.align(draws)
+    np.testing.assert_array_equal(orders[:, list(fixed)], np.tile(fixed, (7, 1)))
+    # Of the others it is the best order still.
+    cost = pivot.cost(coordinates(layout, draws))
+    for s, order in enumerate(orders):
+        rest = range(len(fixed), K)
+        totals = [sum(cost[s, list(other), list(rest)]) for other in permutations(rest)]
+        own = sum(cost[s, order[at], at] for at in rest)
+        np.testing.assert_allclose(own, min(totals), rtol=1e-9, atol=1e-9)
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.integers(2, 6), st.integers(0, 1000))
 def test_tied_components_do_not_depend_on_input_labels(K, seed):

@@ -279,6 +279,20 @@ def test_few_of_many_rows_are_drawn_and_the_same_ones_each_time(lines):
     assert len(share.x) == 100
 
 
+def test_rows_of_a_group_are_as_sure_as_all_of_them_make_it():
+    rng = np.random.default_rng(1)
+    X = pd.DataFrame({"x": rng.uniform(-1, 1, 160), "who": np.repeat([*"abcdefgh"] * 4, 5)})
+    X["who"] += np.repeat(np.arange(4), 40).astype(str)
+    kind = np.repeat(rng.random(32) < 0.5, 5)
+    y = np.where(kind, X["x"], -X["x"]) + rng.normal(0, 0.5, 160)
+    model = BayesianMixtureRegressor(group_feature="who", random_state=0).fit(X, y)
+    shown = ComponentLinesDisplay.from_estimator(model, X, y, subsample=40, **QUICK)
+    assert len(shown.x) == 40
+    every = model.predict_proba(X, y)
+    where = [int(np.flatnonzero(X["x"] == value)[0]) for value in shown.x]
+    np.testing.assert_array_equal(shown.responsibilities, every[where])
+
+
 def test_a_band_as_wide_as_the_prior_does_not_hide_the_rows(lines):
     _, X, y = lines
     ones = np.ones((11, 1))

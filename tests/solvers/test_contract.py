@@ -169,6 +169,15 @@ def test_a_family_that_cannot_be_served(solver_name):
         model.fit(*two_lines(50))
 
 
+def test_columns_with_roles_that_cannot_be_served(solver_name):
+    if "conjugate" not in SOLVERS[solver_name].requires:
+        pytest.skip("serves roles")
+    X, y = two_lines(50)
+    model = BayesianMixtureRegressor(solver=solver_name, gating_features=[0])
+    with pytest.raises(ValueError, match=r"and columns have roles.*use solver="):
+        model.fit(X, y)
+
+
 def test_shared_extras_that_no_step_moves_are_refused(solver_name):
     model = BayesianMixtureRegressor(solver=solver_name, family=Unconjugate(shared_sigma=True))
     with pytest.raises(ValueError, match=r"Unconjugate.*shares sigma over components"):
