@@ -272,7 +272,7 @@ def find_modes(
     if neighbour is not None:
         best = search.found.best.mode
         out = _rules_out(problem, best.log_likelihood, neighbour.modes, best.log_evidence)
-        smaller = None if out else neighbour
+        smaller = None if out or not can_be_empty(problem) else neighbour
     table = _table(search, settled)
     table.smaller, table.knows_smaller = smaller, True
     return table

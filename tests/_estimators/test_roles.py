@@ -17,7 +17,7 @@ from skmixreg.solvers import Laplace
 FAST = {"solver": Laplace(draws=400), "random_state": 0}
 
 
-def visits(seed=0, n_groups=30, size=4):
+def visits(seed=0, n_groups=30, size=4, noise=0.8):
     """Two lines of groups of rows, in random order; a gate on z, and hours of exposure."""
     rng = np.random.default_rng(seed)
     group = np.repeat(np.arange(n_groups), size)
@@ -25,7 +25,7 @@ def visits(seed=0, n_groups=30, size=4):
     label = (rng.random(n_groups) < special.expit(2.0 * z[::size]))[group].astype(int)
     x = rng.uniform(-1.0, 1.0, len(group))
     u = rng.uniform(-1.0, 1.0, len(group))
-    y = np.where(label, 1.0 + 1.5 * x, -1.0 - x) + 0.7 * u + rng.normal(0.0, 0.8, len(group))
+    y = np.where(label, 1.0 + 1.5 * x, -1.0 - x) + 0.7 * u + rng.normal(0.0, noise, len(group))
     order = rng.permutation(len(group))
     names = np.array([f"person {i}" for i in rng.permutation(n_groups)])
     frame = pd.DataFrame({"x": x, "person": names[group], "z": z, "u": u})
@@ -167,6 +167,7 @@ def test_rows_seen_tell_of_the_next(fitted):
     np.testing.assert_allclose(drawn.mean(axis=1), model.predict(X[new], given=seen), atol=0.35)
 
 
+@pytest.mark.slow
 def test_order_of_rows_and_names_of_groups_do_not_matter(fitted):
     model, X, y, _ = fitted
     order = np.random.default_rng(3).permutation(len(X))
@@ -176,6 +177,7 @@ def test_order_of_rows_and_names_of_groups_do_not_matter(fitted):
     np.testing.assert_allclose(again.log_evidence_, model.log_evidence_, rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["category", "date", "polars", "array of numbers", "objects"])
 def test_groups_may_be_anything(fitted, kind):
     model, X, y, _ = fitted
@@ -194,6 +196,7 @@ def test_groups_may_be_anything(fitted, kind):
     np.testing.assert_allclose(again.coef_, model.coef_, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_selectors_mean_the_same(fitted):
     _, X, y, _ = fitted
     numbers = X[["x", "z", "u"]]
@@ -261,8 +264,10 @@ def test_errors_of_values():
         BayesianMixtureRegressor(2, group_feature="person", solver="cavi").fit(X, y)
 
 
+@pytest.mark.slow
 def test_roles_that_say_nothing_are_told():
-    X, y, _ = visits()
+    X, y, _ = visits(noise=0.2)
+    y = y - 0.7 * X["u"]
     alone = X[["x"]].assign(c=1.0, row=np.arange(len(X)))
     with pytest.warns(UserWarning, match="gating column 'c' is constant"):
         gated = BayesianMixtureRegressor(2, gating_features=["c"], **FAST).fit(alone[["x", "c"]], y)
@@ -273,6 +278,7 @@ def test_roles_that_say_nothing_are_told():
     np.testing.assert_allclose(rows.coef_, plain.coef_, atol=0.15)
 
 
+@pytest.mark.slow
 def test_offset_is_a_known_part():
     rng = np.random.default_rng(0)
     x, t = rng.uniform(-1.0, 1.0, (2, 300))
@@ -286,6 +292,7 @@ def test_offset_is_a_known_part():
     np.testing.assert_allclose(model.predict(X), known.predict(X[["x"]]) + 5.0 * t, atol=0.03)
 
 
+@pytest.mark.slow
 def test_exposure_makes_rates():
     rng = np.random.default_rng(1)
     x, hours = rng.uniform(-1.0, 1.0, 400), rng.uniform(0.5, 20.0, 400)
@@ -303,9 +310,10 @@ def test_exposure_makes_rates():
     np.testing.assert_allclose(other.coef_, model.coef_, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_all_labels_known_is_separate_regressions():
-    X, y, label = visits(n_groups=100)
-    X = X[["x"]]
+    X, y, label = visits(n_groups=100, noise=0.3)
+    y, X = y - 0.7 * X["u"], X[["x"]]
     model = BayesianMixtureRegressor(2, **FAST).fit(X, y, labels=label)
     for k in range(2):
         rows = label == k
@@ -321,8 +329,10 @@ def test_all_labels_known_is_separate_regressions():
     np.testing.assert_allclose(same.coef_, model.coef_, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_wrong_labels_are_named():
-    X, y, label = visits()
+    X, y, label = visits(noise=0.2)
+    y = y - 0.7 * X["u"]
     model = BayesianMixtureRegressor(2, **FAST)
     for labels, message in (
         (label + 1, r"labels must be integers from 0 to 1"),
@@ -339,6 +349,7 @@ def test_wrong_labels_are_named():
     np.testing.assert_array_equal(none, clone(model).fit(X[["x"]], y).coef_)
 
 
+@pytest.mark.slow
 def test_choice_of_the_number_with_roles():
     X, y, _ = visits()
     model = BayesianMixtureRegressorCV(range(1, 4), **ROLES, random_state=0)
@@ -363,6 +374,7 @@ def test_tables_of_components(fitted):
     assert 0.7 < model.entropy(X, y) <= 1.0
 
 
+@pytest.mark.slow
 def test_groups_of_trials():
     rng = np.random.default_rng(2)
     group = np.repeat(np.arange(40), 2)

@@ -9,8 +9,19 @@ from skmixreg._model.density import LogPosterior
 from skmixreg._pymc.coordinates import log_jacobian, to_values, value_map
 from skmixreg._pymc.model import build_model
 
+QUICK = ("gate, shared, groups",)
+SLOW = (
+    "offset, gaussian",
+    "labels",
+    "shared slope, intercept",
+    "groups, shared sigma, labels",
+    "all",
+)
 
-@pytest.mark.parametrize("name", CASES)
+
+@pytest.mark.parametrize(
+    "name", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
+)
 def test_plain_model_is_the_kernels(name):
     problem = problem_of(CASES[name], n=40)
     model = build_model(problem, "plain")
