@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import logsumexp
 
 from skmixreg.solvers import SOLVERS
 
@@ -45,6 +46,25 @@ def test_committed_results_are_of_every_exact_solver_and_inside(calibration):
             assert len(sample) == row["replicates"]
             assert calibration.excess(np.array(sample)) <= 0
     assert calibration.report(results) in calibration.PAGE.read_text()
+
+
+@pytest.mark.parametrize(
+    ("family", "background"),
+    [("binomial", None), ("beta", None), ("poisson", "zero"), ("gaussian", "uniform")],
+)
+def test_rows_and_parameters_are_those_of_the_problem(calibration, family, background):
+    """The log-likelihood that is ranked is, at the truth, that of the family and its columns."""
+    problem, truth = calibration.simulate(50, 3, 0, family, background)
+    raw = problem.layout.expand(truth)
+    eta = raw.intercept[:, None] + raw.coef @ problem.mean_design + problem.design.location
+    extra = [value[:, None] for value in problem.family.natural(raw.extra)]
+    terms = problem.family.log_density(problem.target, eta, *extra, *problem.family_columns)
+    expected = logsumexp(terms + raw.log_weights[:, None], axis=0).sum()
+    ranked = calibration.quantities(problem, truth[None])[0]
+    assert ranked[0] == pytest.approx(expected)
+    if background is not None:
+        assert np.ptp(raw.extra[:, -1]) == 0.0
+        assert ranked[-1] == raw.extra[0, -1]
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """Simulation-based calibration of every exact solver; results, table and picture for the docs.
 
-    python tests/benchmarks/calibration.py run SOLVER [--family F] [--replicates 300] --lines FILE
+    python tests/benchmarks/calibration.py run SOLVER [--family F] [--background B]
+        [--replicates 300] [--first 0] --lines FILE
     python tests/benchmarks/calibration.py report
 
 Parameters are drawn from the prior, rows from the model, and the truth is ranked among draws of
@@ -10,7 +11,9 @@ Faltejskova, Gelman and Vehtari 2023, for the log-likelihood as quantity).
 
 The design is frozen and the priors are numbers, the package's defaults: standardising every
 replicate would change its prior.  Quantities do not depend on labels.  A replicate whose
-diagnostics fail is run again, longer, with the same solver; it is never dropped.
+diagnostics fail is run again, longer, with the same solver; it is never dropped.  Rows that
+floating point numbers cannot hold are drawn again, with the parameters: this looks at the rows
+only, and leaves the posterior of those that are kept what it is.
 """
 
 from __future__ import annotations
@@ -36,7 +39,9 @@ from skmixreg._model.problem import Problem
 from skmixreg._model.raw import Raw
 from skmixreg._model.rows import HeldRows
 from skmixreg._posterior.posterior import Posterior
-from skmixreg.families import FAMILIES
+from skmixreg.backgrounds import Background, Normal, Uniform, Zero
+from skmixreg.backgrounds._contaminated import Contaminated
+from skmixreg.families import FAMILIES, Binomial, Family
 from skmixreg.solvers import NUTS, SOLVERS, Auto, Gibbs, Laplace
 from skmixreg.solvers.smc import SMC
 
@@ -57,9 +62,20 @@ QUANTITIES = [
 ]
 COVERAGE = 0.99
 POINT = 0.7
-# Of counts, priors under which these are not astronomical, and the log of their usual size.
+# Of counts, priors under which these are not astronomical, and the log of their usual size; of
+# log odds, ones under which not nearly all are 0 or 1.
 COUNTS = Priors(coef_scale=0.8, intercept_scale=1.2)
+ODDS = Priors(coef_scale=1.0, intercept_scale=1.5)
 LOCATION = float(np.log(5.0))
+MOST_TRIALS = 20
+# Proportions closer to 1 are rounded too much for their density.
+LARGEST_PROPORTION = 1.0 - 1e-12
+# Ends and widths of about the spread of rows under the default priors.
+BACKGROUNDS: dict[str, Background] = {
+    "uniform": Uniform(-10.0, 10.0),
+    "normal": Normal(0.0, 5.0),
+    "zero": Zero(),
+}
 
 # The first attempt, and the longer one.  NUTS runs on JAX, whose compiled trees are what makes
 # hundreds of posteriors affordable; the samplers are held against each other elsewhere.
@@ -72,29 +88,56 @@ ATTEMPTS: dict[str, tuple[Any, Any]] = {
 }
 
 
-def simulate(n: int, K: int, replicate: int, name: str) -> tuple[Problem, np.ndarray]:
+def family_of(name: str, p: int, background: str | None) -> Family:
+    """The family, with trials in the column after the p regressors, and with a background."""
+    family = Binomial(trials=p) if name == "binomial" else FAMILIES[name]()
+    return family if background is None else Contaminated(family, BACKGROUNDS[background])
+
+
+def setting(family: Family) -> tuple[Priors, float]:
+    """Priors, and where the intercept is centred."""
+    if family.link == "logit":
+        return ODDS, 0.0
+    return (COUNTS, LOCATION) if family.discrete else (Priors(), 0.0)
+
+
+def simulate(
+    n: int, K: int, replicate: int, name: str, background: str | None = None
+) -> tuple[Problem, np.ndarray]:
     """Parameters from the prior, rows from the model: a problem and the true theta."""
     rng = np.random.default_rng([n, K, replicate])
     p = 1 + replicate % 2
-    family = FAMILIES[name]()
-    priors = (COUNTS if family.discrete else Priors()).resolve()
-    location = LOCATION if family.discrete else 0.0
-    layout = Layout(K, p, extras=family.extra_names)
-    extra = [prior.sample(rng, (K, 1)) for prior in family.extra_priors(priors)]
-    raw = Raw.of(
-        np.log(rng.dirichlet(np.full(K, priors.weight_concentration))),
-        rng.normal(0, priors.intercept_scale, K),
-        rng.normal(0, priors.coef_scale, (K, p)),
-        np.concatenate([np.empty((K, 0)), *extra], axis=1),
-    )
-    X = rng.normal(size=(n, p))
-    z = rng.choice(K, size=n, p=np.exp(raw.log_weights))
-    eta = raw.intercept[z] + (X * raw.coef[z]).sum(axis=1) + location
-    y = family.sample(rng, eta, *(value[z] for value in family.natural(raw.extra)))
+    family = family_of(name, p, background)
+    given, location = setting(family)
+    priors = given.resolve()
+    layout = Layout(K, p, extras=family.extra_names, shared_extras=family.shared_extras)
+    while True:
+        own = [
+            prior.sample(rng, (1 if extra in family.shared_extras else K, 1))
+            for extra, prior in zip(family.extra_names, family.extra_priors(priors), strict=True)
+        ]
+        extra = [np.broadcast_to(values, (K, 1)) for values in own]
+        raw = Raw.of(
+            np.log(rng.dirichlet(np.full(K, priors.weight_concentration))),
+            rng.normal(0, priors.intercept_scale, K),
+            rng.normal(0, priors.coef_scale, (K, p)),
+            np.concatenate([np.empty((K, 0)), *extra], axis=1),
+        )
+        X = rng.normal(size=(n, p))
+        z = rng.choice(K, size=n, p=np.exp(raw.log_weights))
+        eta = raw.intercept[z] + (X * raw.coef[z]).sum(axis=1) + location
+        columns = rng.integers(1, MOST_TRIALS + 1, (len(family.columns), n)).astype(float)
+        y = family.sample(rng, eta, *(value[z] for value in family.natural(raw.extra)), *columns)
+        if name != "beta" or y.max() <= LARGEST_PROPORTION:
+            break
     rows = HeldRows(
-        Observations(np.ascontiguousarray(X.T), y, np.ones(n), auxiliary=family.auxiliary(y))
+        Observations(np.ascontiguousarray(X.T), y, np.ones(n), auxiliary=family.of_rows(y, columns))
     )
-    design = Design(np.zeros(p), np.ones(p), location, 1.0, True, family.response_scale)
+    units = tuple(extra.in_units_of_y for extra in family.extras)
+    design = Design(
+        np.zeros(p), np.ones(p), location, 1.0, True, family.response_scale, units,
+        family_columns=tuple(family.columns.values()),
+    )  # fmt: skip
     return Problem(rows, family, layout, priors, design), layout.collapse(raw)
 
 
@@ -104,8 +147,9 @@ def quantities(problem: Problem, thetas: np.ndarray) -> np.ndarray:
     _, log_likelihood = LogPosterior(problem).values(thetas)
     slopes = raw.coef[..., 0]
     at_point = raw.intercept + POINT * raw.coef.sum(axis=-1)
-    # Where there are no extras, the largest weight in their place.
-    last = raw.extra[..., 0] if raw.extra.shape[-1] else raw.log_weights
+    # Where there are no extras, the largest weight in their place; the odds of a background, last.
+    at = 0 if problem.family.background is None else -1
+    last = raw.extra[..., at] if raw.extra.shape[-1] else raw.log_weights
     return np.column_stack(
         [
             log_likelihood,
@@ -132,9 +176,22 @@ def ranks(problem: Problem, truth: np.ndarray, thetas: np.ndarray, rng: Any) -> 
     return [int(b + rng.integers(t + 1)) for b, t in zip(below, tied, strict=True)]
 
 
-def replicate(solver: str, n: int, K: int, number: int, family: str = "gaussian") -> dict[str, Any]:
+def label(solver: str, family: str, background: str | None) -> str:
+    """The name of a row of the table."""
+    parts = [family] if family != "gaussian" or background else []
+    return ", ".join([solver, *parts, *([background] if background else [])])
+
+
+def replicate(
+    solver: str,
+    n: int,
+    K: int,
+    number: int,
+    family: str = "gaussian",
+    background: str | None = None,
+) -> dict[str, Any]:
     """One replicate, again and longer if its diagnostics fail."""
-    problem, truth = simulate(n, K, number, family)
+    problem, truth = simulate(n, K, number, family, background)
     start = time.perf_counter()
     failed = []
     for attempt in ATTEMPTS[solver]:
@@ -147,7 +204,7 @@ def replicate(solver: str, n: int, K: int, number: int, family: str = "gaussian"
             break
         failed.append(posterior.failures[0])
     return {
-        "solver": solver if family == "gaussian" else f"{solver}, {family}",
+        "solver": label(solver, family, background),
         "n": n,
         "K": K,
         "replicate": number,
@@ -158,17 +215,18 @@ def replicate(solver: str, n: int, K: int, number: int, family: str = "gaussian"
     }
 
 
-def run(solver: str, family: str, replicates: int, path: Path) -> None:
+def run(solver: str, family: str, background: str | None, numbers: range, path: Path) -> None:
     """Replicates that are not in the file yet, cell after cell."""
     done = {
         (r["n"], r["K"], r["replicate"])
         for r in (map(json.loads, path.read_text().splitlines()) if path.exists() else [])
     }
     with threadpool_limits(1), path.open("a") as file:
-        for number in range(replicates // len(CELLS)):
+        for number in numbers:
             for n, K in CELLS:
                 if (n, K, number) not in done:
-                    file.write(json.dumps(replicate(solver, n, K, number, family)) + "\n")
+                    row = replicate(solver, n, K, number, family, background)
+                    file.write(json.dumps(row) + "\n")
                     file.flush()
 
 
@@ -215,7 +273,7 @@ def collect(paths: list[Path]) -> dict[str, Any]:
 
 def ordered(results: dict[str, Any]) -> list[str]:
     """Rows family by family, solvers in the order of the table."""
-    names = [f"{s}, {f}" if f != "gaussian" else s for f in FAMILIES for s in SOLVERS]
+    names = [label(s, f, b) for f in FAMILIES for b in (None, *BACKGROUNDS) for s in SOLVERS]
     return [name for name in names if name in results]
 
 
@@ -276,13 +334,17 @@ def main() -> None:
     one = commands.add_parser("run")
     one.add_argument("solver", choices=sorted(ATTEMPTS))
     one.add_argument("--family", choices=sorted(FAMILIES), default="gaussian")
+    one.add_argument("--background", choices=sorted(BACKGROUNDS))
     one.add_argument("--replicates", type=int, default=300)
+    one.add_argument("--first", type=int, default=0, help="number of the first data set of a cell")
     one.add_argument("--lines", type=Path, required=True, help="file of one result per line")
     all_ = commands.add_parser("report")
     all_.add_argument("files", nargs="*", type=Path, help="such files; else the committed results")
     arguments = parser.parse_args()
     if arguments.command == "run":
-        run(arguments.solver, arguments.family, arguments.replicates, arguments.lines)
+        first, size = arguments.first, arguments.replicates // len(CELLS)
+        numbers = range(first, first + size)
+        run(arguments.solver, arguments.family, arguments.background, numbers, arguments.lines)
         return
     if arguments.files:
         results = json.loads(RESULTS.read_text()) | collect(arguments.files)
