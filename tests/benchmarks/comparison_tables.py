@@ -23,12 +23,12 @@ EM = {
 # What the calls of comparison.R show, and whether this package has it.
 HERE = {
     "flexmix: Poisson": '`family="poisson"`',
-    "flexmix: binomial, repeated measurements": "no",
-    "flexmix: gating by covariates": "no",
-    "flexmix: coefficients shared by components": "no; sigma only, `Gaussian(shared_sigma=True)`",
+    "flexmix: binomial, repeated measurements": '`family="binomial"`, `group_feature=`',
+    "flexmix: gating by covariates": "`gating_features=`",
+    "flexmix: coefficients shared by components": "`shared_features=`, `shared_intercept=`",
     "flexmix: frequencies of rows": "`sample_weight`, also fractional",
     "mixtools: Poisson": '`family="poisson"`',
-    "mixtools: gating by covariates": "no",
+    "mixtools: gating by covariates": "`gating_features=`",
     "mixtools: bootstrap of standard errors": "posterior sds, no bootstrap",
     "mixtools: Metropolis-Hastings": "`solver=`",
 }
