@@ -1,6 +1,7 @@
 """Columns with roles, from frames to predictions."""
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,10 @@ import polars as pl
 import pytest
 from scipy import special, stats
 from sklearn.base import clone
-from sklearn.compose import make_column_selector
+from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 from skmixreg import BayesianMixtureRegressor, BayesianMixtureRegressorCV
 from skmixreg.families import Binomial, Gaussian
@@ -392,3 +396,39 @@ def test_groups_of_trials():
         2, family=Gaussian(shared_sigma=True), group_feature="centre", **FAST
     ).fit(X[["arm", "centre"]], y / trials)
     assert shared.sigma_[0] == shared.sigma_[1]
+
+
+@pytest.mark.slow
+def test_a_search_over_numbers_of_components_with_whole_groups():
+    X, y, _ = visits(n_groups=60)
+    X = X.assign(site=np.where(X["z"] > 0.0, "north", "south"))[["x", "person", "u", "site"]]
+    encode = ColumnTransformer(
+        [("site", OneHotEncoder(sparse_output=False, drop="first"), ["site"])],
+        remainder="passthrough", verbose_feature_names_out=False,
+    ).set_output(transform="pandas")  # fmt: skip
+    mixture = BayesianMixtureRegressor(
+        group_feature="person", gating_features=["site_south"], shared_features=["u"], **FAST
+    )
+    search = GridSearchCV(
+        make_pipeline(encode, mixture), {"bayesianmixtureregressor__n_components": [1, 2]},
+        cv=GroupKFold(3), n_jobs=2,
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        search.fit(X, y, groups=X["person"])
+    assert search.best_params_ == {"bayesianmixtureregressor__n_components": 2}
+    best = search.best_estimator_[-1]
+    assert best.gating_coef_[1, 0] < 0.0  # the rising line is that of the north
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+@pytest.mark.slow
+def test_saved_and_loaded_as_fitted(fitted):
+    skops = pytest.importorskip("skops.io")
+    model, X, y, _ = fitted
+    listed = (Path(__file__).parents[2] / "docs" / "saving.md").read_text()
+    stored = skops.dumps(model)
+    trusted = [kind for kind in skops.get_untrusted_types(data=stored) if kind in listed]
+    again = skops.loads(stored, trusted=trusted)
+    np.testing.assert_array_equal(again.predict_proba(X, y), model.predict_proba(X, y))
+    np.testing.assert_array_equal(again.gating_coef_, model.gating_coef_)
