@@ -158,9 +158,12 @@ def validate_training_data(
     """
     if dask_input.is_dask(X, y, sample_weight):
         threads = parameters.resolve_threads(estimator.n_jobs)
-        return dask_input.training_data(
+        rows = dask_input.training_data(
             estimator, X, y, sample_weight, n_components, threads, *families
         )
+        if isinstance(rows[0], np.ndarray):  # few came into memory
+            _check_roles(estimator, rows[0], rows[2], *families)
+        return rows
     selection.remember_callables(estimator, X)
     X = with_group_codes(estimator, X)
     check_columns_of_numbers(X)
@@ -174,21 +177,30 @@ def validate_training_data(
     check_something_to_fit(X, y, n_regressors, bool(estimator.fit_intercept), *families)
     for family, own in zip(families, roles, strict=True):
         checks.check_rows(family, X, y, own.family)
-        checks.check_exposure(X, own)
     if sample_weight is None:
-        weights, rows, total = None, len(y), float(len(y))
+        weights, n_rows, total = None, len(y), float(len(y))
     else:
         weights = check_weights(sample_weight, X)
-        rows, total = int(np.count_nonzero(weights)), float(weights.sum())
-    checks.check_groups(X, weights, roles[0], getattr(estimator, "feature_names_in_", None))
+        n_rows, total = int(np.count_nonzero(weights)), float(weights.sum())
+    _check_roles(estimator, X, weights, *families)
     # A row of weight 3 is three rows, so that weighting stays the same as repeating.
-    available = max(rows, total)
+    available = max(n_rows, total)
     if n_components > available:
         raise ValueError(
             f"n_components={n_components} needs at least as many rows as components, but there "
             f"are {available:g}; use fewer components or more data."
         )
     return X, y, weights
+
+
+def _check_roles(
+    estimator: BaseEstimator, X: Array, weights: Array | None, *families: Family
+) -> None:
+    """Reject exposures and groups that cannot be."""
+    for family in families:
+        roles = selection.roles_of(estimator, family)
+        checks.check_exposure(X, roles)
+        checks.check_groups(X, weights, roles, getattr(estimator, "feature_names_in_", None))
 
 
 def validate_labels(estimator: BaseEstimator, labels: Any, X: Any, family: Family) -> Labels:

@@ -456,3 +456,19 @@ def wide_block(seed, n, p):
     X = rng.normal(size=(n, p))
     slope = np.where(rng.random(n) < 0.4, 3.0, -1.0)
     return np.column_stack([X, slope * X[:, 0] + rng.normal(0.0, 0.4, n)])
+
+
+def test_columns_with_roles_are_checked_in_few_rows_and_refused_in_many():
+    x = np.linspace(-1.0, 1.0, 60)
+    exposure, group = np.where(np.arange(60) == 3, 0.0, 2.0), np.arange(60) // 4
+    rated = BayesianMixtureRegressor(family="poisson", exposure_feature=1)
+    X = da.from_array(np.column_stack([x, exposure]), chunks=(20, 2))
+    with pytest.raises(ValueError, match="exposure_feature must be positive, but in row 3"):
+        rated.fit(X, np.arange(60))
+    gated = BayesianMixtureRegressor(gating_features=[0], group_feature=1)
+    X = da.from_array(np.column_stack([x, group]), chunks=(20, 2))
+    with pytest.raises(ValueError, match="column 0, which varies within a group"):
+        gated.fit(X, np.cos(9 * x))
+    many = da.from_array(np.ones((N, 2)), chunks=(4000, 2))
+    with pytest.raises(ValueError, match=r"need rows in memory.*X\.compute"):
+        gated.fit(many, da.arange(N, chunks=4000))
