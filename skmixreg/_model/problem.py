@@ -36,6 +36,17 @@ class Data(Protocol):
         """The affine map to standardised units, and the rows after it."""
 
 
+def _check_shared(family: Family, background: Background | None) -> None:
+    """Reject extra parameters that are shared beside what no solver was tried with."""
+    shared = family.of_regressions.shared_extras
+    if shared and not (family.conjugate and background is None):
+        raise ValueError(
+            f"family={family!r} shares {', '.join(shared)} over components, which goes with normal "
+            "errors alone: without a background, known errors or censored rows. Let components "
+            "have their own."
+        )
+
+
 def _check_unit(family: Family) -> None:
     """Reject rows in chunks of which some have a density and others a probability."""
     if family.has_density(np.zeros(1), *(np.zeros(1) for _ in family.columns)) is not None:
@@ -121,6 +132,7 @@ class Problem:
             Components of which labels of rows say which they are.
         """
         design, rows = data.standardised(family, fit_intercept, standardisation)
+        _check_shared(family, background)
         if not rows.in_memory and design.unit != 1.0:
             _check_unit(family)
         family = family.standardised(design.y_mean, design.y_scale)

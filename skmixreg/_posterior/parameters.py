@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import log_expit
 
+from .._model._roles.column_roles import ColumnRoles
 from .._model.layout import Layout
 from .._model.raw import Model, Raw
 from .._support.arrays import Array, log_sum_exp
@@ -127,6 +128,26 @@ def diagnosed_draws(
             names += [f"log {extra}[{k}]" for k in own]
             parts.append(components.extra[..., e])
     return names, np.concatenate(parts, axis=-1)
+
+
+def differing(
+    parameters: Mapping[str, Array],
+    layout: Layout,
+    roles: ColumnRoles,
+    feature_names: Sequence[str],
+) -> dict[str, Array]:
+    """Parameters that may differ between components, one by one, by name: (..., K)."""
+    out: dict[str, Array] = {}
+    if "gating_coef" in parameters:
+        out["gating_intercept"] = parameters["gating_intercept"]
+        for j, name in enumerate(roles.gating_names):
+            out[f"gating_coef[{name}]"] = parameters["gating_coef"][..., j]
+    if layout.fit_intercept and not layout.shared_intercept:
+        out["intercept"] = parameters["intercept"]
+    for j, name in enumerate(feature_names):
+        if j not in roles.shared_slopes:
+            out[f"coef[{name}]"] = parameters["coef"][..., j]
+    return out
 
 
 def contrasts(

@@ -29,22 +29,21 @@ from .._search.alignment import (
 )
 from .._search.mode_table import ModeTable
 from .._support.arrays import Array
-from .._support.sampling import evenly_spaced
 from .._support.stored_table import StoredTable
 from .._support.student import student_log_kernel
 from ..families._base import Family
 from ..families._priors import BlockPrior
+from ._rows.gate_rows import gate_rows, report_of
 from ._rows.memberships import Seen
 from .datatree import datatree, posterior_datatree
 from .filled import ELSEWHERE, empty_components, typical_draws, with_typical
 from .mode_summaries import summaries_by_mode
 from .moments import Moments
-from .parameters import average_memberships, contrasts, named_parameters
+from .parameters import average_memberships, contrasts, differing, named_parameters
 
 if TYPE_CHECKING:
     import xarray
 
-GATE_ROWS = 500  # of the fit, that average weights are over
 NEGLIGIBLE_MODE = 12.0  # nats below the best: no draw is said to come from such a mode
 
 
@@ -180,7 +179,7 @@ class Posterior(Mapping[str, Array]):
         components = Raw(*(a.reshape(*shape, *a.shape[1:]) for a in aligned))
         return cls(
             solver=draws.solver,
-            report=_report(problem, draws),
+            report=report_of(problem, draws.report),
             failures=[str(failure) for failure in (*modes.failures, *draws.failures)],
             search_failures=list(modes.failures),
             modes=table,
@@ -205,7 +204,7 @@ class Posterior(Mapping[str, Array]):
             log_prior=np.array(draws.log_prior, dtype=np.float64),
             per_draw=per_draw,
             moments=Moments.of(components, problem.family),
-            gate_rows=_gate_rows(problem),
+            gate_rows=gate_rows(problem),
         )
 
     def __getstate__(self) -> dict[str, Any]:
@@ -352,39 +351,12 @@ class Posterior(Mapping[str, Array]):
             ``component`` minus ``reference``, in the user's units.  Index levels ``parameter``
             (``intercept``, ``coef[x1]``, ...), ``component``, ``reference``; one row per pair.
         """
-        own = [j for j in range(len(feature_names)) if j not in self.design.roles.shared_slopes]
-        named: dict[str, Array] = {}
-        if self.design.gate is not None:
-            named["gating_intercept"] = self["gating_intercept"]
-            for j, name in enumerate(self.design.roles.gating_names):
-                named[f"gating_coef[{name}]"] = self["gating_coef"][..., j]
-        if self.layout.fit_intercept and not self.layout.shared_intercept:
-            named["intercept"] = self["intercept"]
-        for j in own:
-            named[f"coef[{feature_names[j]}]"] = self["coef"][..., j]
+        named = differing(self.parameters, self.layout, self.design.roles, feature_names)
         return contrasts(named, self.layout.n_components, probability)
 
     def to_datatree(self, feature_names: Sequence[str], **data: Array | None) -> xarray.DataTree:
         """The draws as ArviZ wants them, with what `posterior_datatree` takes."""
         return posterior_datatree(self, feature_names, **data)
-
-
-def _gate_rows(problem: Problem) -> Array | None:
-    """Gating columns of some units, evenly spaced."""
-    if not problem.layout.n_gating:
-        return None
-    rows = problem.rows.observations
-    assert rows.gating is not None
-    first = np.arange(rows.n_rows) if rows.units is None else rows.units[:-1]
-    chosen = first[evenly_spaced(len(first), min(len(first), GATE_ROWS))]
-    copies = np.rint(rows.weights[chosen] / rows.weights[chosen].min()).clip(max=20).astype(int)
-    return np.ascontiguousarray(np.repeat(rows.gating[:, chosen], copies, axis=1))
-
-
-def _report(problem: Problem, draws: Draws) -> dict[str, Any]:
-    if problem.plain:
-        return dict(draws.report)
-    return {"n_observations": problem.unit_weight, **draws.report}
 
 
 def _trusted_evidence(draws: Draws) -> tuple[float | None, float | None]:

@@ -30,8 +30,9 @@ class Parts(NamedTuple):
         1 if the first coordinate of a line is an intercept, else 0.
     gating : int
         Slopes of the log odds of each component, its last extras.
-    classes : ndarray of shape (K + 1,)
-        Components play roles of their own class only.
+    classes : ndarray of shape (K + 2,)
+        Components play roles of their own class only; `symmetrised_kernels.add_merged` has two
+        more of them.
     concentration, n : float
         Of the Dirichlet prior, and the number of observations.
     negligible : float

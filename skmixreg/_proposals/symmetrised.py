@@ -200,8 +200,8 @@ class SymmetrisedMixture:
 
     @property
     def _classes(self) -> NDArray[np.int64]:
-        """Which class each component is of, and what stands in the place of two."""
-        out = np.zeros(self.layout.n_components + 1, dtype=np.int64)
+        """Which class each component is of, one more that is spare, and what stands for two."""
+        out = np.zeros(self.layout.n_components + 2, dtype=np.int64)
         for c, members in enumerate(self.layout.classes):
             out[list(members)] = c
         return out
