@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_info
 from skmixreg import BayesianMixtureRegressor, BayesianMixtureRegressorCV
 from skmixreg._kernels.rows import RowBlocks
 from skmixreg._model.density import LogPosterior
-from skmixreg._posterior import prediction
+from skmixreg._model.raw import Raw
 from skmixreg._posterior.posterior import Posterior
 from skmixreg._search import search
 from skmixreg._support.progress import Stage
@@ -249,7 +249,7 @@ def out_of_memory(*_: Any, **__: Any) -> Any:
 def test_memory_errors_of_predictions_say_what_to_lower(ask, advice, monkeypatch):
     X, y = two_lines(100)
     model = BayesianMixtureRegressor(solver="laplace", random_state=0).fit(X, y)
-    monkeypatch.setattr(prediction, "_flat", out_of_memory)
+    monkeypatch.setattr(Raw, "flattened", out_of_memory)
     with pytest.raises(MemoryError, match=f"Unable to allocate 8.00 GiB. .*{advice}"):
         ask(model, X, y)
 

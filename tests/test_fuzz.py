@@ -260,7 +260,10 @@ def is_named(error: Exception) -> bool:
         "_base.py",
         "parameters.py",
         "design.py",
+        "standardisation.py",
         "criteria.py",
+        "selection.py",
+        "checks.py",
     }
     return own[-1].filename.rpartition("/")[2] in checks and len(str(error)) > 15
 

@@ -171,6 +171,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
             Rows sum to 1.
         """
         if y is None:
+            check_is_fitted(self)
             posterior, X = validation.validate_rows_given(self, X, given, self.posterior_)
             return prediction.mixing_weights(posterior, X)
         if given is not None:
@@ -386,8 +387,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
 
     def _at_rows(self, X: Any, given: Given) -> tuple[Predictive, Array]:
         """What predictions at validated rows are averaged over, and these rows."""
-        if given is None:
-            return self._predictive, validation.validate_rows(self, X)
+        check_is_fitted(self)
         return validation.validate_rows_given(self, X, given, self._predictive)
 
     def _threads(self) -> int:

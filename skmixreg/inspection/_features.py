@@ -165,7 +165,9 @@ class Rows(NamedTuple):
                 f"at fixes {self.names[j]!r}, the feature that varies; leave it out of at."
             )
         return {
-            i: given[i] if i in given else (_middle if i in roles else _typical)(column)
+            i: given[i]
+            if i in given
+            else (_middle if i in roles and column.dtype.kind == "f" else _typical)(column)
             for i, column in enumerate(self.columns)
             if i != j
         }

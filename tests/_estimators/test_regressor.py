@@ -73,11 +73,13 @@ def test_the_seeds_own_model():
 def test_signature_is_the_promised_one():
     parameters = inspect.signature(BayesianMixtureRegressor).parameters
     assert list(parameters) == [
-        "n_components", "family", "background", "censoring_feature", "solver", "priors",
-        "fit_intercept", "n_init", "n_jobs", "random_state", "verbose",
+        "n_components", "family", "background", "censoring_feature", "component_features",
+        "shared_features", "gating_features", "offset_feature", "exposure_feature",
+        "group_feature", "shared_intercept", "solver", "priors", "fit_intercept", "n_init",
+        "n_jobs", "random_state", "verbose",
     ]  # fmt: skip
     kinds = [parameter.kind.name for parameter in parameters.values()]
-    assert kinds == ["POSITIONAL_OR_KEYWORD"] + ["KEYWORD_ONLY"] * 10
+    assert kinds == ["POSITIONAL_OR_KEYWORD"] + ["KEYWORD_ONLY"] * 17
 
 
 def test_attributes(model):

@@ -7,9 +7,9 @@ from skmixreg import Priors
 from skmixreg._model.density import LogPosterior
 from skmixreg._model.problem import Problem
 from skmixreg._model.raw import Raw
+from skmixreg._search._runs.short_runs import ShortRuns
 from skmixreg._search.newton import polish
 from skmixreg._search.scoring_em_kernels import run_scoring_em
-from skmixreg._search.short_runs import ShortRuns
 from skmixreg.families import FAMILIES
 
 

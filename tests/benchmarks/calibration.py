@@ -31,6 +31,7 @@ from scipy.stats import binom
 from threadpoolctl import threadpool_limits
 
 from skmixreg import Priors
+from skmixreg._model._roles.column_roles import ColumnRoles
 from skmixreg._model.density import LogPosterior
 from skmixreg._model.design import Design
 from skmixreg._model.layout import Layout
@@ -136,7 +137,9 @@ def simulate(
     units = tuple(extra.in_units_of_y for extra in family.extras)
     design = Design(
         np.zeros(p), np.ones(p), location, 1.0, True, family.response_scale, units,
-        family_columns=tuple(family.columns.values()),
+        roles=ColumnRoles.of_family(
+            p + len(family.columns), tuple(family.columns.values())
+        ),
     )  # fmt: skip
     return Problem(rows, family, layout, priors, design), layout.collapse(raw)
 
