@@ -172,6 +172,11 @@ def validate_training_data(
     X, y = _validated(
         estimator, X, y, dtype=[np.float64, np.float32], y_numeric=True, ensure_min_samples=2
     )
+    if X.shape[1] == 0 and selection.has_roles(estimator):
+        raise ValueError(
+            f"X has 0 feature(s) (shape={X.shape}) while a minimum of 1 is required by the columns "
+            "that are given roles."
+        )
     roles = [selection.roles_of(estimator, family) for family in families]
     n_regressors = min(len(own.slopes) for own in roles)
     check_something_to_fit(X, y, n_regressors, bool(estimator.fit_intercept), *families)
