@@ -40,6 +40,7 @@ LARGEST_DOUBLING = 8
 # (Rows x components + d^2) x starts spent on more starts than asked for, where rows are few.
 EXTRA_WORK = 40_000
 MOST_EXTRA_STARTS = 120
+JOINT_ITERATIONS, MOST_JOINT_STARTS = 60, 20
 MODES_TO_MOVE = 2
 NEIGHBOUR_START = -1  # the independent start that modes with fewer components count as
 # Starts go on while the modes found once hold more of the mass.
@@ -87,8 +88,14 @@ class _Search:
             np.clip(POLISH_WORK / (work + problem.layout.size**2), *POLISH_RANGE)
         )
         self.iterations = int(np.clip(ITERATION_WORK / work, *ITERATION_RANGE))
-        runs = ShortRuns if problem.separate else JointRuns
-        self.short_run = runs(self.density, self.iterations)
+        self.short_run: ShortRuns | JointRuns
+        self.most_extra = MOST_EXTRA_STARTS
+        if problem.separate:
+            self.short_run = ShortRuns(self.density, self.iterations)
+        else:
+            # Each iteration is a call of its own; Newton's method makes up for fewer.
+            self.short_run = JointRuns(self.density, min(self.iterations, JOINT_ITERATIONS))
+            self.most_extra = MOST_JOINT_STARTS
 
     @property
     def recipes(self) -> tuple[_starts.Recipe, ...]:
@@ -107,7 +114,7 @@ class _Search:
             wanted = 2
         else:
             work = self.problem.n_rows * K + self.problem.layout.size**2
-            wanted = n_init + min(EXTRA_WORK // work, MOST_EXTRA_STARTS)
+            wanted = n_init + min(EXTRA_WORK // work, self.most_extra)
         most = wanted * LARGEST_DOUBLING
         while True:
             self.take(self.starts(wanted - self.n_starts) + self.additions())
