@@ -67,26 +67,6 @@ def test_checks_of_the_choice(estimator, check):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:gating column 0 is constant")
-@pytest.mark.filterwarnings("ignore:every row is a group of its own")
-@parametrize_with_checks(
-    [
-        BayesianMixtureRegressor(solver="map", **roles)
-        for roles in (
-            {"gating_features": [0], "component_features": "all"},
-            {"shared_features": [0]},
-            {"offset_feature": 0},
-            {"group_feature": 0},
-        )
-    ],
-    expected_failed_checks=expected_failed_checks,
-    xfail_strict=True,
-)
-def test_checks_of_roles(estimator, check):
-    check(estimator)
-
-
-@pytest.mark.slow
 @parametrize_with_checks(
     [
         BayesianMixtureRegressor(solver=quick_solver("auto")),
