@@ -8,25 +8,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .._model.raw import Raw
 from .._posterior import prediction
 from .._posterior._rows.memberships import row_log_weights
+from .._posterior._rows.predictors import blocks_of_predictors
 from .._posterior._rows.seen import component_log_densities
-from .._posterior._rows.unit_rows import UnitRows
-from .._posterior.parameters import log_memberships
+from .._posterior._rows.unit_rows import UnitRows, units_at
+from .._posterior.parameters import log_memberships, mean_sd_and_interval
 from .._posterior.posterior import Posterior
 from .._support.arrays import Array, log_sum_exp
-from .._support.sampling import evenly_spaced
-from .information import with_draws
+from .information import with_few_draws
 
 # Draws that tables are over.
 TABLE_DRAWS = 400
-
-
-def _thinned(posterior: Posterior) -> Posterior:
-    draws = posterior.components.flattened()
-    chosen = evenly_spaced(len(draws.logits), min(len(draws.logits), TABLE_DRAWS))
-    return with_draws(posterior, Raw(*(np.ascontiguousarray(a[chosen]) for a in draws)))
 
 
 def component_table(
@@ -38,7 +31,7 @@ def component_table(
     probability: float,
 ) -> pd.DataFrame:
     """See `DescribedMixture.component_table`; over up to 400 evenly spaced draws."""
-    thin = _thinned(posterior)
+    thin = with_few_draws(posterior, TABLE_DRAWS)
     rows = UnitRows(thin, X, y)
     weights = np.ones(len(y)) if weights is None else weights
     if rows.units is not None:
@@ -82,34 +75,21 @@ def _first_rows(rows: UnitRows) -> NDArray[np.int64]:
 
 def _mean_responses(posterior: Posterior, X: Array, weights: Array) -> Array:
     """Mean of every component, averaged over the covariates of all rows: (S, K)."""
-    design, draws = posterior.design, posterior.components.flattened()
-    family = posterior.family.of_regressions
+    draws, family = posterior.components.flattened(), posterior.family.of_regressions
     extra = [value[:, None] for value in family.natural(draws.extra)]
-    S, K = draws.log_weights.shape
-    total = np.zeros((S, K))
-    step = max(1, (1 << 20) // (S * K))
-    for at in range(0, len(X), step):
-        part = slice(at, at + step)
-        offset = design.offset(X[part])
-        eta = np.einsum("np,skp->snk", design.standardised(X[part]), draws.coef)
-        eta += draws.intercept[:, None] + design.location
-        eta += 0.0 if offset is None else offset[:, None]
-        columns = [column[:, None] for column in design.of_family(X[part])]
+    total = np.zeros(draws.log_weights.shape)
+    for part, eta, columns in blocks_of_predictors(posterior, X, draws):
         total += np.einsum("n,snk->sk", weights[part], family.mean(eta, *extra, *columns))
-    return np.asarray(design.response(total / weights.sum()))
+    return np.asarray(posterior.design.response(total / weights.sum()))
 
 
 def _table(quantities: dict[str, Array], probability: float) -> pd.DataFrame:
-    tail = 0.5 * (1.0 - probability)
     K = next(iter(quantities.values())).shape[1]
     index, records = [], []
     for k in range(K):
         for name, values in quantities.items():
-            one = values[:, k]
-            low, high = np.quantile(one, [tail, 1.0 - tail])
-            sd = one.std(ddof=1) if len(one) > 1 else np.nan
             index.append((k, name))
-            records.append((one.mean(), sd, low, high))
+            records.append(mean_sd_and_interval(values[:, k], probability))
     levels = pd.MultiIndex.from_tuples(index, names=["component", "quantity"])
     return pd.DataFrame(records, index=levels, columns=["mean", "sd", "lower", "upper"])
 
@@ -122,9 +102,9 @@ def entropy(
     K = share.shape[1]
     if K == 1:
         return 1.0
-    weights = np.ones(len(y)) if weights is None else np.array(weights)
-    rows = UnitRows(posterior, X, y)
-    if rows.units is not None:
-        share, weights = share[rows.units.first], weights[rows.units.first]
+    weights = np.ones(len(y)) if weights is None else weights
+    units = units_at(posterior, X)
+    if units is not None:
+        share, weights = share[units.first], weights[units.first]
     lost = -np.where(share > 0.0, share * np.log(np.maximum(share, 1e-300)), 0.0).sum(axis=1)
     return float(1.0 - weights @ lost / (np.log(K) * weights.sum()))

@@ -10,12 +10,14 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .._model._roles.units import Units
 from .._model.raw import Raw
 from .._posterior import prediction
+from .._posterior._rows.unit_rows import units_at
 from .._posterior.posterior import Posterior
 from .._support.arrays import Array
+from .._support.sampling import evenly_spaced
 
 
 class InformationCriteria(NamedTuple):
@@ -42,10 +44,9 @@ def log_sums(
     density = prediction.log_predictive_density(at_mode, X, y, n_threads=n_threads)
     share = prediction.responsibilities(at_mode, X, y, n_threads=n_threads).max(axis=1)
     log_share = np.log(share)
-    group = posterior.design.roles.group
-    if group is not None:
+    units = units_at(posterior, X)
+    if units is not None:
         # Of groups, in equal parts to their rows.
-        units = Units.of(X[:, group])
         log_share = log_share / units.spread(units.sizes)
     return np.array([weights.sum(), weights @ density, weights @ log_share])
 
@@ -72,6 +73,18 @@ def most_probable_mode(posterior: Posterior) -> Raw:
         return layout.expand(layout.collapse(posterior.components).mean(axis=(0, 1)))
     best = int(np.argmax(posterior.modes["probability"].to_numpy()))
     return Raw(*(a[best] for a in posterior.mode_components))
+
+
+def some_draws(posterior: Posterior, chosen: NDArray[np.intp]) -> Raw:
+    """Draws by their numbers, in one axis."""
+    S = posterior.log_prior.size
+    return Raw(*(a.reshape(S, *a.shape[2:])[chosen] for a in posterior.components))
+
+
+def with_few_draws(posterior: Posterior, most: int) -> Posterior:
+    """The posterior with some of its draws, evenly spaced in their order."""
+    S = posterior.log_prior.size
+    return with_draws(posterior, some_draws(posterior, evenly_spaced(S, min(S, most))))
 
 
 def with_draws(posterior: Posterior, components: Raw) -> Posterior:

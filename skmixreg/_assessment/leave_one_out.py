@@ -21,15 +21,13 @@ from numpy.typing import NDArray
 
 from .._draws.limits import khat_threshold
 from .._model._roles.units import Units, rows_of_units
-from .._model.raw import Raw
 from .._posterior import prediction
 from .._posterior.datatree import sampled_variables
 from .._posterior.posterior import Posterior
 from .._support.arrays import Array, log_sum_exp
 from .._support.caller import warn
 from .._support.failures import memory_advice
-from .._support.sampling import evenly_spaced
-from .information import with_draws
+from .information import some_draws, with_draws, with_few_draws
 
 if TYPE_CHECKING:
     import xarray
@@ -98,16 +96,13 @@ class _DistinctRows(NamedTuple):
 
     def joint(self, posterior: Posterior, index: NDArray[np.intp], n_threads: int) -> Array:
         """Log-likelihoods of rows, or of whole groups, at every draw: (S, m)."""
-        if self.starts is None:
-            draws = prediction.log_likelihood_draws(
-                posterior, self.X[index], self.y[index], n_threads=n_threads
-            )
-            return np.asarray(draws.reshape(-1, len(index)))
-        rows, starts = rows_of_units(self.starts, index)
+        rows, starts = index, None
+        if self.starts is not None:
+            rows, starts = rows_of_units(self.starts, index)
         draws = prediction.log_likelihood_draws(
             posterior, self.X[rows], self.y[rows], n_threads=n_threads
-        )
-        return np.asarray(np.add.reduceat(draws.reshape(-1, len(rows)), starts[:-1], axis=1))
+        ).reshape(-1, len(rows))
+        return draws if starts is None else np.add.reduceat(draws, starts[:-1], axis=1)
 
 
 @memory_advice(
@@ -182,7 +177,8 @@ def check_rows(posterior: Posterior, X: Array, y: Array, weights: Array) -> None
     """Reject other rows than those of the fit, by the log-likelihood of three draws."""
     S = posterior.log_prior.size
     few = np.array([0, S // 2, S - 1])
-    rows = prediction.log_likelihood_draws(with_draws(posterior, _draws(posterior, few)), X, y)[0]
+    at_few = with_draws(posterior, some_draws(posterior, few))
+    rows = prediction.log_likelihood_draws(at_few, X, y)[0]
     total, fitted = rows @ weights, posterior["log_likelihood"].ravel()[few]
     if (np.abs(total - fitted) > 1e-9 * (np.abs(rows) @ weights + 1.0)).any():
         raise ValueError(
@@ -191,11 +187,6 @@ def check_rows(posterior: Posterior, X: Array, y: Array, weights: Array) -> None
             f"{fitted[0]:.6g}. Pass X, y and sample_weight as in fit (as the last step of a "
             "pipeline sees them); for other rows use log_predictive_density."
         )
-
-
-def _draws(posterior: Posterior, chosen: NDArray[np.intp]) -> Raw:
-    S = posterior.log_prior.size
-    return Raw(*(a.reshape(S, *a.shape[2:])[chosen] for a in posterior.components))
 
 
 class _Pointwise(NamedTuple):
@@ -258,10 +249,8 @@ class _LeaveOneOut:
 
     def influence(self) -> Array:
         """Posterior variance of every row's log-likelihood, from some of the draws: (rows,)."""
-        S = self.n_draws
-        T = min(S, SCREENING_DRAWS)
-        thinned = with_draws(self.posterior, _draws(self.posterior, evenly_spaced(S, T)))
-        size = max(1, CHUNK_NUMBERS // T)
+        thinned = with_few_draws(self.posterior, SCREENING_DRAWS)
+        size = max(1, CHUNK_NUMBERS // thinned.log_prior.size)
         everyone = np.arange(len(self.rows.weights))
         parts = [
             self.rows.joint(thinned, everyone[i : i + size], self.n_threads).var(axis=0, ddof=1)

@@ -18,6 +18,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from .._dask import dask_input
 from .._model._roles import checks, selection
+from .._model._roles.column_roles import ColumnRoles
 from .._model._roles.group_codes import with_group_codes, with_joint_codes
 from .._posterior._rows.seen import given_rows
 from .._posterior.family_average import Predictive
@@ -162,7 +163,8 @@ def validate_training_data(
             estimator, X, y, sample_weight, n_components, threads, *families
         )
         if isinstance(rows[0], np.ndarray):  # few came into memory
-            _check_roles(estimator, rows[0], rows[2], *families)
+            roles = [selection.roles_of(estimator, family) for family in families]
+            _check_roles(estimator, rows[0], rows[2], roles)
         return rows
     selection.remember_callables(estimator, X)
     X = with_group_codes(estimator, X)
@@ -187,7 +189,7 @@ def validate_training_data(
     else:
         weights = check_weights(sample_weight, X)
         n_rows, total = int(np.count_nonzero(weights)), float(weights.sum())
-    _check_roles(estimator, X, weights, *families)
+    _check_roles(estimator, X, weights, roles)
     # A row of weight 3 is three rows, so that weighting stays the same as repeating.
     available = max(n_rows, total)
     if n_components > available:
@@ -199,13 +201,11 @@ def validate_training_data(
 
 
 def _check_roles(
-    estimator: BaseEstimator, X: Array, weights: Array | None, *families: Family
+    estimator: BaseEstimator, X: Array, weights: Array | None, roles: list[ColumnRoles]
 ) -> None:
-    """Reject exposures and groups that cannot be."""
-    for family in families:
-        roles = selection.roles_of(estimator, family)
-        checks.check_exposure(X, roles)
-        checks.check_groups(X, weights, roles, getattr(estimator, "feature_names_in_", None))
+    """Reject exposures and groups that cannot be; families differ in columns of their own only."""
+    checks.check_exposure(X, roles[0])
+    checks.check_groups(X, weights, roles[0], getattr(estimator, "feature_names_in_", None))
 
 
 def validate_labels(estimator: BaseEstimator, labels: Any, X: Any, family: Family) -> Labels:

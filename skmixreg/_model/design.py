@@ -11,17 +11,11 @@ from .._support.arrays import Array
 from ..families._base import Family
 from ._roles.column_roles import ColumnRoles
 from ._roles.gate import Gate
-from ._scaling.column_moments import column_moments, means, root_mean_squares
+from ._scaling.column_moments import column_moments, means, root_mean_squares, scale_of
 from ._scaling.outlying import settled
 from ._scaling.whitening import Products, applied, prior_map_of_blocks
 from .raw import Raw
 from .standardisation import LARGEST, RESCALE, Standardisation, check_range, check_size
-
-
-def _scale_of(spread: float, largest: float) -> float:
-    """What a column of this spread and largest absolute value is divided by."""
-    # Rounding of large numbers is not small.
-    return max(spread, 1.0) if spread <= 1e-13 * largest else spread
 
 
 def _middle(offset: Array, weights: Array, link: str) -> float:
@@ -165,7 +159,7 @@ class Design:
         if given.y_location is not None:
             location[-1] = given.y_location
         spread = root_mean_squares(moments, totals, location)
-        scale = np.array([_scale_of(*pair) for pair in zip(spread, largest, strict=True)])
+        scale = np.array([scale_of(*pair) for pair in zip(spread, largest, strict=True)])
         x_scale = scale[:-1] if given.x_scale is None else given.x_scale
         y_scale = float(scale[-1]) if given.y_scale is None else given.y_scale
         if as_it_is:

@@ -54,6 +54,11 @@ class Observations(NamedTuple):
         return len(self.target) if self.units is None else len(self.units) - 1
 
     @property
+    def first_rows(self) -> NDArray[np.int64]:
+        """The first row of every unit, (U,), which has what belongs to the unit."""
+        return np.arange(len(self.target)) if self.units is None else self.units[:-1]
+
+    @property
     def plain(self) -> bool:
         """Whether rows are independent draws of one mixture, with all predictors in ``columns``."""
         return all(a is None for a in (self.gating, self.offset, self.units, self.allowed))

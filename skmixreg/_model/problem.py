@@ -333,7 +333,7 @@ class Problem:
         """The number of memberships: the sum of the weights of units."""
         if not self.rows.in_memory or self.rows.observations.units is None:
             return self.total_weight
-        return float(self.weights[self.rows.observations.units[:-1]].sum())
+        return float(self.weights[self.rows.observations.first_rows].sum())
 
     @property
     def log_scale(self) -> float:

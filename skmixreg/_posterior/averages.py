@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 
 from .._kernels.rows import RowBlocks
+from .._model.raw import Raw
 from .._support.arrays import Array
 from ..families._base import Family
-from ._rows.memberships import row_log_weights
+from ._rows.memberships import row_log_weights, vary_by_row
 from .posterior import Posterior
 
 BLOCK_NUMBERS = 1 << 16  # terms at a time, few enough for the cache
@@ -29,7 +31,6 @@ class _Draws:
         self.extra = [np.moveaxis(value, -1, 0).ravel() for value in natural]
         weights = np.moveaxis(np.exp(components.log_weights), -1, 0).ravel()
         self.weights = weights / weights.sum()
-        self.flat = components.flattened()
         self.block_rows = max(1, BLOCK_NUMBERS // len(self.weights))
 
     def blocks(self, X: Array, start: int, stop: int) -> Iterator[tuple[slice, Array, list[Array]]]:
@@ -44,13 +45,26 @@ class _Draws:
                 eta += offset[:, None]
             yield part, eta, [*self.extra, *self.design.of_family(X[part])[:, :, None]]
 
-    def averaged(self, values: Array, X: Array) -> Array:
-        """Averages (n,) of values (n, M) at rows."""
+    def weights_at(self, X: Array) -> Array:
+        """Weights of terms, which sum to 1: (M,), or those of every row (n, M)."""
+        if not vary_by_row(self.posterior):
+            return self.weights
         log_weights = row_log_weights(self.posterior, X, self.flat)
-        if log_weights is None:
-            return np.asarray(values @ self.weights)
-        weights = np.exp(log_weights) / log_weights.shape[1]
-        return np.einsum("nks,nsk->n", values.reshape(len(X), self.K, -1), weights)
+        assert log_weights is not None
+        weights = np.exp(np.moveaxis(log_weights, -1, 1)) / log_weights.shape[1]
+        return np.asarray(weights.reshape(len(X), -1))
+
+    @cached_property
+    def flat(self) -> Raw:
+        """Draws in one axis."""
+        return self.posterior.components.flattened()
+
+
+def _averages(values: Array, weights: Array) -> Array:
+    """Of values (n, M) with weights (M,) or (n, M): (n,)."""
+    return np.asarray(
+        values @ weights if weights.ndim == 1 else np.einsum("nm,nm->n", values, weights)
+    )
 
 
 def mean_and_std(
@@ -62,18 +76,19 @@ def mean_and_std(
 
     def rows(start: int, stop: int) -> None:
         for part, eta, extra in draws.blocks(X, start, stop):
+            weights = draws.weights_at(X[part])
             if not spread:
-                mean[part] = draws.averaged(draws.family.mean(eta, *extra), X[part])
+                mean[part] = _averages(draws.family.mean(eta, *extra), weights)
                 continue
             values, variances = draws.family.mean_and_variance(eta, *extra)
-            mean[part] = draws.averaged(values, X[part])
+            mean[part] = _averages(values, weights)
             # In units in which no square overflows.
             unit = np.maximum(np.maximum(values.max(axis=1), -values.min(axis=1)), 1.0)
-            variance = draws.averaged(np.broadcast_to(variances, values.shape), X[part])
+            variance = _averages(np.broadcast_to(variances, values.shape), weights)
             values = values - mean[part, None]
             values /= unit[:, None]
             values *= values
-            std[part] = unit * np.sqrt(draws.averaged(values, X[part]) + variance / unit / unit)
+            std[part] = unit * np.sqrt(_averages(values, weights) + variance / unit / unit)
 
     with RowBlocks(len(X), n_threads, 64 * draws.block_rows) as layout:
         layout.map(rows)

@@ -8,13 +8,11 @@ from .._kernels.rows import RowBlocks
 from .._support.arrays import Array
 from ._mixtures.row_mixtures import RowMixtures
 from ._mixtures.thinned import chosen, thinned
-from ._rows.memberships import row_log_weights
+from ._rows.memberships import blocks_of_memberships, row_log_weights
 from .family_average import average, over_families
-from .parameters import log_memberships
 from .posterior import Posterior
 
 BLOCK_ROWS = 1024
-BLOCK_NUMBERS = 1 << 20  # weights of rows at draws, held at once
 
 
 @over_families(average)
@@ -91,14 +89,9 @@ def gating_bands(posterior: Posterior, X: Array, probability: float) -> tuple[Ar
     -------
     mean, lower, upper : ndarray of shape (n, K), or (n, K + 1) with a background
     """
-    draws, family = posterior.components.flattened(), posterior.family
     tail = 0.5 * (1.0 - probability)
-    step = max(1, BLOCK_NUMBERS // draws.log_weights.size)
     parts = []
-    for at in range(0, len(X), step):
-        log_weights = row_log_weights(posterior, X[at : at + step], draws)
-        assert log_weights is not None
-        weights = np.exp(log_memberships(draws, family, log_weights))
+    for weights in blocks_of_memberships(posterior, X):
         bounds = np.quantile(weights, [tail, 1.0 - tail], axis=1)
         parts.append(np.stack([weights.mean(axis=1), *bounds]))
     mean, lower, upper = np.concatenate(parts, axis=1)

@@ -150,6 +150,14 @@ def differing(
     return out
 
 
+def mean_sd_and_interval(draws: Array, probability: float) -> tuple[float, float, float, float]:
+    """Of draws (S,), with an equal-tailed interval; the sd of a single one is nan."""
+    tail = 0.5 * (1.0 - probability)
+    lower, upper = np.quantile(draws, [tail, 1.0 - tail])
+    sd = draws.std(ddof=1) if len(draws) > 1 else np.nan
+    return float(draws.mean()), float(sd), float(lower), float(upper)
+
+
 def contrasts(
     parameters: Mapping[str, Array], n_components: int, probability: float
 ) -> pd.DataFrame:
@@ -161,17 +169,17 @@ def contrasts(
     n_components : int
     probability : float
     """
-    tail, K = 0.5 * (1.0 - probability), n_components
+    K = n_components
     columns = {name: values.reshape(-1, K) for name, values in parameters.items()}
     index, rows = [], []
     for parameter, values in columns.items():
         for reference in range(K):
             for component in range(reference + 1, K):
                 difference = values[:, component] - values[:, reference]
-                sd = difference.std(ddof=1) if len(difference) > 1 else np.nan
-                lower, upper = np.quantile(difference, [tail, 1.0 - tail])
                 index.append((parameter, component, reference))
-                rows.append((difference.mean(), sd, lower, upper, np.mean(difference > 0)))
+                rows.append(
+                    (*mean_sd_and_interval(difference, probability), np.mean(difference > 0))
+                )
     levels = ["parameter", "component", "reference"]
     if rows:
         labels = pd.MultiIndex.from_tuples(index, names=levels)

@@ -24,11 +24,12 @@ from .._model.observations import Observations
 from .._model.raw import Model, Raw
 from .._support.arrays import Array
 from .._support.failures import memory_advice
+from .._support.sampling import each_before_again
 from . import averages
 from ._mixtures import count_regions, density_grid, row_mixtures
 from ._mixtures.mixtures import Mixtures
 from ._mixtures.thinned import map_mixtures
-from ._rows.memberships import row_log_weights, sampled_labels, vary_by_row
+from ._rows.memberships import blocks_of_memberships, sampled_labels, vary_by_row
 from ._rows.unit_rows import UnitRows
 from .family_average import (
     Predictive,
@@ -141,13 +142,7 @@ def mixing_weights(posterior: Posterior, X: Array) -> Array:
     family, draws = posterior.family, posterior.components.flattened()
     if not vary_by_row(posterior):
         return np.tile(np.exp(log_memberships(draws, family)).mean(axis=0), (len(X), 1))
-    rows = max(1, KERNEL_NUMBERS // draws.log_weights.size)
-    parts = [
-        np.exp(
-            log_memberships(draws, family, row_log_weights(posterior, X[at : at + rows], draws))
-        ).mean(axis=1)
-        for at in range(0, len(X), rows)
-    ]
+    parts = [weights.mean(axis=1) for weights in blocks_of_memberships(posterior, X)]
     width = posterior.layout.n_components + (family.background is not None)
     return np.concatenate([np.empty((0, width)), *parts])
 
@@ -253,7 +248,7 @@ def sample_y(posterior: Posterior, X: Array, n_samples: int, rng: np.random.Gene
     """
     draws = posterior.components.flattened()
     S = len(draws.logits)
-    chosen = np.concatenate([rng.permutation(S) for _ in range(-(-n_samples // S))])[:n_samples]
+    chosen = each_before_again(rng, S, n_samples)
     out = np.empty((len(X), n_samples))
     for column, s in enumerate(chosen):
         out[:, column] = _sample_rows(posterior, draws, s, X, rng)

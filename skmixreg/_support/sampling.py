@@ -54,3 +54,9 @@ def log_beta_draws(rng: np.random.Generator, a: Array, b: Array) -> tuple[Array,
 def evenly_spaced(n: int, count: int) -> NDArray[np.intp]:
     """``count`` of the indices 0, ..., n - 1, as far apart as possible."""
     return np.round((np.arange(count) + 0.5) * n / count - 0.5).astype(np.intp)
+
+
+def each_before_again(rng: np.random.Generator, n: int, count: int) -> NDArray[np.intp]:
+    """Random indices below n, none of which comes again before all came: (count,)."""
+    rounds = [rng.permutation(n) for _ in range(-(-count // n))]
+    return np.concatenate([np.empty(0, dtype=np.intp), *rounds])[:count]

@@ -10,6 +10,7 @@ from ..._support.arrays import Array
 from ...families import FAMILIES
 from ...families._base import Family
 from .column_roles import ColumnRoles
+from .selection import column_label
 from .units import Units
 
 
@@ -84,7 +85,7 @@ def check_groups(X: Array, weights: Array | None, roles: ColumnRoles, names: Any
         values = np.asarray(X[:, at], dtype=np.float64)
         if units.vary_within(values[:, None]).any():
             row = where(values)
-            name = at if names is None else repr(str(names[at]))
+            name = column_label(at, names)
             raise ValueError(
                 f"gating_features names column {name}, which varies within a group (row {row} has "
                 f"{values[row]:g}, the first row of its group another value): weights are those of "
@@ -99,10 +100,9 @@ def remarks(X: Array, roles: ColumnRoles, names: Any) -> list[str]:
     for at in roles.gating:
         values = X[:, at]
         if len(values) and (values == values[0]).all():
-            name = at if names is None else repr(str(names[at]))
             out.append(
-                f"gating column {name} is constant: the weights do not depend on it, and its "
-                "gating slopes are 0"
+                f"gating column {column_label(at, names)} is constant: the weights do not depend "
+                "on it, and its gating slopes are 0"
             )
     if roles.group is not None and len(np.unique(X[:, roles.group])) == len(X):
         out.append("every row is a group of its own: group_feature changes nothing, as without it")

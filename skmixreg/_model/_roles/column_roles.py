@@ -52,8 +52,7 @@ class ColumnRoles(NamedTuple):
     @property
     def n_columns(self) -> int:
         """Columns of X."""
-        single = [at for at in (self.offset, self.exposure, self.group) if at is not None]
-        return 1 + max((*self.slopes, *self.gating, *self.family, *single), default=-1)
+        return 1 + max((*self.slopes, *self.gating, *self.others), default=-1)
 
     @property
     def blocks_of_slopes(self) -> tuple[tuple[int, ...], ...]:

@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 
 from ..._support.arrays import Array
+from .._scaling.column_moments import column_moments, means, root_mean_squares, scale_of
 from .._scaling.outlying import settled
 from .._scaling.whitening import Products, prior_map
 
@@ -34,13 +35,11 @@ class Gate:
     def fit(cls, columns: Array, response: Array, weights: Array) -> Self:
         """From the gating columns (n, q) of units, a response of order one and weights."""
         total = float(weights.sum())
-        # In units in which squares are finite.
-        largest = np.maximum(np.abs(columns).max(axis=0), np.finfo(float).tiny)
-        small = columns / largest
-        mean = largest * np.average(small, axis=0, weights=weights)
-        squares = (small - mean / largest) ** 2
-        scale = largest * np.sqrt(np.average(squares, axis=0, weights=weights))
-        scale = np.where(scale <= 1e-13 * largest, np.maximum(largest, 1.0), scale)
+        moments, totals = column_moments(columns, response, weights)[None], np.array([total])
+        location = means(moments, totals)
+        spread = root_mean_squares(moments, totals, location)[:-1]
+        mean, largest = location[:-1].copy(), moments[0, 0, :-1]
+        scale = np.array([scale_of(*pair) for pair in zip(spread, largest, strict=True)])
         far = np.zeros(len(columns), dtype=bool)
         for j in range(columns.shape[1]):
             found = settled(columns[:, j], weights, float(mean[j]), float(scale[j]), True)

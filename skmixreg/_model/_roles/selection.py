@@ -84,8 +84,9 @@ def roles_of(estimator: Any, family: Family) -> ColumnRoles:
     both = sorted(set(shared) & set(own or ()))
     if both:
         raise ValueError(
-            f"component_features and shared_features both name column {_label(both[0], names)}: a "
-            "slope is either one per component or the same in all; leave it out of one of them."
+            "component_features and shared_features both name column "
+            f"{column_label(both[0], names)}: a slope is either one per component or the same in "
+            "all; leave it out of one of them."
         )
     # A column without any role has a slope per component.
     roleless = set(range(n_columns)) - {*shared, *gating, *taken}
@@ -128,7 +129,7 @@ def _positions(
             )
         if at in taken:
             raise ValueError(
-                f"{name} names column {_label(at, names)}, which is {taken[at]} already."
+                f"{name} names column {column_label(at, names)}, which is {taken[at]} already."
             )
         found.add(at)
     return tuple(sorted(found))
@@ -141,7 +142,8 @@ def _known(names: Any, n_columns: int) -> str:
     return f"columns are {[str(name) for name in names]}, or positions from 0 to {last}."
 
 
-def _label(at: int, names: Any) -> str:
+def column_label(at: int, names: Any) -> str:
+    """How a message names a column: by its name, or its position where there are none."""
     return str(at) if names is None else repr(str(names[at]))
 
 

@@ -53,6 +53,12 @@ def column_moments(X: Array, y: Array, weights: Array | None) -> Array:
     return np.stack([largest, reference, first, second])
 
 
+def scale_of(spread: float, largest: float) -> float:
+    """What a column of this spread and largest absolute value is divided by."""
+    # Rounding of large numbers is not small.
+    return max(spread, 1.0) if spread <= 1e-13 * largest else spread
+
+
 def means(moments: Array, totals: Array) -> Array:
     """Weighted means of all rows, from `column_moments` of every chunk, (C, 4, p + 1)."""
     size, reference, first = moments[:, 0], moments[:, 1], moments[:, 2]

@@ -26,6 +26,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..._support.arrays import Array
 
@@ -118,7 +119,7 @@ def prior_map_of_blocks(
         return prior_map(products, total, noise, share, axis)
     p = len(products.sloped)
     parts = [(list(block), products.of_columns(list(block))) for block in blocks]
-    ranks = [_rank(part, total, noise[at]) for at, part in parts]
+    ranks = [len(_Directions.of(part, total, noise[at]).scale) for at, part in parts]
     rows = []
     for (at, part), rank in zip(parts, ranks, strict=True):
         own_axis = at.index(axis) if axis in at else None
@@ -129,15 +130,23 @@ def prior_map_of_blocks(
     return np.concatenate(rows)
 
 
-def _rank(products: Products, total: float, noise: Array) -> int:
-    """Directions in which columns spread."""
-    p = len(products.sloped)
-    seen = np.sqrt(np.einsum("ij,ij->j", products.root, products.root) / total)
-    spread = seen > ROUNDING * noise
-    if not spread.any():
-        return 0
-    scale = np.linalg.svd(products.root * spread / np.sqrt(total), compute_uv=False)
-    return int((scale > ROUNDING * np.sqrt(p) * max(float(noise[spread].max()), 1e-15)).sum())
+class _Directions(NamedTuple):
+    """Columns that spread (p,), and in which directions (r, p) by how much (r,)."""
+
+    spread: NDArray[np.bool_]
+    axes: Array
+    scale: Array
+
+    @classmethod
+    def of(cls, products: Products, total: float, noise: Array) -> _Directions:
+        p = len(products.sloped)
+        seen = np.sqrt(np.einsum("ij,ij->j", products.root, products.root) / total)
+        spread = seen > ROUNDING * noise
+        if not spread.any():
+            return cls(spread, np.zeros((0, p)), np.zeros(0))
+        _, scale, axes = np.linalg.svd(products.root * spread / np.sqrt(total))
+        found = scale > ROUNDING * np.sqrt(p) * max(float(noise[spread].max()), 1e-15)
+        return cls(spread, axes[found], scale[found])
 
 
 def prior_map(
@@ -175,20 +184,16 @@ def prior_map(
         None is the identity.  Where no column spreads, there is one row of zeros.
     """
     p = len(products.sloped)
-    seen = np.sqrt(np.einsum("ij,ij->j", products.root, products.root) / total)
-    spread = seen > ROUNDING * noise
+    spread, axes, scale = _Directions.of(products, total, noise)
     if not spread.any():
         return np.zeros((1, p))
-    _, scale, axes = np.linalg.svd(products.root * spread / np.sqrt(total))
-    found = scale > ROUNDING * np.sqrt(p) * max(float(noise[spread].max()), 1e-15)
-    rank = int(found.sum())
-    both = rank + beside
+    both = len(scale) + beside
     if share is None:
         share = (both / total - WHITENED) / (AS_THEY_ARE - WHITENED)
     share = min(max(share, 0.0), 1.0)
     if share == 1.0 or (spread.sum() == 1 and both == 1):
         return None if spread.all() else np.eye(p)[spread]
-    whitening = axes[found] / (scale[found, None] * np.sqrt(both))
+    whitening = axes / (scale[:, None] * np.sqrt(both))
     if share > 0.0:
         parts = [np.sqrt(1.0 - share) * whitening, np.sqrt(share) * np.eye(p)[spread]]
         _, lengths, vectors = np.linalg.svd(np.concatenate(parts)[:, spread], full_matrices=False)

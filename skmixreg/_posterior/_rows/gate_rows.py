@@ -21,7 +21,7 @@ def gate_rows(problem: Problem) -> Array | None:
         return None
     rows = problem.rows.observations
     assert rows.gating is not None
-    first = np.arange(rows.n_rows) if rows.units is None else rows.units[:-1]
+    first = rows.first_rows
     chosen = first[evenly_spaced(len(first), min(len(first), GATE_ROWS))]
     weights = rows.weights[chosen]
     copies = np.rint(weights / weights.min()).clip(max=MOST_COPIES).astype(int)

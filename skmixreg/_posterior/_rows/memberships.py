@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._model._roles.units import Units
 from ..._model._sums import pointwise_kernels
 from ..._model.raw import Raw
 from ..._support.arrays import Array, log_sum_exp
-from ..parameters import with_background
-from .unit_rows import UnitRows
+from ..._support.sampling import each_before_again
+from ..parameters import log_memberships, with_background
+from .unit_rows import UnitRows, units_at
 
 if TYPE_CHECKING:
     from ..posterior import Posterior
+
+
+BLOCK_NUMBERS = 1 << 20  # weights of rows at draws, held at once
 
 
 class Seen(NamedTuple):
@@ -73,12 +77,20 @@ def row_log_weights(
     return np.asarray(out - log_sum_exp(out))
 
 
+def blocks_of_memberships(posterior: Posterior, X: Array) -> Iterator[Array]:
+    """Weights at all draws of some rows at a time, where they vary: (rows, S, K) or K + 1."""
+    draws = posterior.components.flattened()
+    step = max(1, BLOCK_NUMBERS // draws.log_weights.size)
+    for at in range(0, len(X), step):
+        log_weights = row_log_weights(posterior, X[at : at + step], draws)
+        yield np.exp(log_memberships(draws, posterior.family, log_weights))
+
+
 def sampled_labels(
     posterior: Posterior, draw: Raw, number: int, X: Array, rng: np.random.Generator
 ) -> NDArray[np.intp]:
     """A component for every row at one draw, the same for the rows of a group: (n,)."""
-    group = posterior.design.roles.group
-    units = None if group is None else Units.of(X[:, group])
+    units = units_at(posterior, X)
     first = X if units is None else X[units.first]
     log_weights = row_log_weights(posterior, first, draw, np.array([number]))
     if log_weights is None:
@@ -101,7 +113,7 @@ def sample_memberships(
         posterior.components.flattened(), posterior.family, posterior.model
     )
     S = len(draws.logits)
-    chosen = np.concatenate([rng.permutation(S) for _ in range(-(-n_samples // S))])[:n_samples]
+    chosen = each_before_again(rng, S, n_samples)
     out = np.empty((len(X), n_samples), dtype=np.intp)
     for column, s in enumerate(chosen):
         one = Raw(*(np.ascontiguousarray(a[s : s + 1]) for a in draws))

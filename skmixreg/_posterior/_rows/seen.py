@@ -12,8 +12,7 @@ from ..._support.failures import memory_advice
 from ..family_average import FamilyAverage, Predictive
 from ..posterior import Posterior
 from .memberships import Seen
-
-BLOCK_NUMBERS = 1 << 20  # log densities of rows at draws, held at once
+from .predictors import blocks_of_predictors
 
 
 @memory_advice(
@@ -44,18 +43,11 @@ def _given(posterior: Posterior, X: Array, seen_X: Array, seen_y: Array) -> Post
 
 def component_log_densities(posterior: Posterior, X: Array, y: Array) -> Array:
     """Log densities, up to a constant per row, of each component at every draw: (S, n, K)."""
-    design, family, draws = posterior.design, posterior.family, posterior.components.flattened()
+    family, draws = posterior.family, posterior.components.flattened()
     S, K = draws.log_weights.shape
     out = np.empty((S, len(X), K))
     extra = [value[:, None] for value in family.natural(draws.extra)]
-    target = design.target(y)
-    step = max(1, BLOCK_NUMBERS // (S * K))
-    for at in range(0, len(X), step):
-        part = slice(at, at + step)
-        Z, offset = design.standardised(X[part]), design.offset(X[part])
-        eta = np.einsum("np,skp->snk", Z, draws.coef) + draws.intercept[:, None]
-        eta += design.location
-        eta += 0.0 if offset is None else offset[:, None]
-        columns = [column[:, None] for column in design.of_family(X[part])]
+    target = posterior.design.target(y)
+    for part, eta, columns in blocks_of_predictors(posterior, X, draws):
         out[:, part] = family.log_density(target[part, None], eta, *extra, *columns)
     return out

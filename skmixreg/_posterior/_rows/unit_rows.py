@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 KERNEL_NUMBERS = 1 << 20  # standardised copies of rows, numbers per block
 
 
+def units_at(posterior: Posterior, X: Array) -> Units | None:
+    """Groups of rows that share a membership, if the fit has groups."""
+    group = posterior.design.roles.group
+    return None if group is None else Units.of(X[:, group])
+
+
 class UnitRows:
     """Rows with their responses, in units that share a membership.
 
@@ -32,8 +38,7 @@ class UnitRows:
 
     def __init__(self, posterior: Posterior, X: Array, y: Array):
         self.posterior = posterior
-        group = posterior.design.roles.group
-        self.units = None if group is None else Units.of(X[:, group])
+        self.units = units_at(posterior, X)
         if self.units is not None:
             X, y = X[self.units.order], y[self.units.order]
         self.X, self.y = X, y

@@ -65,9 +65,8 @@ def _gate(problem: Problem) -> Gate:
     """The gate of all units; last comes what stands for the prior of the weights."""
     observations, layout = problem.rows.observations, problem.layout
     assert observations.gating is not None
-    n_units = observations.n_units
-    first = np.arange(n_units) if observations.units is None else observations.units[:-1]
-    columns = np.zeros((layout.n_gating, n_units + 1))
+    first = observations.first_rows
+    columns = np.zeros((layout.n_gating, len(first) + 1))
     columns[:, :-1] = observations.gating[:, first]
     return Gate(
         columns,
