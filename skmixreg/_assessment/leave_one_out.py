@@ -166,6 +166,11 @@ def check_draws(posterior: Posterior, from_posterior: bool) -> None:
             "chunks (partial_fit); fit all rows at once, or score rows that were held out with "
             "log_predictive_density."
         )
+    if posterior.layout.fixed_labels:
+        raise ValueError(
+            "loo is not there for a fit with labels: it knows no memberships. Use bic(X, y), or "
+            "score rows that were held out with log_predictive_density."
+        )
     if not from_posterior and "log_proposal" not in posterior:
         raise ValueError(
             f"The draws of solver={posterior.solver!r} come from an approximation whose density "

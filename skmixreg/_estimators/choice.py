@@ -7,10 +7,13 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from .._assessment.candidates import Candidate, Key, index_of
 from .._assessment.criteria import CRITERIA, Criterion
 from ..families import FAMILIES, Family
 from . import parameters
+from .regressor import BayesianMixtureRegressor
 
 
 def numbers_of(n_components: Any) -> list[int]:
@@ -107,8 +110,56 @@ def _check_comparable(given: Sequence[Any], labels: Sequence[str], own: Sequence
         )
 
 
+def check_labels(labels: Any, criterion: Criterion) -> None:
+    """Reject labels that say something of one number of components, or that a criterion lacks.
+
+    Raises
+    ------
+    ValueError
+    """
+    if labels is None:
+        return
+    if criterion.leaves_out:
+        raise ValueError(
+            f"criterion={criterion.name!r} knows no labels; use criterion='evidence' or 'bic'."
+        )
+    if np.ndim(labels) > 1:
+        raise ValueError(
+            "labels with a column per component go with one n_components, and several are "
+            f"compared; give integers, -1 where a label is unknown, not shape {np.shape(labels)}."
+        )
+
+
 def take_columns(source: Any, model: Any) -> None:
     """Tell a model what the columns of X are."""
     for name in ("n_features_in_", "feature_names_in_", "_chosen_features"):
         if hasattr(source, name):
             setattr(model, name, getattr(source, name))
+
+
+def table_of(
+    candidates: Sequence[Candidate],
+    models: dict[Key, BayesianMixtureRegressor],
+    criterion: Criterion,
+    rows: tuple[Any, Any, Any],
+) -> tuple[pd.DataFrame, dict[Key, Any]]:
+    """`criterion_table_`, and what was left out of each fit."""
+    records, fits = [], {}
+    for candidate in candidates:
+        model = models[candidate.key]
+        best = int(model.modes_["probability"].argmax())
+        record = {
+            "log_evidence": candidate.log_evidence,
+            "log_evidence_error": candidate.log_evidence_error,
+            "log_likelihood": model.modes_["log_likelihood"].iloc[best],
+            "n_parameters": candidate.problem.layout.size,
+            **model._information_criteria(*rows)._asdict(),
+        }
+        if criterion.leaves_out:
+            fits[candidate.key] = model.loo(*rows)
+        records.append(record)
+    index = index_of([candidate.key for candidate in candidates])
+    table = pd.DataFrame(records, index=index).assign(**criterion.columns(fits))
+    table["probability"] = criterion.weights(table, fits) if criterion.weighs else np.nan
+    table["drawn"] = [c.posterior is not None for c in candidates]
+    return table, fits

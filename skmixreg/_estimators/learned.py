@@ -73,7 +73,7 @@ class LearnedMixture(CallbackSupportMixin, DescribedMixture):
                 self, X, y, sample_weight, int(self.n_components), family
             )
             doubts = weights.doubts(self, rows[0], rows[2], family)
-            odds = validation.validate_labels(self, labels, rows[0], family)
+            odds = validation.validate_labels(self, labels, rows[0], family, int(self.n_components))
             # An overflow is a proposal far out, whose density is zero and its logarithm -inf.
             with one_blas_thread(), np.errstate(over="ignore"):
                 problem = self._problem(

@@ -19,11 +19,9 @@ from .._assessment.candidates import (
     Key,
     find_candidates,
     in_words,
-    index_of,
     key_of,
     number_in,
 )
-from .._assessment.criteria import Criterion
 from .._dask.dask_input import is_dask
 from .._model.priors import Priors
 from .._posterior.family_average import Predictive
@@ -192,7 +190,13 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, DescribedMixture):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+    ) -> Self:
         """Fit every number of components, of every family, and choose.
 
         Parameters
@@ -203,6 +207,8 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, DescribedMixture):
             Response; finite numbers.
         sample_weight : array-like of shape (n,), default=None
             Frequencies, as in `BayesianMixtureRegressor.fit`.
+        labels : array-like of shape (n,), default=None
+            Memberships that are known: integers below the least K, -1 where unknown.
 
         Returns
         -------
@@ -214,7 +220,7 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, DescribedMixture):
         ValueError, TypeError
             If a parameter or the data cannot be used; the message says what to do.
         """
-        doubts, of_rows = self._learn(X, y, sample_weight)
+        doubts, of_rows = self._learn(X, y, sample_weight, labels)
         weights.warn(of_rows)
         if doubts:
             warn(
@@ -228,12 +234,15 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, DescribedMixture):
     @all_or_nothing
     @memory_advice(FIT_ADVICE)
     @with_callbacks
-    def _learn(self, X: Any, y: Any, sample_weight: Any) -> tuple[list[str], list[str]]:
+    def _learn(
+        self, X: Any, y: Any, sample_weight: Any, labels: Any
+    ) -> tuple[list[str], list[str]]:
         """As `fit`, without a word; returned is why the choice and the weights may be in doubt."""
         with fit_progress(self, X, y, sample_weight) as progress:
             numbers = choice.numbers_of(self.n_components)
             criterion = choice.criterion_of(self.criterion, self.average)
             families = choice.families_of(self.family)
+            choice.check_labels(labels, criterion)
             if criterion.leaves_out and is_dask(X, y, sample_weight):
                 raise TypeError(
                     f"criterion={self.criterion!r} needs rows in memory and was given a Dask "
@@ -255,6 +264,8 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, DescribedMixture):
             rows = validation.validate_training_data(
                 self, X, y, sample_weight, numbers[-1], *own.values()
             )
+            one = next(iter(own.values()))
+            known = validation.validate_labels(self, labels, rows[0], one, numbers[0])
             rng = parameters.resolve_generator(self.random_state)
             options: dict[str, Any] = {
                 "n_init": int(self.n_init), "n_threads": n_threads, "progress": progress,
@@ -274,7 +285,9 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, DescribedMixture):
             with one_blas_thread(), np.errstate(over="ignore"), ExitStack() as held:
                 problems = {}
                 for label, model in first.items():
-                    problems[label] = model._problem(*rows, own[label], priors, n_threads)
+                    problems[label] = model._problem(
+                        *rows, own[label], priors, n_threads, labels=known
+                    )
                     held.enter_context(problems[label].rows)
                     solver.check(problems[label])
                 candidates: list[Candidate] = []
@@ -285,7 +298,7 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, DescribedMixture):
                     if candidate.posterior is None:
                         model = models[candidate.key]
                         self._take_over(model, SOLVERS["map"](), candidate.at_modes(rng))
-                table, fits = self._tables(candidates, models, criterion, (X, y, sample_weight))
+                table, fits = choice.table_of(candidates, models, criterion, (X, y, sample_weight))
                 chosen = criterion.choose(table, fits)
                 averaging = table.index[table["probability"] >= LEAST_PROBABILITY].tolist()
                 for candidate in candidates:
@@ -296,7 +309,7 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, DescribedMixture):
             self._set_chosen(candidates, models, table, chosen)
             doubts = criterion.doubts(table, chosen)
             self.resolved_ = not doubts
-            of_rows = weights.doubts(self, rows[0], rows[2], next(iter(own.values())))
+            of_rows = weights.doubts(self, rows[0], rows[2], one)
             return doubts, of_rows
 
     def _model(self, n_components: int, family: str | Family) -> BayesianMixtureRegressor:
@@ -312,34 +325,6 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, DescribedMixture):
         family = posterior.family.of_regressions.without_censoring
         model.family_, model.solver_ = family, solver
         model._set_posterior(posterior)
-
-    def _tables(
-        self,
-        candidates: Sequence[Candidate],
-        models: dict[Key, BayesianMixtureRegressor],
-        criterion: Criterion,
-        rows: tuple[Any, Any, Any],
-    ) -> tuple[pd.DataFrame, dict[Key, Any]]:
-        """`criterion_table_`, and what was left out of each fit."""
-        records, fits = [], {}
-        for candidate in candidates:
-            model = models[candidate.key]
-            best = int(model.modes_["probability"].argmax())
-            record = {
-                "log_evidence": candidate.log_evidence,
-                "log_evidence_error": candidate.log_evidence_error,
-                "log_likelihood": model.modes_["log_likelihood"].iloc[best],
-                "n_parameters": candidate.problem.layout.size,
-                **model._information_criteria(*rows)._asdict(),
-            }
-            if criterion.leaves_out:
-                fits[candidate.key] = model.loo(*rows)
-            records.append(record)
-        index = index_of([candidate.key for candidate in candidates])
-        table = pd.DataFrame(records, index=index).assign(**criterion.columns(fits))
-        table["probability"] = criterion.weights(table, fits) if criterion.weighs else np.nan
-        table["drawn"] = [c.posterior is not None for c in candidates]
-        return table, fits
 
     def _set_chosen(
         self,

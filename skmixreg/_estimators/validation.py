@@ -119,9 +119,11 @@ def check_something_to_fit(
         )
     others = y[y != y[0]]
     if len(others) == 0 or (others == others[0]).all():
+        none = "" if X.shape[1] == 0 else ", of which none is a regressor,"
         raise ValueError(
-            f"X has 0 feature(s) (shape={X.shape}) while a minimum of 1 is required where y has "
-            "no more than two distinct values; a mixture without columns needs a y with more."
+            f"X has {X.shape[1]} feature(s) (shape={X.shape}){none} while a minimum of 1 is "
+            "required where y has no more than two distinct values; a mixture without columns "
+            "needs a y with more."
         )
 
 
@@ -208,7 +210,9 @@ def _check_roles(
     checks.check_groups(X, weights, roles[0], getattr(estimator, "feature_names_in_", None))
 
 
-def validate_labels(estimator: BaseEstimator, labels: Any, X: Any, family: Family) -> Labels:
+def validate_labels(
+    estimator: BaseEstimator, labels: Any, X: Any, family: Family, n_components: int
+) -> Labels:
     """What is known of the memberships of validated rows.
 
     Raises
@@ -220,7 +224,7 @@ def validate_labels(estimator: BaseEstimator, labels: Any, X: Any, family: Famil
         return NO_LABELS
     if not isinstance(X, np.ndarray):
         raise ValueError("labels need rows in memory, and these are in chunks; use X.compute().")
-    found = labels_of(labels, len(X), int(estimator.n_components))
+    found = labels_of(labels, len(X), n_components)
     roles = selection.roles_of(estimator, family)
     return of_groups(found, X[:, roles.group]) if roles.group is not None else found
 

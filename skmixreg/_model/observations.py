@@ -88,6 +88,16 @@ class Observations(NamedTuple):
             return index, np.arange(len(index) + 1)
         return rows_of_units(self.units, index)
 
+    def for_components(self, n_components: int) -> Self:
+        """The rows with labels among more components: units that have one stay with it."""
+        allowed = self.allowed
+        more = 0 if allowed is None else n_components - allowed.shape[1]
+        if allowed is None or more <= 0:
+            return self
+        known = np.isneginf(allowed).any(axis=1, keepdims=True)
+        beyond = np.repeat(np.where(known, -np.inf, 0.0), more, axis=1)
+        return self._replace(allowed=np.concatenate([allowed, beyond], axis=1))
+
     def writeable(self) -> Self:
         """Arrays that came over a network or from disk may be read-only: kernels compile anew."""
         return self.each(lambda a: a if a.flags.writeable else a.copy())

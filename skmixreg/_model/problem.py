@@ -211,7 +211,8 @@ class Problem:
 
     def with_components(self, n_components: int) -> Problem:
         """The same data and priors with another number of components."""
-        return replace(self, layout=replace(self.layout, n_components=n_components))
+        rows = self.rows.for_components(n_components)
+        return replace(self, rows=rows, layout=replace(self.layout, n_components=n_components))
 
     def subset(self, index: np.ndarray, weights: Array | None = None) -> Problem:
         """The problem on some of the rows, standardised as the whole; for searches."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from copy import copy
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -73,6 +74,10 @@ class Rows(ABC):
 
     def on_one_thread(self) -> Rows:
         """The same rows, for work that runs beside other work."""
+        return self
+
+    def for_components(self, n_components: int) -> Rows:
+        """The same rows, of which labels may be known, for a mixture of more components."""
         return self
 
     def close(self) -> None:  # noqa: B027 (nothing to release, unless there is)
@@ -155,6 +160,11 @@ class HeldRows(Rows):
 
     def on_one_thread(self) -> HeldRows:
         return HeldRows(self.observations)
+
+    def for_components(self, n_components: int) -> HeldRows:
+        rows = copy(self)
+        rows.observations = self.observations.for_components(n_components)
+        return rows
 
     def close(self) -> None:
         self.blocks.close()

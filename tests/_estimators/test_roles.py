@@ -315,45 +315,6 @@ def test_exposure_makes_rates():
 
 
 @pytest.mark.slow
-def test_all_labels_known_is_separate_regressions():
-    X, y, label = visits(n_groups=100, noise=0.3)
-    y, X = y - 0.7 * X["u"], X[["x"]]
-    model = BayesianMixtureRegressor(2, **FAST).fit(X, y, labels=label)
-    for k in range(2):
-        rows = label == k
-        alone = np.polynomial.polynomial.polyfit(X["x"][rows], y[rows], 1)
-        sd = model.posterior_["coef"][0, :, k, 0].std()
-        assert abs(model.coef_[k, 0] - alone[1]) < 0.15 * sd
-        assert abs(model.intercept_[k] - alone[0]) < 0.15 * sd
-    # The labels say which component is which.
-    flipped = BayesianMixtureRegressor(2, **FAST).fit(X, y, labels=1 - label)
-    np.testing.assert_allclose(flipped.coef_[::-1], model.coef_, atol=0.05)
-    certain = np.eye(2)[label]
-    same = BayesianMixtureRegressor(2, **FAST).fit(X, y, labels=certain)
-    np.testing.assert_allclose(same.coef_, model.coef_, rtol=1e-9)
-
-
-@pytest.mark.slow
-def test_wrong_labels_are_named():
-    X, y, label = visits(noise=0.2)
-    y = y - 0.7 * X["u"]
-    model = BayesianMixtureRegressor(2, **FAST)
-    for labels, message in (
-        (label + 1, r"labels must be integers from 0 to 1"),
-        (label[:-1], r"must have shape \(120,\), or \(120, 2\)"),
-        (np.full((len(y), 2), -1.0), "prior probabilities"),
-        (["a"] * len(y), "labels must be integers"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            model.fit(X[["x"]], y, labels=labels)
-    grouped = BayesianMixtureRegressor(2, group_feature="person", **FAST)
-    with pytest.raises(ValueError, match="labels of different components"):
-        grouped.fit(X, y, labels=np.arange(len(y)) % 2)
-    none = model.fit(X[["x"]], y, labels=np.full(len(y), -1)).coef_
-    np.testing.assert_array_equal(none, clone(model).fit(X[["x"]], y).coef_)
-
-
-@pytest.mark.slow
 def test_choice_of_the_number_with_roles():
     X, y, _ = visits()
     model = BayesianMixtureRegressorCV(range(1, 4), **ROLES, random_state=0)

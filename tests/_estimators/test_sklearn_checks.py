@@ -36,13 +36,23 @@ class TwoComponents(BayesianMixtureRegressor):
         pass
 
 
+COUNT_GROUPS = "weights count groups, in which the rows of this check have different ones"
+SAME_GROUP = "a row that is repeated is one more row of its group, not another group"
+
+
 def expected_failed_checks(estimator):
-    return {
+    expected = {
         "check_regressors_no_decision_function": (
             "predict_proba gives the probabilities of the components, which are what a mixture "
             "of regressions is fitted for"
         )
     }
+    if estimator.offset_feature is not None:
+        expected["check_regressors_train"] = "the response has no column as a part of it"
+    if estimator.group_feature is not None:
+        expected["check_sample_weights_not_overwritten"] = COUNT_GROUPS
+        expected["check_sample_weight_equivalence_on_dense_data"] = SAME_GROUP
+    return expected
 
 
 @parametrize_with_checks(
@@ -63,6 +73,26 @@ def test_checks(estimator, check):
     xfail_strict=True,
 )
 def test_checks_of_the_choice(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:gating column 0 is constant")
+@pytest.mark.filterwarnings("ignore:every row is a group of its own")
+@parametrize_with_checks(
+    [
+        BayesianMixtureRegressor(solver="map", **roles)
+        for roles in (
+            {"gating_features": [0], "component_features": "all"},
+            {"shared_features": [0]},
+            {"offset_feature": 0},
+            {"group_feature": 0},
+        )
+    ],
+    expected_failed_checks=expected_failed_checks,
+    xfail_strict=True,
+)
+def test_checks_of_roles(estimator, check):
     check(estimator)
 
 

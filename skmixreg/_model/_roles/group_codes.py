@@ -7,6 +7,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from .selection import position_before_fit
 
@@ -38,7 +39,8 @@ def with_joint_codes(estimator: Any, X: Any, other: Any) -> tuple[Any, Any]:
 def _group_values(X: Any, column: Any) -> Any:
     """Values of the group column as objects; None where they are floating point numbers already."""
     at = position_before_fit(column, X)
-    if at is None:  # what is wrong with it is said where all columns are looked at
+    # What is wrong with it is said where all columns are looked at.
+    if at is None or sparse.issparse(X):
         return None
     if isinstance(X, pd.DataFrame):
         values = X.iloc[:, at].to_numpy()
@@ -74,7 +76,13 @@ def _with_codes(X: Any, column: Any, codes: Any) -> Any:
 
 
 def _codes(values: Any, column: Any) -> Any:
-    codes, _ = pd.factorize(values)
+    try:
+        codes, _ = pd.factorize(values)
+    except TypeError as error:
+        raise TypeError(
+            f"group_feature={column!r} as an argument must be a column of strings, numbers, "
+            f"categories or dates: {error}."
+        ) from None
     if (codes < 0).any():
         row = int(np.argmax(codes < 0))
         raise ValueError(

@@ -161,5 +161,6 @@ def position_before_fit(column: Any, X: Any) -> int | None:
     if nw.dependencies.is_into_dataframe(X):
         names = nw.from_native(X).columns
         return _position(column, names, len(names))
-    shape = np.shape(X)
+    # What is neither has no shape that NumPy could ask for, and may still become an array.
+    shape = X.shape if hasattr(X, "shape") else np.array(X, dtype=object).shape
     return _position(column, None, shape[1]) if len(shape) == 2 else None
