@@ -89,11 +89,16 @@ class Observations(NamedTuple):
         return rows_of_units(self.units, index)
 
     def for_components(self, n_components: int) -> Self:
-        """The rows with labels among more components: units that have one stay with it."""
+        """The rows with labels among other components: units that have one stay with it.
+
+        Fewer components are those that come first.
+        """
         allowed = self.allowed
-        more = 0 if allowed is None else n_components - allowed.shape[1]
-        if allowed is None or more <= 0:
+        if allowed is None:
             return self
+        more = n_components - allowed.shape[1]
+        if more <= 0:
+            return self._replace(allowed=np.ascontiguousarray(allowed[:, :n_components]))
         known = np.isneginf(allowed).any(axis=1, keepdims=True)
         beyond = np.repeat(np.where(known, -np.inf, 0.0), more, axis=1)
         return self._replace(allowed=np.concatenate([allowed, beyond], axis=1))

@@ -72,11 +72,13 @@ def _fitted_parts(
     if K > 1 and can_be_empty(problem):
         density = LogPosterior(problem)
         counts = np.stack([density.expected_counts(theta) for theta in thetas])
-        empty = counts.min(axis=1) < EMPTY_ROWS
+        # Components with a label come first; they are not empty.
+        labelled = len(problem.layout.fixed_labels)
+        empty = counts[:, labelled:].min(axis=1) < EMPTY_ROWS
         full = thetas[~empty]
         if empty.any():
             # Parts with an empty component have it last.
-            spare = counts[empty].argmin(axis=1)
+            spare = labelled + counts[empty, labelled:].argmin(axis=1)
             others = np.stack([np.delete(np.arange(K), k) for k in spare])
             raw = problem.layout.expand(thetas[empty])
             kept = Raw(*(np.take_along_axis(part, others[..., None], 1) for part in raw))

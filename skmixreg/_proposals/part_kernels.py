@@ -30,6 +30,8 @@ class Parts(NamedTuple):
         1 if the first coordinate of a line is an intercept, else 0.
     gating : int
         Slopes of the log odds of each component, its last extras.
+    gating_scale : float
+        Prior sd of their contrasts.
     classes : ndarray of shape (K + 2,)
         Components play roles of their own class only; `symmetrised_kernels.add_merged` has two
         more of them.
@@ -61,6 +63,7 @@ class Parts(NamedTuple):
     bend: int
     intercept: int
     gating: int
+    gating_scale: float
     classes: NDArray[np.int64]
     concentration: float
     n: float
@@ -223,7 +226,29 @@ def _log_top(parts, m, components, members, base_constant, scratch):
         if playing <= 0.0:
             return -np.inf
         top += (parts.n + R * parts.concentration) * math.log(min(playing, 1.0))
+        top -= _slopes_of_empty(parts, components, members, scratch) / (2.0 * parts.gating_scale**2)
     return top
+
+
+@part
+def _slopes_of_empty(parts, components, members, scratch):
+    """Squares of the contrasts of gating slopes, less those among members that are ``used``."""
+    E = components.extra.shape[1]
+    squares = 0.0
+    for g in range(E - parts.gating, E):
+        both, playing, of_both, of_playing = 0.0, 0.0, 0.0, 0.0
+        count = 0
+        for i in range(members.shape[0]):
+            slope = components.extra[members[i], g]
+            both += slope
+            of_both += slope * slope
+            if scratch.used[i]:
+                count += 1
+                playing += slope
+                of_playing += slope * slope
+        squares += of_both - both * both / members.shape[0]
+        squares -= of_playing - playing * playing / count
+    return squares
 
 
 @part

@@ -183,7 +183,8 @@ class EmptyPart:
     """A part with one component fewer, times the prior of the empty one, which comes last.
 
     The weight of the empty component follows the Beta distribution that it has when no row
-    belongs to it.  The part with fewer components may have an empty one itself.
+    belongs to it, with a gate where gating columns are at their means; slopes of its gate follow
+    their prior.  The part with fewer components may have an empty one itself.
     """
 
     problem: Problem
@@ -212,11 +213,15 @@ class EmptyPart:
         coef[..., shared] = inner.coef[:, :1, shared]
         drawn = [prior.sample(rng, (n, 1, 1)) for prior in problem.own_extra_priors]
         extra = np.concatenate([*drawn, inner.extra[:, :1, len(drawn) :]], axis=-1)
+        slopes = rng.standard_normal((n, 1, layout.n_gating)) * priors.coef_scale
+        slopes = inner.logits[..., 1:].mean(axis=1, keepdims=True) + slopes / self._spread
+        weights = np.concatenate([inner.log_weights + full, empty], axis=1)
+        gates = np.concatenate([inner.logits[..., 1:], slopes], axis=1)
+        lines = np.concatenate([intercept[..., None], coef], axis=-1)
         return layout.collapse(
-            Raw.of(
-                np.concatenate([inner.log_weights + full, empty], axis=1),
-                np.concatenate([inner.intercept, intercept], axis=1),
-                np.concatenate([inner.coef, coef], axis=1),
+            Raw(
+                np.concatenate([weights[..., None], gates], axis=-1),
+                np.concatenate([inner.line, lines], axis=1),
                 np.concatenate([inner.extra, extra], axis=1),
             )
         )
@@ -227,7 +232,16 @@ class EmptyPart:
         rest = log_prior_of_components(self.problem, components)[:, -1]
         empty, full = components.log_weights[:, -1], log_sum_exp(components.log_weights[:, :-1])
         rest += self._log_split(empty, full[:, 0])
+        slopes = components.logits[..., 1:]
+        apart = self._spread * (slopes[:, -1] - slopes[:, :-1].mean(axis=1))
+        rest += _log_normal(apart, self.problem.priors.coef_scale).sum(axis=-1)
         return self.active.log_density(self._inner(components)) + rest
+
+    @property
+    def _spread(self) -> float:
+        """How far in contrasts a slope of the gate is that is one from the mean of the others."""
+        K = self.problem.layout.n_components
+        return float(np.sqrt((K - 1.0) / K))
 
     def adapted(self, thetas: Array, weights: Array) -> EmptyPart:
         """The part with fewer components adapted; the prior of the empty one stays."""

@@ -177,6 +177,8 @@ class SymmetrisedMixture:
             more = np.arange(R + 1, K + 1)
             splits = 0.5 * np.log(more / (more - 1.0)) - betaln(c, n + (more - 1) * c)
             constants[m] += splits.sum()
+            of_slopes = np.log(problem.priors.coef_scale) + 0.5 * np.log(2.0 * np.pi)
+            constants[m] -= empty * layout.n_gating * of_slopes
             centres[m, :size] = joint.centre[joint.by_role]
             whiteners[m, :size, :size] = joint.whitener
             if joint.funnel:
@@ -193,8 +195,8 @@ class SymmetrisedMixture:
         return Parts(
             len(layout.own_extra_names), -1 if bend is None else bend,
             int(layout.fit_intercept and not layout.shared_intercept), layout.n_gating,
-            self._classes, c, n, NEGLIGIBLE_NATS, roles, sizes, df, funnel, constants, product,
-            counts, bases,
+            problem.priors.coef_scale, self._classes, c, n, NEGLIGIBLE_NATS, roles, sizes, df,
+            funnel, constants, product, counts, bases,
             centres, whiteners, sigmas, locations, role_whiteners, shared_extra,
         )  # fmt: skip
 

@@ -30,16 +30,17 @@ class EmptyComponent(NamedTuple):
 
 
 def can_be_empty(problem: Problem) -> bool:
-    """Whether the law of an empty component is known: constant weights, no labels."""
-    if problem.layout.n_gating or problem.layout.fixed_labels:
-        return False
-    return not problem.rows.in_memory or problem.rows.observations.allowed is None
+    """Whether a component without a label may be empty, and stand behind all that have one."""
+    layout = problem.layout
+    labelled = layout.fixed_labels
+    return len(labelled) < layout.n_components and labelled == tuple(range(len(labelled)))
 
 
 def log_empty_share(problem: Problem) -> float:
     """Log prior mass of a component staying empty, relative to the smaller model.
 
-    E[(1 - v)^n] for v ~ Beta(c, (K - 1) c), in one labelling.
+    E[(1 - v)^n] for v ~ Beta(c, (K - 1) c), in one labelling.  With a gate this is an upper bound:
+    v is the weight where gating columns are at their means, and the mean over rows is larger.
     """
     c, K = problem.priors.weight_concentration, problem.layout.n_components
     n = problem.unit_weight

@@ -310,7 +310,8 @@ def find_smaller_modes(
     search = _Search(small, rng, 1)
     jobs: list[tuple[Raw, float, int]] = []
     for mode in modes.modes[:MODES_TO_MOVE]:
-        for merged in _starts.reductions(problem.layout.expand(mode.theta)):
+        components = problem.layout.expand(mode.theta)
+        for merged in _starts.reductions(components, len(problem.layout.fixed_labels)):
             jobs.append((merged, 0.0, len(jobs)))
     search.take(search.run_short(jobs))
     if not search.found.listed:
@@ -340,7 +341,7 @@ def _rules_out(
     beside = log_empty_share(problem) + np.logaddexp.reduce([m.log_evidence for m in smaller])
     if beside > log_mass - IRRELEVANT_NATS:
         return False
-    m = len(problem.layout.own[0]) + 1
+    m = len(problem.layout.own[0]) + 1 + problem.layout.n_gating
     worth = 12.0 + m * (2.0 + 0.5 * np.log(problem.total_weight))
     return (log_likelihood - max(mode.log_likelihood for mode in smaller)) * rows > worth
 

@@ -263,19 +263,20 @@ def _half_of_a_split(
     return (first if rng.random() < 0.5 else second), scale, 0.5 * share + 1.0 / len(y)
 
 
-def reductions(components: Raw) -> list[Raw]:
-    """The components with any two merged, or any one left out."""
+def reductions(components: Raw, n_labelled: int = 0) -> list[Raw]:
+    """The components with any two merged, or any one left out, but for the first ``n_labelled``."""
     K = len(components.log_weights)
     weights = np.exp(components.log_weights)
     out = []
-    for k in range(K):
+    for k in range(n_labelled, K):
         rest = np.delete(np.arange(K), k)
         out.append(Raw(*(a[rest] for a in components)))
-        for j in rest[rest > k]:
+        for j in rest[(rest < n_labelled) | (rest > k)]:
             share = weights[j] / (weights[j] + weights[k])
-            pair = Raw(components.log_weights[:, None], *(np.array(a) for a in components[1:]))
-            for a in pair[1:]:
+            pair = components.copied()
+            for a in pair:
                 a[j] = share * a[j] + (1.0 - share) * a[k]
-            pair.logits[j] = np.log(weights[j] + weights[k])
+            pair.logits[:, 0] = components.log_weights
+            pair.logits[j, 0] = np.log(weights[j] + weights[k])
             out.append(Raw(*(a[rest] for a in pair)))
     return out
