@@ -31,12 +31,12 @@ class RoleReference(NamedTuple):
 
 
 def load(name: str) -> RoleReference:
-    """A case of tests/reference as its JSON file describes it.
+    """A case of tests/reference/roles as its JSON file describes it.
 
     ``size`` is the number of free parameters.
     """
-    record = json.loads((REFERENCE / f"{name}.json").read_text())
-    frame = pd.read_csv(REFERENCE / f"{name}.csv")
+    record = json.loads((REFERENCE / "roles" / f"{name}.json").read_text())
+    frame = pd.read_csv(REFERENCE / "roles" / f"{name}.csv")
     slopes, gating = record["design"][1:], record["concomitant"]
     single = {
         "group_feature": record["group"],

@@ -59,6 +59,7 @@ def parallel_lines(seed=0, n=300, known=0.3):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::skmixreg.WeaklyIdentifiedWarning")
 def test_choice_of_the_number_with_labels():
     X, y, labels = parallel_lines()
     model = BayesianMixtureRegressorCV((2, 3), random_state=0).fit(X, y, labels=labels)
