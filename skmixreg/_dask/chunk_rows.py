@@ -7,16 +7,18 @@ the search, and data so small that they are sorted and merged first.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._kernels.rows import spread_sample
+from .._model._roles.column_roles import ColumnRoles
+from .._model._roles.gate import Gate
 from .._model._scaling import resolution
 from .._model._scaling.whitening import Products
-from .._model.design import Design
+from .._model.design import Design, middle
 from .._model.observations import Observations
 from .._model.rows import HeldRows, Rows
 from .._model.standardisation import Standardisation
@@ -115,18 +117,51 @@ class ChunkedData:
     ) -> tuple[Design, ChunkRows]:
         """The affine map of `Design.fit`, and the rows after it."""
         given = given or Standardisation()
+        roles = given.roles or ColumnRoles.of_family(self.n_features)
+        given = given._replace(roles=roles)
         totals = np.array([chunk.total_weight for chunk in self.summaries])
         moments = self.moments
-        if family.response_scale == "log":
-            moments = np.array(self.store.collect(chunks.measured_moments, family))
+        if family.response_scale == "log" or (roles.moves and family.response_scale != "none"):
+            moments = np.array(self.store.collect(chunks.measured_moments, family, roles))
         design = Design.from_moments(moments, totals, family, fit_intercept, given)
         if design.wants_products(given):
             products = Products.total(self.store.collect(chunks.products, design, family))
             design = design.mapped(products, moments, totals, given)
+        if roles.moves and family.response_scale == "none" and given.y_location is None:
+            moved = np.array(self.store.collect(chunks.offsets, roles, family.link))
+            design = replace(design, y_mean=design.y_mean - middle(moved, totals, family.link))
+        if roles.gating and given.gate is None:
+            design = replace(design, gate=self._gate(design, family))
         family = family.standardised(design.y_mean, design.y_scale)
-        rows = ChunkRows(self.store.transform(chunks.standardise, design, family), self.summaries)
+        store, summaries = self.store.transform(chunks.standardise, design, family), self.summaries
+        if roles.group is not None:
+            summaries = store.collect(chunks.summary)
         self.store.close()
-        return design, rows
+        plain = not (roles.gating or roles.moves or roles.group is not None)
+        return design, ChunkRows(store, summaries, plain)
+
+    def check_groups(self, group: int) -> None:
+        """Reject groups whose rows are in several chunks.
+
+        Raises
+        ------
+        ValueError
+        """
+        found = np.concatenate(self.store.collect(chunks.groups, group))
+        groups, counts = np.unique(found, return_counts=True)
+        if len(groups) < len(found):
+            raise ValueError(
+                f"{(counts > 1).sum()} groups have rows in several chunks, such as group "
+                f"{groups[counts > 1][0]:g}; a group must lie within a chunk: sort rows by group, "
+                "and split chunks between groups (set_index in a dataframe, rechunk in an array)."
+            )
+
+    def _gate(self, design: Design, family: Family) -> Gate:
+        found = self.store.collect(chunks.gate_moments, design.roles)
+        moments, totals = np.array([m for m, _ in found]), np.array([t for _, t in found])
+        gate = Gate.from_moments(moments, totals)
+        products = Products.total(self.store.collect(chunks.gate_products, gate, design, family))
+        return gate.mapped(products, float(totals.sum()), moments[:, 0].max(axis=0))
 
 
 def joined(parts: Sequence[Observations]) -> Observations:
@@ -135,6 +170,9 @@ def joined(parts: Sequence[Observations]) -> Observations:
     for name in Observations._fields:
         arrays = [getattr(part, name) for part in parts]
         fields[name] = None if arrays[0] is None else np.concatenate(arrays, axis=-1)
+    if parts[0].units is not None:
+        sizes = np.concatenate([np.diff(part.units) for part in parts if part.units is not None])
+        fields["units"] = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     return Observations(**fields)
 
 
@@ -154,10 +192,13 @@ class ChunkRows(Rows):
 
     in_memory = False
 
-    def __init__(self, store: Store, summaries: Sequence[Summary]):
+    def __init__(self, store: Store, summaries: Sequence[Summary], plain: bool = True):
         self.store = store
-        self.sizes = np.array([chunk.n_rows for chunk in summaries])
-        self.totals = np.array([chunk.total_weight for chunk in summaries])
+        self._plain = plain
+        self._n_rows = sum(chunk.n_rows for chunk in summaries)
+        self._total_weight = float(sum(chunk.total_weight for chunk in summaries))
+        self.sizes = np.array([chunk.n_units for chunk in summaries])
+        self.totals = np.array([chunk.unit_weight for chunk in summaries])
         self.firsts = np.concatenate([[0], np.cumsum(self.sizes)])
         self._counts = all(chunk.counts for chunk in summaries)
         self._least = min(chunk.least_weight for chunk in summaries)
@@ -165,11 +206,19 @@ class ChunkRows(Rows):
 
     @property
     def n_rows(self) -> int:
-        return int(self.firsts[-1])
+        return self._n_rows
 
     @property
     def total_weight(self) -> float:
+        return self._total_weight
+
+    @property
+    def unit_weight(self) -> float:
         return float(self.totals.sum())
+
+    @property
+    def plain(self) -> bool:
+        return self._plain
 
     @property
     def counts(self) -> bool:
@@ -188,12 +237,24 @@ class ChunkRows(Rows):
 
     def sample(self, rng: np.random.Generator, size: int) -> NDArray[np.intp]:
         if self._least == self._largest:
-            return spread_sample(rng, self.n_rows, size)
+            return spread_sample(rng, int(self.firsts[-1]), size)
         # As Generator.choice inverts the distribution function of the weights.
-        amounts = rng.random(size) * self.total_weight
+        return self._at(rng.random(size) * self.unit_weight)
+
+    def spaced(self, size: int) -> tuple[Observations, Array]:
+        if size >= int(self.firsts[-1]):
+            units = joined(self.store.collect(_whole))
+            return units, units.weights[units.first_rows]
+        amounts = (np.arange(size) + 0.5) / size * self.unit_weight
+        units = self.subset(self._at(amounts)).observations
+        return units, np.ones(units.n_units)
+
+    def _at(self, amounts: Array) -> NDArray[np.intp]:
+        """Units in which these amounts of weight end."""
+        size = len(amounts)
         ends = np.cumsum(self.totals)
         owner = np.minimum(ends.searchsorted(amounts, side="right"), len(ends) - 1)
-        amounts -= (ends - self.totals)[owner]
+        amounts = amounts - (ends - self.totals)[owner]
         where = [np.flatnonzero(owner == i) for i in range(len(ends))]
         found = self.store.collect(chunks.find_by_weight, each=[amounts[at] for at in where])
         out = np.empty(size, dtype=np.intp)
@@ -215,9 +276,7 @@ class ChunkRows(Rows):
             # In order: that is how memory is read fastest, and the order of rows is no matter.
             local = [np.sort(rows) for rows in local]
             parts = store.transform(chunks.take, each=local)
-            return ChunkRows(
-                parts, [Summary(len(rows), float(len(rows)), 1.0, 1.0, True) for rows in local]
-            )
+            return ChunkRows(parts, parts.collect(chunks.summary), self._plain)
         taken = store.collect(chunks.take, each=local)
         order = np.concatenate([where[i] for i in chosen])
         return HeldRows(joined(taken).take(np.argsort(order), weights))

@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array, column_or_1d
 
 from .._kernels.rows import RowBlocks
-from .._model._roles.checks import check_rows
+from .._model._roles.checks import check_exposure, check_groups, check_rows
+from .._model._roles.column_roles import ColumnRoles
+from .._model._roles.gate import Gate
+from .._model._roles.units import Units
 from .._model._scaling.column_moments import column_moments
 from .._model._scaling.resolution import Values, values_of
 from .._model._scaling.whitening import Products
-from .._model.design import Design
+from .._model.design import Design, measured_apart, middle
 from .._model.observations import Observations
 from .._model.raw import Raw
 from .._support.arrays import Array
@@ -39,6 +42,9 @@ class Summary(NamedTuple):
     total_weight, least_weight, largest_weight : float
     counts : bool
         Whether all weights are integers.
+    n_units : int
+    unit_weight : float
+        Of groups, where rows are in groups.
     """
 
     n_rows: int
@@ -46,6 +52,8 @@ class Summary(NamedTuple):
     least_weight: float
     largest_weight: float
     counts: bool
+    n_units: int
+    unit_weight: float
 
 
 class Part(NamedTuple):
@@ -128,7 +136,7 @@ def _vector(values: Any, name: str) -> Array:
     return vector
 
 
-def prepare(X: Any, y: Any, weights: Any, *families: tuple[Family, tuple[int, ...]]) -> Part:
+def prepare(X: Any, y: Any, weights: Any, *families: tuple[Family, ColumnRoles]) -> Part:
     """A chunk in the user's units, and all that its standardisation needs to know of it.
 
     Raises
@@ -138,8 +146,10 @@ def prepare(X: Any, y: Any, weights: Any, *families: tuple[Family, tuple[int, ..
     """
     X, y, weights = plain_rows(X, y, weights)
     try:
-        for family, positions in families:
-            check_rows(family, X, y, positions)
+        for family, roles in families if len(y) else ():
+            check_exposure(X, roles)
+            check_groups(X, weights, roles, None)
+            check_rows(family, X, y, roles.family)
     except ValueError as error:
         raise ValueError(f"In one chunk, whose rows are counted here: {error}") from None
     held = None if weights is None else _kept(weights)
@@ -158,11 +168,20 @@ def _summary(n_rows: int, weights: Array | None) -> Summary:
     """What the owner of all chunks has to know of this one."""
     if weights is None:
         one = 1.0 if n_rows else np.inf
-        return Summary(n_rows, float(n_rows), one, 1.0 if n_rows else 0.0, True)
+        last = 1.0 if n_rows else 0.0
+        return Summary(n_rows, float(n_rows), one, last, True, n_rows, float(n_rows))
+    total = float(weights.sum())
     return Summary(
-        n_rows, float(weights.sum()), float(weights.min(initial=np.inf)),
-        float(weights.max(initial=0.0)), bool((weights == np.rint(weights)).all()),
+        n_rows, total, float(weights.min(initial=np.inf)), float(weights.max(initial=0.0)),
+        bool((weights == np.rint(weights)).all()), n_rows, total,
     )  # fmt: skip
+
+
+def summary(chunk: Observations, each: None) -> Summary:
+    """What is known of a standardised chunk."""
+    rows = _summary(chunk.n_rows, chunk.weights)
+    weights = chunk.weights[chunk.first_rows]
+    return rows._replace(n_units=chunk.n_units, unit_weight=float(weights.sum()))
 
 
 def known(part: Part, each: None) -> tuple[Summary, Array]:
@@ -170,31 +189,71 @@ def known(part: Part, each: None) -> tuple[Summary, Array]:
     return part.summary, part.moments
 
 
-def measured_moments(part: Part, each: None, family: Family) -> Array:
+def measured_moments(part: Part, each: None, family: Family, roles: ColumnRoles) -> Array:
     """Moments of a chunk whose responses are not standardised as they are."""
-    return column_moments(part.X, family.measured(part.y), part.weights)
+    return column_moments(part.X, measured_apart(family, roles, part.X, part.y), part.weights)
 
 
 def products(part: Part, each: None, design: Design, family: Family) -> Products:
     """What the prior of slopes needs to know of the chunk."""
-    y = family.measured(part.y)
+    y = measured_apart(family, design.roles, part.X, part.y)
     return Products.of(design.columns(part.X), design.bounded(y), part.weights)
 
 
+def groups(part: Part, each: None, group: int) -> Array:
+    """Which groups the chunk holds."""
+    return np.unique(part.X[:, group])
+
+
+def offsets(part: Part, each: None, roles: ColumnRoles, link: str) -> float:
+    """By how much offsets move the linear predictor of the chunk."""
+    offset = roles.predictor_offset(part.X)
+    assert offset is not None
+    return middle(offset, _weights(part), link)
+
+
+def gate_moments(part: Part, each: None, roles: ColumnRoles) -> tuple[Array, float]:
+    """Moments of the gating columns of units, and the weight of these."""
+    X, y, weights = _firsts(part, roles)
+    return column_moments(X, y, weights)[:, :-1], float(weights.sum())
+
+
+def gate_products(part: Part, each: None, gate: Gate, design: Design, family: Family) -> Products:
+    """What the prior of gating slopes needs to know of the chunk."""
+    X, y, weights = _firsts(part, design.roles)
+    return Products.of(gate.columns(X), design.bounded(family.measured(y)), weights)
+
+
+def _weights(part: Part) -> Array:
+    return np.ones(len(part.y)) if part.weights is None else np.array(part.weights, order="C")
+
+
+def _firsts(part: Part, roles: ColumnRoles) -> tuple[Array, Array, Array]:
+    """Gating columns, response and weight of the first row of every unit."""
+    first: Any = slice(None)
+    if roles.group is not None:
+        first = Units.of(part.X[:, roles.group]).first
+    X = np.asarray(part.X[first][:, list(roles.gating)], dtype=np.float64)
+    return X, part.y[first], _weights(part)[first]
+
+
 def standardise(part: Part, each: None, design: Design, family: Family) -> Observations:
-    """The chunk on the standardised scale."""
-    n = len(part.y)
-    columns = design.of_family(part.X)
-    family.check_response(part.y, *columns)
-    weights = np.ones(n) if part.weights is None else np.array(part.weights, order="C")
+    """The chunk on the standardised scale, rows of a group one after the other."""
+    X, y, weights, starts = part.X, part.y, _weights(part), None
+    if design.roles.group is not None:
+        order, starts = Units.of(X[:, design.roles.group])
+        X, y, weights = X[order], y[order], weights[order]
+    columns = design.of_family(X)
+    family.check_response(y, *columns)
     return Observations(
-        design.columns(part.X), design.target(part.y), weights,
-        auxiliary=family.of_rows(np.asarray(part.y, dtype=np.float64), columns),
+        design.columns(X), design.target(y), weights,
+        gating=design.gating(X), offset=design.offset(X),
+        auxiliary=family.of_rows(np.asarray(y, dtype=np.float64), columns), units=starts,
     )  # fmt: skip
 
 
 def take(chunk: Observations, each: NDArray[np.intp]) -> Observations:
-    """Some rows, with weights of 1."""
+    """Some units, with weights of 1."""
     return chunk.take(each)
 
 
@@ -204,9 +263,9 @@ def values(chunk: Observations, each: None) -> Values | None:
 
 
 def find_by_weight(chunk: Observations, each: Array) -> NDArray[np.intp]:
-    """Rows in which given amounts of weight, counted from the first row of the chunk, end."""
-    found = np.cumsum(chunk.weights).searchsorted(each, side="right")
-    return np.minimum(found, len(chunk.weights) - 1)
+    """Units in which given amounts of weight, counted from the first of the chunk, end."""
+    found = np.cumsum(chunk.weights[chunk.first_rows]).searchsorted(each, side="right")
+    return np.minimum(found, chunk.n_units - 1)
 
 
 def own_parameters(parameters: Sequence[Any]) -> list[Any]:
@@ -236,7 +295,8 @@ def sum_of_blocks(
 ) -> Array:
     """Sums of a kernel over the rows of the chunk, block by block."""
     blocks = RowBlocks(chunk.n_units)
-    return blocks.sum(kernel_named(kernel), chunk.writeable(), *own_parameters(parameters))
+    rows = chunk.for_kernels().writeable()
+    return blocks.sum(kernel_named(kernel), rows, *own_parameters(parameters))
 
 
 def sum_of_chunk(

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
-from .._model._roles.selection import has_roles, roles_of
+from .._model._roles.selection import remember_callables, roles_of
 from .._model.held_data import CANONICAL_ROWS
 from .._support.exceptions import import_optional
 from .._support.number_columns import check_columns_of_numbers, check_numbers
@@ -191,7 +191,9 @@ def training_data(
     if y is None:
         raise ValueError("This estimator requires y to be passed, but the target y is None.")
     prepare = delayed(_chunks.prepare, pure=False)
-    own = [(family, roles_of(estimator, family).family) for family in families]
+    remember_callables(estimator, getattr(X, "_meta", None))
+    roles = [roles_of(estimator, family) for family in families]
+    own = list(zip(families, roles, strict=True))
     parts = [prepare(*part, *own) for part in row_parts(X, y, sample_weight)]
     data = ChunkedData.of(store_of(parts, n_threads), n_features)
     n, total = data.shape[0], data.total_weight
@@ -208,9 +210,6 @@ def training_data(
         )
     if n <= CANONICAL_ROWS:
         return data.gathered()
-    if has_roles(estimator):
-        raise ValueError(
-            f"Columns with roles (groups, gates, shared slopes, offsets) need rows in memory, and "
-            f"these are {n} in chunks; use X.compute()."
-        )
+    if roles[0].group is not None:
+        data.check_groups(roles[0].group)
     return data, None, None

@@ -73,6 +73,8 @@ def _lazily(
 
     check_is_fitted(estimator)
     dask_input.check_columns(estimator, X, reset=False)
+    if y is not None:
+        _check_whole_groups(estimator)
     own = _in_one_thread(estimator)
     centre = own.posterior_.design.centre[None]
     # One row tells the shape of answers, and whether the options are any good.
@@ -92,6 +94,21 @@ def _lazily(
         token=f"skmixreg-{method.__name__}",
     )  # fmt: skip
     return tuple(out[:, i] for i in range(len(sample))) if several else out
+
+
+def _check_whole_groups(estimator: Any) -> None:
+    """Reject groups, of which nothing says that each lies in one chunk.
+
+    Raises
+    ------
+    ValueError
+    """
+    if estimator.posterior_.design.roles.group is not None:
+        raise ValueError(
+            "Rows of a group share a membership, and may be in several chunks of these Dask "
+            "collections, which are asked one by one; pass rows in memory, or ask whole groups "
+            "with map_partitions."
+        )
 
 
 def _in_one_thread(estimator: BaseEstimator) -> Any:
@@ -200,6 +217,7 @@ def _over_chunks(
 
     check_is_fitted(estimator)
     dask_input.check_columns(estimator, X, reset=False)
+    _check_whole_groups(estimator)
     own = dask.delayed(_in_one_thread(estimator), traverse=False, pure=False)
     ask = dask.delayed(_ask, pure=False)
     parts = [ask(function, own, *part) for part in dask_input.row_parts(X, y, sample_weight)]

@@ -49,9 +49,9 @@ def load_optional(values, lo, n, out):
 
 @part
 def add_optional(values, lo, n, eta):
-    """Add ``n`` elements of a vector that may be absent to the linear predictors (K, BLOCK)."""
+    """Add ``n`` elements of a vector that may be absent, or empty, to predictors (K, BLOCK)."""
     if values is not None:
-        for k in range(eta.shape[0]):
+        for k in range(eta.shape[0] if values.shape[0] > 0 else 0):
             for i in range(n):
                 eta[k, i] += values[lo + i]
 

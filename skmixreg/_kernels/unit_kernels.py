@@ -30,7 +30,7 @@ def prior_odds(allowed, u, k):
     """Log prior odds of a label for a unit."""
     if allowed is None:
         return 0.0
-    return allowed[u, k]
+    return allowed[u, k] if allowed.shape[0] > 0 else 0.0
 
 
 @part

@@ -18,12 +18,19 @@ from .raw import Raw
 from .standardisation import LARGEST, RESCALE, Standardisation, check_range, check_size
 
 
-def _middle(offset: Array, weights: Array, link: str) -> float:
+def middle(offset: Array, weights: Array, link: str) -> float:
     """By how much offsets move the linear predictor of all rows together."""
     if link != "log":
         return float(np.average(offset, weights=weights))
     top = float(offset.max())
     return top + float(np.log(np.average(np.exp(offset - top), weights=weights)))
+
+
+def measured_apart(family: Family, roles: ColumnRoles, X: Array, y: Array) -> Array:
+    """`Family.measured` responses less offsets, where these are on the same scale."""
+    measured = family.measured(y)
+    offset = roles.predictor_offset(X)
+    return measured if offset is None or family.response_scale == "none" else measured - offset
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,9 +108,7 @@ class Design:
         roles = given.roles or ColumnRoles.of_family(X.shape[1])
         given = given._replace(roles=roles)
         offset = roles.predictor_offset(X)
-        measured = family.measured(y)
-        if offset is not None and family.response_scale != "none":
-            measured = measured - offset
+        measured = measured_apart(family, roles, X, y)
         moments, total = column_moments(X, measured, weights)[None], np.array([weights.sum()])
         design = cls.from_moments(moments, total, family, fit_intercept, given)
         design, far = design._settled(X, measured, weights, family, given)
@@ -114,7 +119,7 @@ class Design:
             if design.x_map is not None:
                 columns = applied(design.x_map, columns)
         if offset is not None and family.response_scale == "none" and given.y_location is None:
-            design = replace(design, y_mean=design.y_mean - _middle(offset, weights, family.link))
+            design = replace(design, y_mean=design.y_mean - middle(offset, weights, family.link))
         return design, columns
 
     def with_gate(
@@ -284,9 +289,12 @@ class Design:
 
     @property
     def centre(self) -> Array:
-        """A row at the mean of the regressors, with ones in the columns of the family: (p + c,)."""
+        """A row at the mean of the regressors, with ones in columns that must be positive."""
         ones = np.ones((len(self.family_columns), 1))
-        return self.joined(self.x_mean[None], ones)[0]
+        row = self.joined(self.x_mean[None], ones)[0]
+        if self.roles.exposure is not None:
+            row[self.roles.exposure] = 1.0
+        return row
 
     def joined(self, regressors: Array, columns: Array) -> Array:
         """X from both: the way back from `regressors` and standardised `of_family`."""

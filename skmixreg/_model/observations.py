@@ -63,6 +63,21 @@ class Observations(NamedTuple):
         """Whether rows are independent draws of one mixture, with all predictors in ``columns``."""
         return all(a is None for a in (self.gating, self.offset, self.units, self.allowed))
 
+    def for_kernels(self) -> Self:
+        """The rows as kernels are given them: with empty arrays in the place of roles not there.
+
+        Kernels are compiled for every pattern of what is None; this leaves rows that are plain but
+        for an offset as they are, and one pattern for all roles of rows, one for all of groups.
+        """
+        if self.gating is None and self.units is None and self.allowed is None:
+            return self
+        n = len(self.target)
+        return self._replace(
+            gating=np.empty((0, n)) if self.gating is None else self.gating,
+            offset=np.empty(0) if self.offset is None else self.offset,
+            allowed=np.empty((0, 0)) if self.allowed is None else self.allowed,
+        )
+
     def take(self, index: NDArray[np.intp], weights: Array | None = None) -> Self:
         """Some of the units, in the order given; weights are 1 unless given, one per unit."""
         rows, starts = self._rows_of(index)

@@ -221,8 +221,7 @@ class Problem:
     @cached_property
     def plain(self) -> bool:
         """Whether components differ in all lines, and every row is for itself, alike a priori."""
-        rows = self.rows
-        return not self.layout.has_roles and (not rows.in_memory or rows.observations.plain)
+        return not self.layout.has_roles and self.rows.plain
 
     @property
     def conjugate(self) -> bool:
@@ -332,9 +331,7 @@ class Problem:
     @cached_property
     def unit_weight(self) -> float:
         """The number of memberships: the sum of the weights of units."""
-        if not self.rows.in_memory or self.rows.observations.units is None:
-            return self.total_weight
-        return float(self.weights[self.rows.observations.first_rows].sum())
+        return self.rows.unit_weight
 
     @property
     def log_scale(self) -> float:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .._kernels.rows import RowBlocks, spread_sample
 from .._support.arrays import Array
+from .._support.sampling import evenly_spaced
 from ._scaling.resolution import Resolution, resolution_of, values_of
 from .observations import Observations
 
@@ -22,7 +23,7 @@ class Rows(ABC):
     Attributes
     ----------
     in_memory : bool
-        Whether the rows are here, as ``observations``.
+        Whether the rows are here, as ``observations``, and as kernels want them, ``arguments``.
     n_rows : int
     total_weight : float
         Sum of the weights.
@@ -32,6 +33,7 @@ class Rows(ABC):
 
     in_memory: ClassVar[bool]
     observations: Observations
+    arguments: Observations
     columns: Any
     target: Any
     weights: Any
@@ -51,6 +53,20 @@ class Rows(ABC):
     @property
     @abstractmethod
     def repeated(self) -> bool: ...
+
+    @property
+    @abstractmethod
+    def unit_weight(self) -> float:
+        """Sum of the weights of units."""
+
+    @property
+    @abstractmethod
+    def plain(self) -> bool:
+        """See `Observations.plain`."""
+
+    @abstractmethod
+    def spaced(self, size: int) -> tuple[Observations, Array]:
+        """At most ``size`` units, evenly spaced, and what each of them weighs."""
 
     @abstractmethod
     def sum(self, kernel: Callable[..., Array], *parameters: Any) -> Array:
@@ -103,6 +119,7 @@ class HeldRows(Rows):
 
     def __init__(self, observations: Observations, n_threads: int = 1):
         self.observations = observations
+        self.arguments = observations.for_kernels()
         self.blocks = RowBlocks(observations.n_units, n_threads)
 
     @property
@@ -129,6 +146,20 @@ class HeldRows(Rows):
         return float(self.weights.sum())
 
     @property
+    def unit_weight(self) -> float:
+        return float(self.weights[self.observations.first_rows].sum())
+
+    @property
+    def plain(self) -> bool:
+        return self.observations.plain
+
+    def spaced(self, size: int) -> tuple[Observations, Array]:
+        units = self.observations.n_units
+        chosen = evenly_spaced(units, min(units, size))
+        weights = self.weights[self.observations.first_rows[chosen]]
+        return self.observations.take(chosen), weights
+
+    @property
     def counts(self) -> bool:
         rows = self.blocks.block_rows
         parts = (self.weights[start : start + rows] for start in range(0, self.n_rows, rows))
@@ -139,7 +170,7 @@ class HeldRows(Rows):
         return bool((self.weights > 1).any())
 
     def sum(self, kernel: Callable[..., Array], *parameters: Any) -> Array:
-        return self.blocks.sum(kernel, self.observations, *parameters)
+        return self.blocks.sum(kernel, self.arguments, *parameters)
 
     def sum_of_parts(self, kernel: Callable[..., Array], *parameters: Any) -> Array:
         return kernel(self.columns, self.target, self.weights, 0, *parameters)
@@ -164,6 +195,7 @@ class HeldRows(Rows):
     def for_components(self, n_components: int) -> HeldRows:
         rows = copy(self)
         rows.observations = self.observations.for_components(n_components)
+        rows.arguments = rows.observations.for_kernels()
         return rows
 
     def close(self) -> None:

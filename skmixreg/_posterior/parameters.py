@@ -43,16 +43,17 @@ def log_memberships(components: Raw, family: Family, log_weights: Array | None =
     return np.concatenate([log_weights + log_expit(-odds), log_expit(odds)], axis=-1)
 
 
-def average_memberships(components: Raw, family: Family, gating: Array) -> Array:
-    """Weights averaged over rows with these gating columns (q, m): (..., K), or (..., K + 1)."""
+def average_memberships(components: Raw, family: Family, gate_rows: Array) -> Array:
+    """Weights averaged over rows as `gate_rows` has them: (..., K), or (..., K + 1)."""
     lead, (K, width) = components.logits.shape[:-2], components.logits.shape[-2:]
     logits = components.logits.reshape(-1, K, width)
-    rows = np.vstack([np.ones(gating.shape[1]), gating])
+    share, gating = gate_rows[0], gate_rows[1:]
+    rows = np.vstack([np.ones(len(share)), gating])
     average = np.empty((len(logits), K))
     step = max(1, GATED_NUMBERS // (K * gating.shape[1]))
     for at in range(0, len(logits), step):
         odds = np.moveaxis(logits[at : at + step] @ rows, 1, -1)
-        average[at : at + step] = np.exp(odds - log_sum_exp(odds)).mean(axis=1)
+        average[at : at + step] = share @ np.exp(odds - log_sum_exp(odds))
     return np.exp(log_memberships(components, family, np.log(average.reshape(*lead, K))))
 
 

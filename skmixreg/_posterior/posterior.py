@@ -96,8 +96,8 @@ class Posterior(Mapping[str, Array]):
         Further numbers of every draw: log-likelihood, log proposal, what the solver counted.
     moments : Moments or None
         For predictions; None where the mean is not the linear predictor.
-    gate_rows : ndarray of shape (q, m) or None
-        Standardised gating columns of some units of the fit, over which ``"weights"`` average.
+    gate_rows : ndarray of shape (1 + q, m) or None
+        Weights and gating columns of units, standardised, over which ``"weights"`` average.
     seen : Seen or None
         Rows of groups that predictions are given.
     """
@@ -204,7 +204,7 @@ class Posterior(Mapping[str, Array]):
             log_prior=np.array(draws.log_prior, dtype=np.float64),
             per_draw=per_draw,
             moments=Moments.of(components, problem.family),
-            gate_rows=gate_rows(problem),
+            gate_rows=gate_rows(problem, layout.expand(best.theta)),
         )
 
     def __getstate__(self) -> dict[str, Any]:

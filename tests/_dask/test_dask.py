@@ -19,7 +19,6 @@ from skmixreg import BayesianMixtureRegressor, ClusterLostError
 from skmixreg._dask import chunks as _chunks
 from skmixreg._dask import stores
 from skmixreg._dask.chunk_rows import ChunkedData, ChunkRows
-from skmixreg._dask.chunks import Summary
 from skmixreg._model.design import Design
 from skmixreg._model.observations import Observations
 from skmixreg._model.rows import HeldRows
@@ -151,10 +150,7 @@ def test_samples_of_rows_are_those_of_rows_in_memory():
         chunks = [Observations(np.ascontiguousarray(X[:, c]), y[c], weights[c]) for c in cuts]
         rows = ChunkRows(
             stores.LocalStore(chunks, 1),
-            [
-                Summary(len(c.target), c.weights.sum(), c.weights.min(), c.weights.max(), False)
-                for c in chunks
-            ],
+            [_chunks.summary(c, None) for c in chunks],
         )
         index = held.sample(np.random.default_rng(3), 300)
         np.testing.assert_array_equal(rows.sample(np.random.default_rng(3), 300), index)
@@ -456,19 +452,3 @@ def wide_block(seed, n, p):
     X = rng.normal(size=(n, p))
     slope = np.where(rng.random(n) < 0.4, 3.0, -1.0)
     return np.column_stack([X, slope * X[:, 0] + rng.normal(0.0, 0.4, n)])
-
-
-def test_columns_with_roles_are_checked_in_few_rows_and_refused_in_many():
-    x = np.linspace(-1.0, 1.0, 60)
-    exposure, group = np.where(np.arange(60) == 3, 0.0, 2.0), np.arange(60) // 4
-    rated = BayesianMixtureRegressor(family="poisson", exposure_feature=1)
-    X = da.from_array(np.column_stack([x, exposure]), chunks=(20, 2))
-    with pytest.raises(ValueError, match="exposure_feature must be positive, but in row 3"):
-        rated.fit(X, np.arange(60))
-    gated = BayesianMixtureRegressor(gating_features=[0], group_feature=1)
-    X = da.from_array(np.column_stack([x, group]), chunks=(20, 2))
-    with pytest.raises(ValueError, match="column 0, which varies within a group"):
-        gated.fit(X, np.cos(9 * x))
-    many = da.from_array(np.ones((N, 2)), chunks=(4000, 2))
-    with pytest.raises(ValueError, match=r"need rows in memory.*X\.compute"):
-        gated.fit(many, da.arange(N, chunks=4000))

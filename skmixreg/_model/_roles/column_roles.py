@@ -50,6 +50,11 @@ class ColumnRoles(NamedTuple):
         return (*self.family, *(at for at in single if at is not None))
 
     @property
+    def moves(self) -> bool:
+        """Whether there is an offset, or an exposure."""
+        return self.offset is not None or self.exposure is not None
+
+    @property
     def n_columns(self) -> int:
         """Columns of X."""
         return 1 + max((*self.slopes, *self.gating, *self.others), default=-1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -46,10 +46,22 @@ class Gate:
             if found is not None:
                 mean[j], scale[j] = found[:2]
                 far |= found[2]
-        standard = np.ascontiguousarray(((columns - mean) / scale).T)
-        products = Products.of(standard, response, np.where(far, 0.0, weights))
-        noise = np.finfo(float).eps * largest / scale
-        return cls(mean, scale, prior_map(products, total, noise, None))
+        apart = cls(mean, scale, None)
+        products = Products.of(apart.columns(columns), response, np.where(far, 0.0, weights))
+        return apart.mapped(products, total, largest)
+
+    @classmethod
+    def from_moments(cls, moments: Array, totals: Array) -> Self:
+        """As `fit`, without a map, from the moments (C, 4, q) of C parts of the units."""
+        mean, largest = means(moments, totals), moments[:, 0].max(axis=0)
+        spread = root_mean_squares(moments, totals, mean)
+        scale = np.array([scale_of(*pair) for pair in zip(spread, largest, strict=True)])
+        return cls(mean, scale, None)
+
+    def mapped(self, products: Products, total: float, largest: Array) -> Self:
+        """The same with the map that `prior_map` gives, from products of standardised columns."""
+        noise = np.finfo(float).eps * largest / self.scale
+        return replace(self, matrix=prior_map(products, total, noise, None))
 
     @property
     def n_directions(self) -> int:

@@ -18,10 +18,10 @@ from ..._kernels.vector_kernels import BLOCK, EXACT
 
 
 class RowBlock(NamedTuple):
-    """BLOCK rows: ``x`` (p, BLOCK), ``y``, ``w`` (BLOCK,), ``aux`` (a, BLOCK), ``offset`` (BLOCK,).
+    """BLOCK rows: ``x`` (p, BLOCK), ``y``, ``w`` (BLOCK,), ``aux`` (a, BLOCK).
 
-    ``place`` (BLOCK,) holds which unit of the block of units every row belongs to, where units are
-    groups of rows.
+    ``offset`` is (1, BLOCK), or (0, BLOCK) where there is none.  ``place`` (BLOCK,) holds which
+    unit of the block of units every row belongs to, where units are groups of rows.
     """
 
     x: Any
@@ -82,7 +82,7 @@ def row_buffers(observations):
         np.empty(BLOCK),
         np.empty(BLOCK),
         np.empty((size_of(observations.auxiliary, 0), BLOCK)),
-        np.empty(BLOCK),
+        np.empty((min(size_of(observations.offset, 0), 1), BLOCK)),
         np.empty(BLOCK, np.int64),
     )
 

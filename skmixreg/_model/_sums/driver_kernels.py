@@ -47,8 +47,9 @@ from .block_kernels import (
 from .gate_kernels import (
     add_counts,
     add_gate_scores,
-    add_log_prior,
+    add_logits,
     constant_weights,
+    divide_by_prior,
     membership_buffers,
 )
 
@@ -139,6 +140,49 @@ def _background(rows, settings, r):
     background_block(rows.y, rows.aux, settings, r[r.shape[0] - 1])
 
 
+@inlined
+def _weigh(gating, logits, zero, membership):
+    if gating.shape[0] > 0:
+        add_logits(gating, logits, zero, membership)
+
+
+@inlined
+def _divide(gating, membership):
+    if gating.shape[0] > 0:
+        divide_by_prior(membership)
+
+
+@inlined
+def _load_offset(lo, n, offset, block):
+    if block.shape[0] > 0:
+        load_array(lo, n, offset, block[0])
+
+
+@inlined
+def _allow(allowed, r):
+    if allowed.shape[0] > 0:
+        add_block(allowed, r)
+
+
+@inlined
+def _counts_of_groups(units, membership, work):
+    add_counts(units, membership, work.gate)
+
+
+@inlined
+def _gates_of_rows(units, membership, work):
+    if units.gating.shape[0] > 0:
+        add_gate_scores(units, membership, work.gate)
+
+
+@inlined
+def _gates_of_groups(units, membership, work):
+    if units.gating.shape[0] > 0:
+        add_gate_scores(units, membership, work.gate)
+    else:
+        add_counts(units, membership, work.gate)
+
+
 def run(start, stop, observations, raw, model, work, buffers):
     """Let a reduction see all units from ``start`` to ``stop``."""
     raise NotImplementedError
@@ -162,25 +206,21 @@ def _run(start, stop, observations, raw, model, work, buffers):
     sum_units, sum_rows = chosen(add_units, 5), chosen(add_rows, 3)
     sum_groups = _STAGES.get((add_group_rows.__name__, kind), sum_rows)
     load_auxiliary = optional("auxiliary", load_columns, 4)
-    load_offset = optional("offset", load_array, 4)
-    add_offset = optional("offset", add_to_each, 2)
+    load_offset = optional("offset", _load_offset, 4)
     load_labels = optional("allowed", load_allowed, 4)
-    allow = optional("allowed", add_block, 2)
     load_gating = optional("gating", load_columns, 4)
     load_group_gating = optional("gating", load_first_columns, 5)
-    weigh = optional("gating", add_log_prior, 4)
     add_background = _NOTHING[3] if absent(model.types[1]) else _background
     needs_rows = sum_groups is not _NOTHING[3]
+    grouped = "units" not in none
+    weigh, divide = optional("gating", _weigh, 4), optional("gating", _divide, 2)
+    allow = optional("allowed", _allow, 2)
     gates = _NOTHING[3]
     if "gate" in work.fields:
         if "gating" not in none:
-            gates = inlined(
-                lambda units, membership, work: add_gate_scores(units, membership, work.gate)
-            )
-        elif "units" not in none:
-            gates = inlined(
-                lambda units, membership, work: add_counts(units, membership, work.gate)
-            )
+            gates = _gates_of_groups if grouped else _gates_of_rows
+        elif grouped:
+            gates = _counts_of_groups
 
     @inlined
     def load_rows(lo, n, observations, rows):
@@ -193,7 +233,8 @@ def _run(start, stop, observations, raw, model, work, buffers):
     @inlined
     def predict(rows, point, work):
         predict_lines(rows.x, point.line, work.eta)
-        add_offset(rows.offset, work.eta)
+        if rows.offset.shape[0] > 0:
+            add_to_each(rows.offset[0], work.eta)
 
     @inlined
     def find_members(units, point, s, membership):
@@ -201,6 +242,7 @@ def _run(start, stop, observations, raw, model, work, buffers):
         weigh(units.gating, point.logits, log_weights, membership)
         allow(units.allowed, membership.r)
         log_sum_exp(log_weights, membership.r, membership.top, membership.norm)
+        divide(units.gating, membership)
 
     def over_rows(start, stop, observations, raw, model, work, buffers):
         rows, membership = buffers.rows, buffers.membership
@@ -261,4 +303,4 @@ def _run(start, stop, observations, raw, model, work, buffers):
                         sum_groups(work, rows, r)
             closes(work, units, membership, lo - start, n)
 
-    return over_rows if "units" in none else over_groups
+    return over_groups if grouped else over_rows

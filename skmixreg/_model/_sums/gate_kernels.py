@@ -13,9 +13,9 @@ from numba.extending import overload
 
 from ..._kernels.compile import PART, inlined, part
 from ..._kernels.product_kernels import add_moments, predict_lines
-from ..._kernels.stage_kernels import add_log, log_softmax, log_sum_exp, normalise
+from ..._kernels.stage_kernels import log_softmax, log_sum_exp, normalise
 from ..._kernels.vector_kernels import BLOCK, EXACT, dot
-from .block_kernels import absent, absent_fields, add_block, size_of
+from .block_kernels import absent_fields, add_block, size_of
 
 
 class Membership(NamedTuple):
@@ -27,6 +27,8 @@ class Membership(NamedTuple):
         Of every draw where weights are constant, else 0.
     prior, excess : ndarray of shape (K, BLOCK)
         Weights at every unit and a buffer, empty where weights are constant.
+    prior_top, prior_norm : ndarray of shape (BLOCK,)
+        What the logits of every unit are normalised by: ``prior_top - log(prior_norm)``.
     r : ndarray of shape (K, BLOCK)
         Log densities, then responsibilities times ``norm``.
     top, norm : ndarray of shape (BLOCK,)
@@ -36,6 +38,8 @@ class Membership(NamedTuple):
     log_weights: Any
     prior: Any
     excess: Any
+    prior_top: Any
+    prior_norm: Any
     r: Any
     top: Any
     norm: Any
@@ -49,6 +53,8 @@ def membership_buffers(observations, K, S):
         np.zeros((S, K)),
         np.empty((gates, BLOCK)),
         np.empty((gates, BLOCK)),
+        np.empty(BLOCK),
+        np.empty(BLOCK),
         np.empty((K, BLOCK)),
         np.empty(BLOCK),
         np.empty(BLOCK),
@@ -62,43 +68,41 @@ def constant_weights(gating, logits, out):
 
 @overload(constant_weights, jit_options=PART)
 def _constant_weights(gating, logits, out):
-    if not absent(gating):
-        return lambda gating, logits, out: None
     if logits.ndim == 2:
-        return lambda gating, logits, out: log_softmax(logits[:, 0], out[0])
+
+        def of_point(gating, logits, out):
+            if size_of(gating, 0) == 0:
+                log_softmax(logits[:, 0], out[0])
+
+        return of_point
 
     def of_draws(gating, logits, out):
-        for s in range(out.shape[0]):
-            log_softmax(logits[s, :, 0], out[s])
+        if size_of(gating, 0) == 0:
+            for s in range(out.shape[0]):
+                log_softmax(logits[s, :, 0], out[s])
 
     return of_draws
 
 
-@part(fastmath=EXACT)
-def _divide(top, r):
-    """Subtract the normaliser of the weights from ``r``."""
-    for k in range(r.shape[0]):
-        for i in range(BLOCK):
-            r[k, i] -= top[i]
-
-
-@part(fastmath=EXACT)
-def _copy(x, out):
-    for i in range(BLOCK):
-        out[i] = x[i]
-
-
 @part
-def add_log_prior(gating, logits, zero, membership):
-    """Weights at every unit, and their logarithms added to ``r``."""
-    prior, spare = membership.prior, membership.excess[0]
+def add_logits(gating, logits, zero, membership):
+    """Weights at every unit, and their logits added to ``r``; see `divide_by_prior`."""
+    prior = membership.prior
     predict_lines(gating, logits, prior)
     add_block(prior, membership.r)
-    log_sum_exp(zero, prior, membership.top, membership.norm)
-    _copy(membership.norm, spare)
-    normalise(prior, spare)
-    add_log(membership.top, membership.norm)
-    _divide(membership.top, membership.r)
+    log_sum_exp(zero, prior, membership.prior_top, membership.prior_norm)
+    normalise(prior, membership.prior_norm)
+
+
+@part(fastmath=EXACT)
+def divide_by_prior(membership):
+    """From logits to log weights, after the sum: without a logarithm of each normaliser."""
+    for i in range(BLOCK):
+        membership.top[i] -= membership.prior_top[i]
+        membership.norm[i] *= membership.prior_norm[i]
+    for k in range(membership.r.shape[0]):
+        for i in range(BLOCK):
+            membership.r[k, i] *= membership.prior_norm[i]
 
 
 @part(fastmath=EXACT)
@@ -149,11 +153,16 @@ def finish_gate_scores(observations, log_weights, counts, out):
 
 @overload(finish_gate_scores, jit_options=PART)
 def _finish_gate_scores(observations, log_weights, counts, out):
-    none = absent_fields(observations)
-    if "gating" not in none:
-        return lambda observations, log_weights, counts, out: None
-    if "units" in none:
-        return lambda observations, log_weights, counts, out: _finish_row_counts(
-            log_weights, counts, out
-        )
-    return lambda observations, log_weights, counts, out: _finish_counts(log_weights, out)
+    if "units" in absent_fields(observations):
+
+        def of_rows(observations, log_weights, counts, out):
+            if size_of(observations.gating, 0) == 0:
+                _finish_row_counts(log_weights, counts, out)
+
+        return of_rows
+
+    def of_groups(observations, log_weights, counts, out):
+        if size_of(observations.gating, 0) == 0:
+            _finish_counts(log_weights, out)
+
+    return of_groups

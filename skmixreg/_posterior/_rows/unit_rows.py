@@ -75,7 +75,7 @@ class UnitRows:
             offset=design.offset(X),
             auxiliary=family.of_rows(np.asarray(y, dtype=np.float64), design.of_family(X)),
             units=units,
-        )  # fmt: skip
+        ).for_kernels()  # fmt: skip
 
     def spread(self, of_units: Array) -> Array:
         """Values of units (U, ...) at all their rows (n, ...), in the order of X."""

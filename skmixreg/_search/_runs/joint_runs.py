@@ -82,7 +82,7 @@ class JointRuns:
         problem = self.problem
         raw = start._replace(logits=start.log_weights[:, None]).copied()
         run_scoring_em(
-            problem.rows.observations, raw, *problem.parted_model,
+            problem.rows.arguments, raw, *problem.parted_model,
             problem.priors.weight_concentration, problem.priors_apart,
             problem.layout.fit_intercept, APART_ITERATIONS, TOLERANCE, FIRST_POWER,
             ANNEALING_ITERATIONS,

@@ -53,7 +53,7 @@ class ShortRuns:
         """
         problem = self.problem
         raw = start.copied()
-        observations = problem.rows.observations
+        observations = problem.rows.arguments
         if problem.conjugate:
             objective, _ = run_em(
                 observations, raw, problem.model, *self._priors, self.n_iterations, TOLERANCE,

@@ -58,7 +58,7 @@ class MetropolisSweeps:
 
     def _sweep(self, state: Raw, key: np.uint64, done: int, n_keep: int, thin: int) -> Array:
         """Kept states (n_keep, ...) of one chain."""
-        problem, observations = self.problem, self.problem.rows.observations
+        problem, observations = self.problem, self.problem.rows.arguments
         own = observations.each(np.empty_like)
         return metropolis_sweeps(
             observations, own, state, *problem.parted_model, *_priors(problem), key, done, n_keep,
@@ -72,7 +72,7 @@ class MarginalSweeps(MetropolisSweeps):
     def _sweep(self, state: Raw, key: np.uint64, done: int, n_keep: int, thin: int) -> Array:
         problem = self.problem
         return marginal_sweeps(
-            problem.rows.observations,
+            problem.rows.arguments,
             state,
             problem.model.family,
             *_priors(problem),

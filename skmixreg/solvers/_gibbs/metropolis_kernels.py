@@ -94,7 +94,7 @@ def _gather(values, rows, n, out):
 @part
 def _gather_vector(values, rows, n, out):
     if values is not None:
-        for i in range(n):
+        for i in range(n if values.shape[0] > 0 else 0):
             out[i] = values[rows[i]]
 
 

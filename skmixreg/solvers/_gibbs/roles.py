@@ -34,9 +34,9 @@ class RoleSweeps(MetropolisSweeps):
         self._room = int(np.minimum(weights, layout.n_components).sum())
 
     def _sweep(self, state: Raw, key: np.uint64, done: int, n_keep: int, thin: int) -> Array:
-        problem, observations = self.problem, self.problem.rows.observations
+        problem, observations = self.problem, self.problem.rows.arguments
         rows = observations._replace(gating=None, units=None, allowed=None)
-        rows = rows.each(lambda a: np.empty((*a.shape[:-1], self._room)))
+        rows = rows.each(lambda a: np.empty((*a.shape[:-1], self._room if a.shape[-1] else 0)))
         return role_sweeps(
             observations, rows, state, problem.model.family, self._gate, self._own, self._shared,
             problem.priors.weight_concentration, key, done, n_keep, thin,
