@@ -47,8 +47,6 @@ def expected_failed_checks(estimator):
             "of regressions is fitted for"
         )
     }
-    if estimator.offset_feature is not None:
-        expected["check_regressors_train"] = "the response has no column as a part of it"
     if estimator.group_feature is not None:
         expected["check_sample_weights_not_overwritten"] = COUNT_GROUPS
         expected["check_sample_weight_equivalence_on_dense_data"] = SAME_GROUP
@@ -84,8 +82,6 @@ def test_checks_of_the_choice(estimator, check):
         BayesianMixtureRegressor(solver="map", **roles)
         for roles in (
             {"gating_features": [0], "component_features": "all"},
-            {"shared_features": [0]},
-            {"offset_feature": 0},
             {"group_feature": 0},
         )
     ],
