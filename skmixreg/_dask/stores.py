@@ -92,7 +92,7 @@ class LocalStore:
         function = _chunks.kernel_named(kernel)
         blocks = [
             (start, min(start + FEWEST_ROWS, chunk.n_units), chunk)
-            for chunk in self.chunks
+            for chunk in (rows.for_kernels() for rows in self.chunks)
             for start in range(0, chunk.n_units, FEWEST_ROWS)
         ]
         return pairwise_sum(self._map(lambda block: function(*block, *parameters), blocks))
