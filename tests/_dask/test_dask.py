@@ -19,6 +19,7 @@ from skmixreg import BayesianMixtureRegressor, ClusterLostError
 from skmixreg._dask import chunks as _chunks
 from skmixreg._dask import stores
 from skmixreg._dask.chunk_rows import ChunkedData, ChunkRows
+from skmixreg._model._roles.column_roles import ColumnRoles
 from skmixreg._model.design import Design
 from skmixreg._model.observations import Observations
 from skmixreg._model.rows import HeldRows
@@ -174,7 +175,8 @@ def test_moments_of_chunks_are_those_of_all_rows(weighted, given):
     w = np.exp(rng.normal(0.0, 5.0, n)) if weighted else None
     cuts = [slice(0, 1), slice(1, 1), slice(1, 15_000), slice(15_000, n)]
     parts = [
-        _chunks.prepare(X[c], y[c], None if w is None else w[c], (Gaussian(), ())) for c in cuts
+        _chunks.prepare(X[c], y[c], None if w is None else w[c], (Gaussian(), ColumnRoles(())))
+        for c in cuts
     ]
     data = ChunkedData.of(stores.LocalStore(parts, 1), X.shape[1])
     location = None if given is None else np.full(X.shape[1], given)
@@ -197,7 +199,7 @@ def test_moments_of_chunks_are_those_of_all_rows(weighted, given):
 
 def test_a_chunk_keeps_what_it_was_given_but_not_much_memory_beside_it():
     table = np.random.default_rng(0).normal(size=(5000, 20))
-    part = _chunks.prepare(table[:, :15], table[:, 15], None, (Gaussian(), ()))
+    part = _chunks.prepare(table[:, :15], table[:, 15], None, (Gaussian(), ColumnRoles(())))
     assert np.shares_memory(part.X, table) and not np.shares_memory(part.y, table)
     before = table.copy()
     design = Design(np.ones(15), np.full(15, 2.0), 1.0, 2.0, True)
