@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array, column_or_1d
 
 from .._kernels.rows import RowBlocks
-from .._model._roles.checks import check_exposure, check_groups, check_rows
+from .._model._roles.checks import check_roles, check_rows
 from .._model._roles.column_roles import ColumnRoles
 from .._model._roles.gate import Gate
 from .._model._roles.units import Units
@@ -146,10 +146,11 @@ def prepare(X: Any, y: Any, weights: Any, *families: tuple[Family, ColumnRoles])
     """
     X, y, weights = plain_rows(X, y, weights)
     try:
-        for family, roles in families if len(y) else ():
-            check_exposure(X, roles)
-            check_groups(X, weights, roles, None)
-            check_rows(family, X, y, roles.family)
+        if len(y):
+            # Families differ in columns of their own only.
+            check_roles(X, weights, families[0][1], None)
+            for family, roles in families:
+                check_rows(family, X, y, roles.family)
     except ValueError as error:
         raise ValueError(f"In one chunk, whose rows are counted here: {error}") from None
     held = None if weights is None else _kept(weights)

@@ -206,8 +206,7 @@ def _check_roles(
     estimator: BaseEstimator, X: Array, weights: Array | None, roles: list[ColumnRoles]
 ) -> None:
     """Reject exposures and groups that cannot be; families differ in columns of their own only."""
-    checks.check_exposure(X, roles[0])
-    checks.check_groups(X, weights, roles[0], getattr(estimator, "feature_names_in_", None))
+    checks.check_roles(X, weights, roles[0], getattr(estimator, "feature_names_in_", None))
 
 
 def validate_labels(

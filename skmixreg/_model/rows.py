@@ -147,6 +147,8 @@ class HeldRows(Rows):
 
     @property
     def unit_weight(self) -> float:
+        if self.observations.units is None:
+            return self.total_weight
         return float(self.weights[self.observations.first_rows].sum())
 
     @property

@@ -170,11 +170,12 @@ def draws_of(posterior: Posterior, problem: Problem) -> np.ndarray:
     return np.swapaxes(theta, 0, 1).reshape(-1, theta.shape[-1])
 
 
-def ranks(problem: Problem, truth: np.ndarray, thetas: np.ndarray, rng: Any) -> list[int]:
+def ranks(
+    problem: Problem, truth: np.ndarray, thetas: np.ndarray, rng: Any, of: Any = quantities
+) -> list[int]:
     """Rank of the truth among `RANKED` draws far apart, ties at random."""
     index = np.linspace(0, len(thetas) - 1, RANKED).astype(int)
-    values = quantities(problem, thetas[index])
-    true = quantities(problem, truth[None])[0]
+    values, true = of(problem, thetas[index]), of(problem, truth[None])[0]
     below, tied = (values < true).sum(axis=0), (values == true).sum(axis=0)
     return [int(b + rng.integers(t + 1)) for b, t in zip(below, tied, strict=True)]
 

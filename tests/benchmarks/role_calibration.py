@@ -30,7 +30,7 @@ from skmixreg._model.raw import Raw
 from skmixreg._model.rows import HeldRows
 
 from . import calibration
-from .calibration import QUANTITIES, RANKED, excess
+from .calibration import QUANTITIES, excess
 
 FAMILIES = ("gaussian", "poisson", "gamma")
 GROUP = 4
@@ -122,16 +122,15 @@ def run(replicate: int) -> dict[str, Any]:
         if not draws.failures:
             break
         failed.append(str(draws.failures[0]))
-    d = problem.layout.size
-    thetas = np.swapaxes(draws.theta, 0, 1).reshape(-1, d)
-    index = np.linspace(0, len(thetas) - 1, RANKED).astype(int)
-    values, true = quantities(problem, thetas[index]), quantities(problem, truth[None])[0]
-    below, tied = (values < true).sum(axis=0), (values == true).sum(axis=0)
-    ranks = [int(b + rng.integers(t + 1)) for b, t in zip(below, tied, strict=True)]
+    thetas = np.swapaxes(draws.theta, 0, 1).reshape(-1, problem.layout.size)
     return {
-        "replicate": replicate, **roles, "solver": draws.solver, "ranks": ranks,
-        "failures": failed, "seconds": round(time.process_time() - start, 1),
-    }  # fmt: skip
+        "replicate": replicate,
+        **roles,
+        "solver": draws.solver,
+        "ranks": calibration.ranks(problem, truth, thetas, rng, quantities),
+        "failures": failed,
+        "seconds": round(time.process_time() - start, 1),
+    }
 
 
 def report(rows: list[dict[str, Any]]) -> str:

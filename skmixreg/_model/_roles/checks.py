@@ -32,6 +32,17 @@ def check_rows(family: Family, X: Array, y: Array | None, positions: tuple[int, 
         raise ValueError(f"{error} This y would do for {' or '.join(others)}.") from None
 
 
+def check_roles(X: Array, weights: Array | None, roles: ColumnRoles, names: Any) -> None:
+    """Reject exposures and groups that cannot be.
+
+    Raises
+    ------
+    ValueError
+    """
+    check_exposure(X, roles)
+    check_groups(X, weights, roles, names)
+
+
 def check_exposure(X: Array, roles: ColumnRoles) -> None:
     """Reject an exposure that has no logarithm.
 

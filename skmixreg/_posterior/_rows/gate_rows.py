@@ -60,11 +60,12 @@ def _shares_with(moments: Array, means: Array) -> Array:
         step = -np.linalg.lstsq(curvature, mean, rcond=1e-10)[0]
         for size in (1.0, 0.5, 0.25, 0.1):
             new = gap.T @ (tilt + size * step)
-            if log_sum_exp(new)[0] < value:
+            there = float(log_sum_exp(new)[0])
+            if there < value:
                 break
         else:
             break
-        tilt, value = tilt + size * step, float(log_sum_exp(new)[0])
+        tilt, value = tilt + size * step, there
         share = np.exp(new - value)
     return share
 
