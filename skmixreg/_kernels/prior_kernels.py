@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from .compile import compiled, part
 
 
@@ -29,6 +31,79 @@ def prior_terms(row, value):
     low = (row[1] * math.exp(-value)) ** 2
     high = (math.exp(value) / row[2]) ** 2
     return -0.5 * (low + high), low - high, 2.0 * (low + high)
+
+
+@compiled
+def add_log_prior_terms(theta, rows, basis, concentration, gradient, hessian):
+    """Log prior of the whole vector up to a constant; its derivatives are added in place.
+
+    Parameters
+    ----------
+    theta : ndarray of shape (d,)
+        First the K - 1 contrasts of the log odds of the weights, which follow Dirichlet's
+        distribution.
+    rows : ndarray of shape (d, 3)
+        Priors of the other coordinates, where they stand in theta.
+    basis : ndarray of shape (K, K - 1)
+        Log odds from contrasts.
+    concentration : float
+        Of the Dirichlet distribution.
+    gradient : ndarray of shape (d,)
+    hessian : ndarray of shape (d, d), or (0, 0) where it is not wanted
+    """
+    K, wanted = basis.shape[0], hessian.shape[0] > 0
+    weights = np.zeros(K)
+    for k in range(K):
+        for a in range(K - 1):
+            weights[k] += basis[k, a] * theta[a]
+    top = weights.max()
+    total, logs = 0.0, 0.0
+    for k in range(K):
+        logs += weights[k] - top
+        weights[k] = math.exp(weights[k] - top)
+        total += weights[k]
+    weights /= total
+    value = concentration * (logs - K * math.log(total))
+    mean = np.zeros(K - 1)
+    for k in range(K):
+        for a in range(K - 1):
+            mean[a] += weights[k] * basis[k, a]
+    # Columns of the basis sum to zero.
+    for a in range(K - 1):
+        gradient[a] -= concentration * K * mean[a]
+        if wanted:
+            for b in range(K - 1):
+                spread = -mean[a] * mean[b]
+                for k in range(K):
+                    spread += weights[k] * basis[k, a] * basis[k, b]
+                hessian[a, b] -= concentration * K * spread
+    for i in range(K - 1, theta.shape[0]):
+        term, slope, precision = prior_terms(rows[i], theta[i])
+        value += term
+        gradient[i] += slope
+        if wanted:
+            hessian[i, i] -= precision
+    return value
+
+
+@compiled
+def log_priors(rows, values):
+    """Log prior of sets of coordinates that have the same priors, up to a constant.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (c, 3)
+    values : ndarray of shape (S, c)
+
+    Returns
+    -------
+    ndarray of shape (S,)
+    """
+    out = np.zeros(values.shape[0])
+    for s in range(values.shape[0]):
+        for i in range(values.shape[1]):
+            out[s] += prior_terms(rows[i], values[s, i])[0]
+    return out
 
 
 @part

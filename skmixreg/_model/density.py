@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import gammaln
 
+from .._kernels.prior_kernels import add_log_prior_terms
 from .._support.arrays import Array
 from ._sums import row_kernels
 from .problem import Problem
@@ -18,6 +19,7 @@ from .raw import Raw
 
 # A call of a few is as fast as one of many, and says sooner how far it is.
 DRAWS_PER_CALL = 256
+NO_HESSIAN = np.empty((0, 0))
 
 
 class LogPosterior:
@@ -32,28 +34,24 @@ class LogPosterior:
         self.problem = problem
         self.layout = layout = problem.layout
         self.size = layout.size
-        # Contrasts of the log odds at the mean row; behind them those of their slopes.
-        self._gating = slice(0, layout.n_components - 1)
         self._blocks = list(problem.prior_table)
         K, c = layout.n_components, problem.priors.weight_concentration
         self._gating_constant = float(gammaln(K * c) - K * gammaln(c) + 0.5 * np.log(K))
+        self._constant = self._gating_constant + float(problem.prior_constants.sum())
 
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """Log posterior density at one vector and its gradient, shape (d,)."""
-        raw = self.layout.expand(theta)
-        flat = self._sum(row_kernels.log_likelihood_gradient, raw)
-        value, gradient = self._log_prior_gradient(theta, raw.log_weights)
-        gradient += self.layout.contract(flat[1:])
-        return value + float(flat[0]), gradient
+        flat = self._sum(row_kernels.log_likelihood_gradient, self.layout.expand(theta))
+        gradient = self.layout.contract(flat[1:])
+        return self._add_prior(theta, gradient, NO_HESSIAN) + float(flat[0]), gradient
 
     def value_gradient_hessian(self, theta: Array) -> tuple[float, float, Array, Array]:
         """Log prior, log-likelihood, gradient (d,) and Hessian (d, d) of the log posterior."""
         flat = self._sum(row_kernels.log_likelihood_hessian, self.layout.expand(theta))
         m = len(self.layout.matrix)
-        prior, gradient, hessian = self.prior_terms(theta)
-        gradient += self.layout.contract(flat[1 : 1 + m])
-        hessian += self.layout.contract2(flat[1 + m :].reshape(m, m))
-        return prior, float(flat[0]), gradient, hessian
+        gradient = self.layout.contract(flat[1 : 1 + m])
+        hessian = self.layout.contract2(flat[1 + m :].reshape(m, m))
+        return self._add_prior(theta, gradient, hessian), float(flat[0]), gradient, hessian
 
     def values(
         self, thetas: Array, advance: Callable[[int], None] | None = None
@@ -102,29 +100,17 @@ class LogPosterior:
 
     def prior_terms(self, theta: Array) -> tuple[float, Array, Array]:
         """Log prior, gradient and Hessian at one vector."""
-        log_weights = self.layout.expand(theta).log_weights
-        value, gradient = self._log_prior_gradient(theta, log_weights)
-        diagonal = np.zeros(self.size)
-        for where, prior in self._blocks:
-            diagonal[where] = prior.terms(theta[where])[2]
-        hessian = np.diag(diagonal)
-        K, c = self.layout.n_components, self.problem.priors.weight_concentration
-        weights = np.exp(log_weights)
-        basis, where = self.layout.gating_basis, self._gating
-        hessian[where, where] = (
-            -c * K * basis.T @ (np.diag(weights) - np.outer(weights, weights)) @ basis
-        )
-        return value, gradient, hessian
+        gradient, hessian = np.zeros(self.size), np.zeros((self.size, self.size))
+        return self._add_prior(theta, gradient, hessian), gradient, hessian
 
-    def _log_prior_gradient(self, theta: Array, log_weights: Array) -> tuple[float, Array]:
-        K, c = self.layout.n_components, self.problem.priors.weight_concentration
-        gradient = np.empty(self.size)
-        value = self._gating_constant + c * log_weights.sum()
-        gradient[self._gating] = c * (1.0 - K * np.exp(log_weights)) @ self.layout.gating_basis
-        for where, prior in self._blocks:
-            density, gradient[where], _ = prior.terms(theta[where])
-            value += density.sum()
-        return float(value), gradient
+    def _add_prior(self, theta: Array, gradient: Array, hessian: Array) -> float:
+        """Log prior; its derivatives are added in place, the second where there is room."""
+        problem = self.problem
+        value = add_log_prior_terms(
+            theta, problem.prior_rows, self.layout.gating_basis,
+            problem.priors.weight_concentration, gradient, hessian,
+        )  # fmt: skip
+        return float(value) + self._constant
 
     def _sum(self, kernel: Callable[..., Array], raw: Raw) -> Array:
         # A read-only array, or a view, would have the kernel compiled once more.

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from .._kernels.prior_kernels import prior_terms
 from .._support.arrays import Array
 from ..backgrounds._base import Background
 from ..backgrounds._contaminated import Contaminated
@@ -273,6 +274,23 @@ class Problem:
         if self.layout.n_gating:
             out.append((slice(self.layout.n_components - 1, table["gating"].where.stop), slopes))
         return tuple(out)
+
+    @cached_property
+    def prior_rows(self) -> Array:
+        """The same for compiled code: (d, 3), zeros for the weights."""
+        rows = np.zeros((self.layout.size, 3))
+        for where, prior in self.prior_table:
+            rows[where] = prior.row()
+        return rows
+
+    @cached_property
+    def prior_constants(self) -> Array:
+        """What compiled log priors leave out, by coordinate: (d,)."""
+        out = np.zeros(self.layout.size)
+        for where, prior in self.prior_table:
+            left = prior_terms(np.array(prior.row()), 0.0)[0]
+            out[where] = float(prior.terms(np.zeros(1))[0][0]) - left
+        return out
 
     @cached_property
     def component_priors(self) -> Array:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaln
 
+from .._kernels.prior_kernels import log_priors
 from .._model.problem import Problem
 from .._model.raw import Raw
 from .._support.arrays import Array, log_sum_exp
@@ -266,18 +267,15 @@ class EmptyPart:
 
 def log_prior_of_components(problem: Problem, components: Raw) -> Array:
     """Log prior of line and own dispersion of every component: (S, K)."""
-    priors = problem.priors
-    total = np.zeros(components.log_weights.shape)
     layout = problem.layout
+    parts = [components.coef[..., list(layout.own_columns)]]
     if layout.fit_intercept and not layout.shared_intercept:
-        total += _log_normal(components.intercept, priors.intercept_scale)
-    coef = components.coef
-    if layout.shared_columns:
-        coef = coef[..., list(layout.own_columns)]
-    total += _log_normal(coef, priors.coef_scale).sum(axis=-1)
-    for e, prior in enumerate(problem.own_extra_priors):
-        total += prior.terms(components.extra[..., e])[0]
-    return total
+        parts.insert(0, components.intercept[..., None])
+    parts.append(components.extra[..., : len(layout.own_extra_names)])
+    values = np.concatenate(parts, axis=-1)
+    own = layout.own[0]
+    total = log_priors(problem.prior_rows[own], values.reshape(-1, len(own)))
+    return np.asarray(total.reshape(values.shape[:-1]) + problem.prior_constants[own].sum())
 
 
 def _log_normal(values: Array, scale: float) -> Array:

@@ -44,18 +44,13 @@ from .._model.density import LogPosterior
 from .._model.problem import Problem
 from .._model.raw import Raw
 from .._support.arrays import Array
-from .._support.student import student_log_constant, student_log_kernel
+from .._support.student import student_log_constant
 from .parts import log_prior_of_components
+from .split_kernels import DF, LINE_SCALE, SIGMA_SCALE, merge_pairs, shares
 from .symmetrised_kernels import add_merged
 
 if TYPE_CHECKING:
     from .symmetrised import SymmetrisedMixture
-
-# Student distributions of u and eta, wide enough for all that a spare component is beside for.
-DF, LINE_SCALE, SIGMA_SCALE = 5.0, 1.1, 0.6
-# Data that happen to favour a spare component let it take a few times the share of 1 / sqrt(n D).
-LUCK = 3.0
-LARGEST_EXPONENT = 16.0
 
 
 class Merged(NamedTuple):
@@ -129,8 +124,7 @@ class SplitProposal:
         u = LINE_SCALE * rng.standard_t(DF, (n, q))
         eta = SIGMA_SCALE * rng.standard_t(DF, n)
         size = (u**2).sum(axis=1)
-        largest = _largest_share(size, eta)
-        scale = self._share_scale(size, eta, weights[at, j])
+        scale, largest = shares(size, eta, weights[at, j], self.problem.total_weight)
         # Half a Cauchy distribution, cut off at the largest share.
         share = scale * np.tan(rng.random(n) * np.arctan(largest / scale))
         share = np.clip(share, 1e-300, largest * (1.0 - 1e-12))
@@ -187,68 +181,34 @@ class SplitProposal:
         )  # fmt: skip
         return total
 
-    @np.errstate(over="ignore", divide="ignore", invalid="ignore")
     def merged(self, draws: Raw) -> Merged:
         """All ordered pairs of components, merged."""
-        K = self.problem.layout.n_components
-        pairs = np.array([(j, k) for j in range(K) for k in range(K) if j != k])
-        parent, spare = pairs.T
-        w_parent, w_spare = draws.log_weights[:, parent], draws.log_weights[:, spare]
-        log_weight = np.logaddexp(w_parent, w_spare)
-        share = np.exp(w_spare - log_weight)
-        rest = np.exp(w_parent - log_weight)
-        lines = _lines(draws, self.problem.layout.fit_intercept)
-        step = lines[:, spare] - lines[:, parent]
-        log_sigmas = draws.extra[..., 0]
-        variance = np.exp(2.0 * log_sigmas)
-        moved = step @ self._metric
-        distance = (moved**2).sum(axis=-1)
-        pooled = rest * variance[:, parent] + share * variance[:, spare] + share * rest * distance
-        log_sigma = 0.5 * np.log(pooled)
-        eta = log_sigmas[:, spare] - log_sigma
-        size = distance / pooled
-        h = rest * variance[:, parent] / pooled
-        largest = _largest_share(size, eta)
-        scale = self._share_scale(size, eta, np.exp(log_weight))
-        log_share = np.log(scale) - np.log(scale**2 + share**2) - np.log(np.arctan(largest / scale))
-        value = log_weight + log_share  # the parent is chosen by its weight
-        value += _log_student(moved / np.sqrt(pooled)[..., None], LINE_SCALE)
-        value += _log_student(eta[..., None], SIGMA_SCALE)
-        value += np.log(h) + np.log(share) + np.log(rest)
-        value += 0.5 * np.log(K / (K - 1.0)) - step.shape[-1] * log_sigma
-        value += np.log(np.diagonal(self._metric)).sum()
-        value = np.where(np.isfinite(value) & (share < largest), value, -np.inf)
+        lines = np.ascontiguousarray(_lines(draws, self.problem.layout.fit_intercept))
         return Merged(
-            pairs, value, log_weight, lines[:, parent] + share[..., None] * step, log_sigma
-        )
+            self._pairs,
+            *merge_pairs(
+                draws.log_weights, lines, np.ascontiguousarray(draws.extra[..., 0]), self._pairs,
+                self._metric, self.problem.total_weight, self._constant,
+            ),
+        )  # fmt: skip
 
-    def _share_scale(self, size: Array, eta: Array, weight: Array) -> Array:
-        """About the largest share that the data allow, 1 / sqrt(n D)."""
-        apart = size + np.abs(np.expm1(np.minimum(2.0 * eta, LARGEST_EXPONENT)))
-        # About the remainder of exp(size) beyond what the parent makes up for.
-        distance = 0.5 * apart * np.exp(0.2 * np.minimum(apart, LARGEST_EXPONENT)) + 1e-12
-        rows = np.maximum(weight * self.problem.total_weight, 1.0)
-        return np.maximum(LUCK / (np.sqrt(rows) * distance + LUCK), 1.0 / (rows + 1.0))
+    @cached_property
+    def _pairs(self) -> NDArray[np.int64]:
+        K = self.problem.layout.n_components
+        return np.array([(j, k) for j in range(K) for k in range(K) if j != k], dtype=np.int64)
 
-
-def _largest_share(size: Array, eta: Array) -> Array:
-    """The share at which nothing is left of the variance: a root of h."""
-    # h = 1 - a (s + t) + a^2 t with s = exp(2 eta), t = |u|^2: its smaller root, if it has one.
-    both = np.exp(np.minimum(2.0 * eta, 600.0)) + size
-    left = both**2 - 4.0 * size
-    root = 2.0 / (both + np.sqrt(np.maximum(left, 0.0)))
-    return np.where(left < 0.0, 1.0, np.minimum(root, 1.0))
+    @cached_property
+    def _constant(self) -> float:
+        """Logs of all that the density of a pair has but its variables."""
+        K, q = self.problem.layout.n_components, len(self._metric)
+        scales = q * np.log(LINE_SCALE) + np.log(SIGMA_SCALE)
+        out = 0.5 * np.log(K / (K - 1.0)) + np.log(np.diagonal(self._metric)).sum()
+        return float(out + (q + 1) * student_log_constant(1, DF) - scales)
 
 
 def _left_variance(share: Array, size: Array, eta: Array) -> Array:
     value = 1.0 - share * np.exp(2.0 * eta) - share * (1.0 - share) * size
     return np.maximum(value, 1e-300)
-
-
-def _log_student(z: Array, scale: float) -> Array:
-    """Log density of independent t variables, summed over the last axis."""
-    constant = student_log_constant(1, DF) - np.log(scale)
-    return np.asarray((constant + student_log_kernel((z / scale) ** 2, 1, DF)).sum(axis=-1))
 
 
 def _lines(components: Raw, fit_intercept: bool) -> Array:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import eigh
 
 from .._model.density import LogPosterior
 from .._support.arrays import Array
@@ -50,7 +49,7 @@ def polish(density: LogPosterior, theta: Array, max_iterations: int = 50) -> Pol
     for iteration in range(max_iterations + 1):
         # Coordinates of unit curvature: well-fed and empty components differ by many decades.
         unit = 1.0 / np.sqrt(np.maximum(np.abs(np.diagonal(hessian)), 1e-300))
-        values, vectors = eigh(-hessian * unit * unit[:, None], check_finite=False)
+        values, vectors = np.linalg.eigh(-hessian * unit * unit[:, None])
         along = vectors.T @ (unit * gradient)
         least = 1e-14 * float(np.abs(values).max())
         curvature = np.maximum(np.abs(values), least)

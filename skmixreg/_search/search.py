@@ -83,6 +83,7 @@ class _Search:
         self.n_starts = 0
         self.lost = False  # whether no mode survived the climb from a sample
         self.smaller: ModeTable | None = None
+        self.reduced: list[Mode] = []  # the modes that those of `smaller` were found from
         work = problem.n_rows * problem.layout.n_components
         self.most_polished = int(
             np.clip(POLISH_WORK / (work + problem.layout.size**2), *POLISH_RANGE)
@@ -123,6 +124,7 @@ class _Search:
                 if self.found.empty is None:
                     best = self.found.table(MODES_TO_MOVE)
                     self.smaller = find_smaller_modes(self.problem, best, self.rng)
+                    self.reduced = best.modes
                     self.found.empty = empty_component(self.problem, self.smaller)
             settled = self.found.settled
             complete = settled and self.found.unseen_mass() < LEAST_UNSEEN
@@ -275,10 +277,12 @@ def find_modes(
         if small is not problem:
             search = _lift(search, problem)
         if smaller is not None and neighbour is None:
-            smaller = find_smaller_modes(problem, search.found.table(MODES_TO_MOVE), rng)
+            best = search.found.table(MODES_TO_MOVE)
+            if search.reduced != best.modes:
+                smaller = find_smaller_modes(problem, best, rng)
     if neighbour is not None:
-        best = search.found.best.mode
-        out = _rules_out(problem, best.log_likelihood, neighbour.modes, best.log_evidence)
+        top = search.found.best.mode
+        out = _rules_out(problem, top.log_likelihood, neighbour.modes, top.log_evidence)
         smaller = None if out or not can_be_empty(problem) else neighbour
     table = _table(search, settled)
     table.smaller, table.knows_smaller = smaller, True

@@ -12,7 +12,8 @@ from skmixreg._model.priors import Priors
 from skmixreg._model.problem import Problem
 from skmixreg._model.raw import Raw
 from skmixreg._proposals.parts import EmptyPart, StudentPart
-from skmixreg._proposals.split import DF, LINE_SCALE, SIGMA_SCALE, SplitProposal
+from skmixreg._proposals.split import SplitProposal
+from skmixreg._proposals.split_kernels import DF, LINE_SCALE, SIGMA_SCALE, shares
 from skmixreg._proposals.symmetrised import SymmetrisedMixture
 from skmixreg.families import Gaussian
 from skmixreg.solvers import SOLVERS
@@ -85,7 +86,7 @@ def test_density_is_that_of_the_construction(K, p, fit_intercept):
         )
         _, log_jacobian = np.linalg.slogdet(jacobian)
         size, weight = np.array([u @ u]), np.exp(inner.log_weights[j : j + 1])
-        scale = proposal._share_scale(size, np.array([eta]), weight)[0]
+        scale = shares(size, np.array([eta]), weight, problem.total_weight)[0][0]
         s, t = np.exp(2 * eta), u @ u
         roots = np.roots([t, -(s + t), 1.0])
         largest = min(1.0, roots.min()) if np.isrealobj(roots) else 1.0

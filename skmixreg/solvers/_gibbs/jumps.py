@@ -14,7 +14,9 @@ from ..._proposals.from_modes import mixture_over_modes
 from ..._search.mode_table import ModeTable
 from ..._support.arrays import Array
 
-JUMP_TRIES = 8  # proposals that every chain sees in a round
+# Proposals that every chain sees in a round: so many that it moves so many times, if it can.
+TRIES_RANGE = (2, 8)
+MOVES_PER_ROUND = 2.0
 # Parts of the proposal times rounds per run: the time of a round grows with the parts.
 PARTS_TIMES_ROUNDS = 2400
 ROUNDS_RANGE = (120, 240)
@@ -32,16 +34,24 @@ class Jumps:
         self.rng = rng
         self.mixture = mixture_over_modes(problem, modes, rng)
         self.rounds = int(np.clip(PARTS_TIMES_ROUNDS / len(self.mixture.parts), *ROUNDS_RANGE))
-        self.accepted = 0
+        self.accepted = self.tried = 0
         self._ratios = np.empty(0)
 
     def prepare(self, rounds: int, n_chains: int) -> None:
         """Proposals for ``rounds`` calls of `attempt`."""
-        n = rounds * n_chains * JUMP_TRIES
+        tries = self._tries
+        n = rounds * n_chains * tries
         thetas, _ = self.mixture.sample(self.rng, n)
         self._ratios = log_ratio(self.density, self.mixture, thetas)
-        order = self.rng.permutation(n).reshape(rounds, n_chains, JUMP_TRIES)
+        order = self.rng.permutation(n).reshape(rounds, n_chains, tries)
         self._queue = [(thetas[o], self._ratios[o]) for o in order]
+
+    @property
+    def _tries(self) -> int:
+        few, many = TRIES_RANGE
+        if not self.accepted:
+            return many
+        return int(np.clip(np.ceil(MOVES_PER_ROUND * self.tried / self.accepted), few, many))
 
     def attempt(self, current: Array) -> Array | None:
         """States after a round of steps; None if nobody moved."""
@@ -49,8 +59,9 @@ class Jumps:
         state, ratio = current.copy(), log_ratio(self.density, self.mixture, current)
         threshold = np.log(self.rng.random(ratios.shape))
         moved = False
+        self.tried += ratios.size
         for chain in range(len(state)):
-            for i in range(JUMP_TRIES):
+            for i in range(ratios.shape[1]):
                 if threshold[chain, i] < ratios[chain, i] - ratio[chain]:
                     state[chain], ratio[chain] = thetas[chain, i], ratios[chain, i]
                     self.accepted += 1

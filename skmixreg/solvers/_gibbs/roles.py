@@ -43,14 +43,6 @@ class RoleSweeps(MetropolisSweeps):
         )  # fmt: skip
 
 
-def _prior_rows(problem: Problem) -> Array:
-    """Priors of all coordinates of theta, for compiled code: (d, 3)."""
-    rows = np.zeros((problem.layout.size, 3))
-    for where, prior in problem.prior_table:
-        rows[where] = prior.row()
-    return rows
-
-
 def _coordinates(
     problem: Problem, source: NDArray[np.intp], chosen: NDArray[np.intp]
 ) -> Coordinates:
@@ -58,7 +50,7 @@ def _coordinates(
     at = np.full(len(source), -1, dtype=np.int64)
     among = np.isin(source, chosen)
     at[among] = np.searchsorted(chosen, source[among])
-    return Coordinates(at, _prior_rows(problem)[chosen])
+    return Coordinates(at, problem.prior_rows[chosen])
 
 
 def _gate(problem: Problem) -> Gate:
@@ -74,5 +66,5 @@ def _gate(problem: Problem) -> Gate:
             observations.weights[first], layout.n_components * problem.priors.weight_concentration
         ),
         layout.gating_basis,
-        _prior_rows(problem)[layout.table["gating"].where],
+        problem.prior_rows[layout.table["gating"].where],
     )
