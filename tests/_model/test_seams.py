@@ -211,6 +211,19 @@ def test_gradient_and_hessian_by_finite_differences(seam: str, family: str) -> N
         assert (matrix[padding] == 0.0).all()
 
 
+@pytest.mark.parametrize("steep", [5.0, 20.0, 60.0, 300.0])
+def test_gates_as_steep_as_can_be(steep: float) -> None:
+    """Odds that one exponential less can take, that it can not, and beyond all numbers."""
+    case = make(SEAMS["all"], "poisson")
+    raw = case.raw._replace(logits=steep * case.raw.logits)
+    result = kernels.log_likelihood_gradient(0, case.n_units, case.observations, raw, case.model)
+    assert_close(result[0], value(case, raw))
+    oracle, first = plain(case, raw), case.observations.units[:-1]
+    gate = np.vstack([np.ones(case.n_units), case.observations.gating[:, first]])
+    excess = softmax(oracle.joint, axis=0) - np.exp(oracle.log_weights)
+    assert_close(result[1 : 1 + raw.logits.size], ((oracle.weights * excess) @ gate.T).ravel())
+
+
 @extreme_seams
 def test_complete_sums(seam: str, family: str) -> None:
     """Scores and information in closed form, at the responsibilities of the units."""

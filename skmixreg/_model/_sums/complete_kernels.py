@@ -42,7 +42,7 @@ def sum_responsibilities(w, r, counts):
 
 @stage(add_units, Moments)
 def _count_units(work, units, ones, membership, s):
-    work.value[0] += weighted_total(units.w, ones, membership.top, membership.norm)
+    work.value[0] += weighted_total(units.w, ones, membership.top, membership.total)
     normalise(membership.r, membership.norm)
     sum_responsibilities(units.w, membership.r, work.counts)
 
@@ -221,7 +221,7 @@ def _complete_derivatives(work, rows, point, model, r):
 
 @stage(add_units, Complete)
 def _complete_units(work, units, ones, membership, s):
-    work.value[0] += weighted_total(units.w, ones, membership.top, membership.norm)
+    work.value[0] += weighted_total(units.w, ones, membership.top, membership.total)
     normalise(membership.r, membership.norm)
     sum_responsibilities(units.w, membership.r, work.counts)
     load_gate(units.gating, work.g)

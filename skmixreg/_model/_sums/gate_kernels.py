@@ -14,8 +14,11 @@ from numba.extending import overload
 from ..._kernels.compile import PART, inlined, part
 from ..._kernels.product_kernels import add_moments, predict_lines
 from ..._kernels.stage_kernels import log_softmax, log_sum_exp, normalise
-from ..._kernels.vector_kernels import BLOCK, EXACT, dot
-from .block_kernels import absent_fields, add_block, size_of
+from ..._kernels.vector_kernels import BLOCK, EXACT, REDUCE, dot, exp_any
+from .block_kernels import absent_fields, size_of
+
+# Up to these log odds a product of eight normalisers is far from overflow.
+LARGEST_ODDS = 70.0
 
 
 class Membership(NamedTuple):
@@ -31,8 +34,10 @@ class Membership(NamedTuple):
         What the logits of every unit are normalised by: ``prior_top - log(prior_norm)``.
     r : ndarray of shape (K, BLOCK)
         Log densities, then responsibilities times ``norm``.
-    top, norm : ndarray of shape (BLOCK,)
-        The log-likelihood of unit u is ``top[u] + log(norm[u])``.
+    norm : ndarray of shape (BLOCK,)
+    top, total : ndarray of shape (BLOCK,)
+        The log-likelihood of unit u is ``top[u] + log(total[u])``; where weights are constant,
+        ``total`` is ``norm``.
     """
 
     log_weights: Any
@@ -43,12 +48,14 @@ class Membership(NamedTuple):
     r: Any
     top: Any
     norm: Any
+    total: Any
 
 
 @inlined
 def membership_buffers(observations, K, S):
     """An empty `Membership`."""
     gates = K if size_of(observations.gating, 0) > 0 else 0
+    norm = np.empty(BLOCK)
     return Membership(
         np.zeros((S, K)),
         np.empty((gates, BLOCK)),
@@ -57,7 +64,8 @@ def membership_buffers(observations, K, S):
         np.empty(BLOCK),
         np.empty((K, BLOCK)),
         np.empty(BLOCK),
-        np.empty(BLOCK),
+        norm,
+        np.empty(BLOCK) if gates > 0 else norm,
     )
 
 
@@ -87,11 +95,60 @@ def _constant_weights(gating, logits, out):
 @part
 def add_logits(gating, logits, zero, membership):
     """Weights at every unit, and their logits added to ``r``; see `divide_by_prior`."""
-    prior = membership.prior
+    prior, top, norm = membership.prior, membership.prior_top, membership.prior_norm
     predict_lines(gating, logits, prior)
-    add_block(prior, membership.r)
-    log_sum_exp(zero, prior, membership.prior_top, membership.prior_norm)
-    normalise(prior, membership.prior_norm)
+    if _add_and_compare(prior, membership.r, top) < LARGEST_ODDS**8:
+        _softmax_beside_first(prior, norm)
+    else:
+        _softmax_beside_largest(prior, zero, top, norm)
+
+
+@part(fastmath=REDUCE)
+def _add_and_compare(prior, r, first):
+    """Add logits to ``r``, and leave how far they are from the first, which is copied.
+
+    Returns the sum of the eighth powers of these distances, which bounds the largest.
+    """
+    out = 0.0
+    for i in range(BLOCK):
+        first[i] = prior[0, i]
+        r[0, i] += first[i]
+    for k in range(1, prior.shape[0]):
+        for i in range(BLOCK):
+            r[k, i] += prior[k, i]
+            prior[k, i] -= first[i]
+            square = prior[k, i] * prior[k, i]
+            out += (square * square) * (square * square)
+    return out
+
+
+@part(fastmath=EXACT)
+def _softmax_beside_first(prior, norm):
+    """One exponential less: the first odds are one."""
+    for i in range(BLOCK):
+        norm[i] = 1.0
+    for k in range(1, prior.shape[0]):
+        for i in range(BLOCK):
+            prior[k, i] = exp_any(prior[k, i])
+            norm[i] += prior[k, i]
+    for i in range(BLOCK):
+        norm[i] = 1.0 / norm[i]
+        prior[0, i] = norm[i]
+    for k in range(1, prior.shape[0]):
+        for i in range(BLOCK):
+            prior[k, i] *= norm[i]
+
+
+@part(fastmath=EXACT)
+def _softmax_beside_largest(prior, zero, top, norm):
+    """The same where odds may overflow; ``top`` becomes the largest logit."""
+    for i in range(BLOCK):
+        prior[0, i] = top[i]
+    for k in range(1, prior.shape[0]):
+        for i in range(BLOCK):
+            prior[k, i] += top[i]
+    log_sum_exp(zero, prior, top, norm)
+    normalise(prior, norm)
 
 
 @part(fastmath=EXACT)
@@ -99,10 +156,7 @@ def divide_by_prior(membership):
     """From logits to log weights, after the sum: without a logarithm of each normaliser."""
     for i in range(BLOCK):
         membership.top[i] -= membership.prior_top[i]
-        membership.norm[i] *= membership.prior_norm[i]
-    for k in range(membership.r.shape[0]):
-        for i in range(BLOCK):
-            membership.r[k, i] *= membership.prior_norm[i]
+        membership.total[i] = membership.norm[i] * membership.prior_norm[i]
 
 
 @part(fastmath=EXACT)

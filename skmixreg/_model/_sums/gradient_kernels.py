@@ -23,7 +23,7 @@ class Value(NamedTuple):
 
 @stage(add_units, Value)
 def _value_units(work, units, ones, membership, s):
-    work.out[s] += weighted_total(units.w, ones, membership.top, membership.norm)
+    work.out[s] += weighted_total(units.w, ones, membership.top, membership.total)
 
 
 class Gradient(NamedTuple):
@@ -75,7 +75,7 @@ def _gradient_derivatives(work, rows, point, model, r):
 
 @stage(add_units, Gradient)
 def _gradient_units(work, units, ones, membership, s):
-    work.value[0] += weighted_total(units.w, ones, membership.top, membership.norm)
+    work.value[0] += weighted_total(units.w, ones, membership.top, membership.total)
     normalise(membership.r, membership.norm)
 
 

@@ -141,7 +141,7 @@ def _joint_derivatives(work, rows, point, model, r):
 
 @stage(add_units, JointHessian)
 def _joint_units(work, units, ones, membership, s):
-    work.value[0] += weighted_total(units.w, ones, membership.top, membership.norm)
+    work.value[0] += weighted_total(units.w, ones, membership.top, membership.total)
     normalise(membership.r, membership.norm)
     sum_responsibilities(units.w, membership.r, work.counts)
 

@@ -34,7 +34,7 @@ def _write_values(top, norm, at, n, out):
 
 @stage(close_block, UnitValues)
 def _values_close(work, units, membership, at, n):
-    _write_values(membership.top, membership.norm, at, n, work.out)
+    _write_values(membership.top, membership.total, at, n, work.out)
 
 
 class LogPredictive(NamedTuple):
@@ -77,7 +77,7 @@ def _predictive_open(work):
 
 @stage(add_units, LogPredictive)
 def _predictive_units(work, units, ones, membership, s):
-    add_log(membership.top, membership.norm)
+    add_log(membership.top, membership.total)
     _add_densities(membership.top, work.best, work.mean)
 
 
