@@ -8,7 +8,7 @@ import numpy as np
 
 from .._draws.limits import WEAK_SHARE
 from .._model.priors import NumericPriors
-from .._posterior.filled import n_observations
+from .._posterior.filled import n_observations, rows_per_unit
 from .._posterior.posterior import Posterior
 from .._search.alignment import coordinates
 from .._support.arrays import Array
@@ -22,8 +22,6 @@ class Identification(NamedTuple):
 
     Attributes
     ----------
-    n_observations : float
-        Sum of the weights of the rows.
     rows_needed : int
         Parameters of one component.
     rows : ndarray of shape (S, K)
@@ -38,7 +36,6 @@ class Identification(NamedTuple):
         Fruhwirth-Schnatter and Gruen (2016), where K is an upper bound only.
     """
 
-    n_observations: float
     rows_needed: int
     rows: Array
     ambiguous_share: float
@@ -49,9 +46,8 @@ class Identification(NamedTuple):
     def of(cls, posterior: Posterior, priors: NumericPriors) -> Identification:
         """What the draws say of it."""
         K = posterior.layout.n_components
-        n = n_observations(posterior)
+        n = n_observations(posterior) * rows_per_unit(posterior)
         return cls(
-            n_observations=n,
             rows_needed=posterior.layout.own.shape[1],
             rows=n * np.exp(posterior.components.log_weights).reshape(-1, K),
             ambiguous_share=posterior.ambiguous_share,

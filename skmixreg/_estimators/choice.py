@@ -110,8 +110,8 @@ def _check_comparable(given: Sequence[Any], labels: Sequence[str], own: Sequence
         )
 
 
-def check_labels(labels: Any, criterion: Criterion) -> None:
-    """Reject labels that say something of one number of components, or that a criterion lacks.
+def check_labels(labels: Any, criterion: Criterion, fewest: int) -> None:
+    """Reject labels that not all numbers of components have, or that a criterion lacks.
 
     Raises
     ------
@@ -127,6 +127,13 @@ def check_labels(labels: Any, criterion: Criterion) -> None:
         raise ValueError(
             "labels with a column per component go with one n_components, and several are "
             f"compared; give integers, -1 where a label is unknown, not shape {np.shape(labels)}."
+        )
+    values = np.asarray(labels)
+    if values.size and values.dtype.kind in "iuf" and values.max() >= fewest:
+        raise ValueError(
+            f"labels go up to {values.max():g}, but n_components={fewest}, the least of those "
+            f"compared, has no component of that number; compare n_components from "
+            f"{int(values.max()) + 1} on."
         )
 
 

@@ -125,11 +125,12 @@ class DescribedMixture(AssessedMixture):
         -------
         DataFrame
             Index levels ``component`` and ``quantity``; columns ``mean``, ``sd``, ``lower``,
-            ``upper``.  Quantities: ``share``, the mixing weight averaged over the rows;
-            ``units``, the expected number of rows, or groups, that belong to it; ``mean
+            ``upper``.  Quantities: ``share``, the mixing weight averaged over the rows, or
+            groups; ``units``, the expected number of rows, or groups, that belong to it; ``mean
             response``, its mean averaged over the covariates of all rows (Stata's
             ``estat lcmean``); and for every column with a slope or a role in the gate the mean
-            by responsibility.
+            by responsibility.  All by evenly spaced draws of the posterior, so that a share may
+            differ from ``weights_`` by their Monte Carlo error.
         """
         X, y, weights = self._weighted_rows(X, y, sample_weight)
         probability = validation.check_coverage(probability, "probability")

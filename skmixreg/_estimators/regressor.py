@@ -130,7 +130,7 @@ class BayesianMixtureRegressor(LearnedMixture):
     ----------
     weights_ : ndarray of shape (K,), or (K + 1,) with a background
         Posterior mean of the mixing weights; they sum to 1.  Where they depend on columns, it is
-        their average over the rows (or groups) of the fit.
+        their average over the rows (or groups) of the fit, each as often as its weight says.
     coef_ : ndarray of shape (K, p)
         Posterior mean of the slopes, in units of y (of the family's link) per unit of each column;
         p counts columns with slopes, in the order of X, shared ones among them.

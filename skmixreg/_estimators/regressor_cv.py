@@ -242,7 +242,7 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, DescribedMixture):
             numbers = choice.numbers_of(self.n_components)
             criterion = choice.criterion_of(self.criterion, self.average)
             families = choice.families_of(self.family)
-            choice.check_labels(labels, criterion)
+            choice.check_labels(labels, criterion, min(numbers))
             if criterion.leaves_out and is_dask(X, y, sample_weight):
                 raise TypeError(
                     f"criterion={self.criterion!r} needs rows in memory and was given a Dask "

@@ -169,7 +169,7 @@ def validate_training_data(
             _check_roles(estimator, rows[0], rows[2], roles)
         return rows
     selection.remember_callables(estimator, X)
-    X = with_group_codes(estimator, X)
+    X = with_group_codes(X, selection.group_position(estimator, X))
     check_columns_of_numbers(X)
     check_numbers(y, "y")
     # What is fitted is a standardised copy; another one only to convert would be too many.
@@ -271,7 +271,7 @@ def validate_rows(estimator: BaseEstimator, X: Any) -> Array:
     """
     check_is_fitted(estimator)
     dask_input.refuse(X)
-    X = with_group_codes(estimator, X)
+    X = with_group_codes(X, estimator.posterior_.design.roles.group)
     check_columns_of_numbers(X)
     X = _validated(estimator, X, reset=False)
     _check_rows_of_fit(estimator, X, None)
@@ -282,7 +282,7 @@ def validate_rows_and_target(estimator: BaseEstimator, X: Any, y: Any) -> tuple[
     """Rows with their responses, as `validate_rows`; the family has to have these."""
     check_is_fitted(estimator)
     dask_input.refuse(X, y)
-    X = with_group_codes(estimator, X)
+    X = with_group_codes(X, estimator.posterior_.design.roles.group)
     check_columns_of_numbers(X)
     check_numbers(y, "y")
     X, y = _validated(estimator, X, y, reset=False, y_numeric=True)
@@ -305,14 +305,15 @@ def validate_rows_given(
     check_is_fitted(estimator)
     if not isinstance(given, tuple | list) or len(given) != 2:
         raise ValueError(f"given must be a pair (X, y) of rows that were seen, got {given!r:.80}.")
-    if estimator.group_feature is None:
+    group = estimator.posterior_.design.roles.group
+    if group is None:
         raise ValueError(
             "given says to which groups rows belong that were seen, and this fit has no groups: "
             "set group_feature."
         )
     dask_input.refuse(X, *given)
     seen_X, seen_y = given
-    X, seen_X = with_joint_codes(estimator, X, seen_X)
+    X, seen_X = with_joint_codes(X, seen_X, group)
     seen_X, seen_y = validate_rows_and_target(estimator, seen_X, seen_y)
     X = validate_rows(estimator, X)
     return given_rows(predictive, X, seen_X, seen_y), X

@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from .posterior import Posterior
 
 ELSEWHERE = -1  # the mode of draws that are near none
-# Under so many expected rows, n w_k, a component may hold none: a uniform prior of the weights
-# gives an empty component more with probability exp(-10).
+# Under so many expected memberships, n w_k, a component may hold none: a uniform prior of the
+# weights gives an empty component more with probability exp(-10).
 MOST_EXPECTED = 10.0
 # Draws of another kind, up to this share, rule the sd but hardly reach into an interval.
 MINORITY = 0.2
 
 
 def n_observations(posterior: Posterior) -> float:
-    """Sum of the weights of the rows that the posterior has seen."""
+    """Sum of the weights of the rows, or groups of rows, that the posterior has seen."""
     if "n_observations" in posterior.report:
         return float(posterior.report["n_observations"])
     # At a mode the gradient in the logits is zero: n_k + c = (n + K c) w_k.
@@ -32,13 +32,19 @@ def n_observations(posterior: Posterior) -> float:
     return (fewest + c) / smallest - K * c
 
 
+def rows_per_unit(posterior: Posterior) -> float:
+    """Rows that share a membership, in the mean: 1 where there are no groups."""
+    return float(posterior.report.get("rows_per_unit", 1.0))
+
+
 def empty_components(posterior: Posterior) -> NDArray[np.bool_]:
     """Components that hold fewer rows than parameters, if any: (chains, draws, K).
 
     In draws near a mode the rows decide where a component lies, however few it has.
     """
-    rows = n_observations(posterior) * np.exp(posterior.components.log_weights)
-    few = rows < max(posterior.layout.own.shape[1], MOST_EXPECTED)
+    units = n_observations(posterior) * np.exp(posterior.components.log_weights)
+    few = units * rows_per_unit(posterior) < posterior.layout.own.shape[1]
+    few |= units < MOST_EXPECTED
     return np.asarray(few & (posterior.draw_mode == ELSEWHERE)[..., None])
 
 

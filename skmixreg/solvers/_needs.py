@@ -32,6 +32,17 @@ def _is_more(problem: Problem) -> bool:
     return family.background is not None or bool(family.columns)
 
 
+def _not_conjugate(problem: Problem) -> str:
+    family = problem.family
+    if family.conjugate and not _is_more(problem):
+        return (
+            "serves no columns with roles (groups, gates, shared slopes, offsets) and no labels: "
+            "for them normal errors have no updates in closed form"
+        )
+    more = " with a background, known errors or censored rows" if _is_more(problem) else ""
+    return f"needs a conjugate family, got family={family.name!r}{more}"
+
+
 def _with_sweeps(problem: Problem) -> bool:
     return problem.rows.in_memory or problem.conjugate
 
@@ -61,12 +72,7 @@ NEEDS: dict[str, Need] = {
     "conjugate": Need(
         "a conjugate family",
         lambda problem: problem.conjugate,
-        lambda problem: (
-            f"needs a conjugate family, got family={problem.family.name!r}"
-            + (" with a background, known errors or censored rows" if _is_more(problem) else "")
-            + ("" if problem.plain else ", and columns have roles or labels are known")
-            + "; use solver='nuts' or solver='laplace'."
-        ),
+        lambda problem: _not_conjugate(problem) + "; use solver='nuts' or solver='laplace'.",
     ),
     "labels": Need(
         "weights that are counts, where parameters are shared, mixing weights depend on columns or "

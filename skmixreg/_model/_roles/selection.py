@@ -52,7 +52,7 @@ def roles_of(estimator: Any, family: Family) -> ColumnRoles:
     def take(column: Any, label: str) -> int:
         at = _position(column, names, n_columns)
         if at is None:
-            raise ValueError(f"{label} is no column of X; {_known(names, n_columns)}")
+            raise ValueError(_no_column(label, names, n_columns))
         if at in taken:
             raise ValueError(f"{label} is the column that is {taken[at]} already.")
         taken[at] = label
@@ -80,7 +80,8 @@ def roles_of(estimator: Any, family: Family) -> ColumnRoles:
     shared, gating = several["shared_features"] or (), several["gating_features"] or ()
     own = several["component_features"]
     if isinstance(getattr(estimator, "component_features", None), str) and own is not None:
-        own = tuple(j for j in own if j not in shared)
+        # All that are left, if any are.
+        own = tuple(j for j in own if j not in shared) or own
     both = sorted(set(shared) & set(own or ()))
     if both:
         raise ValueError(
@@ -156,11 +157,34 @@ def _position(column: Any, names: Any, n_features: int) -> int | None:
     return at % n_features if -n_features <= at < n_features else None
 
 
-def position_before_fit(column: Any, X: Any) -> int | None:
-    """Where a column is in X as it was given, a frame or what becomes an array; None if nowhere."""
+def group_position(estimator: Any, X: Any) -> int | None:
+    """Where ``group_feature`` is in X as it was given, a frame or what becomes an array.
+
+    None where there are no groups, or X is neither.
+
+    Raises
+    ------
+    ValueError
+        If there is no such column: said before all that the column itself may be refused for.
+    """
+    column = getattr(estimator, "group_feature", None)
+    if column is None:
+        return None
+    names: Any = None
     if nw.dependencies.is_into_dataframe(X):
         names = nw.from_native(X).columns
-        return _position(column, names, len(names))
-    # What is neither has no shape that NumPy could ask for, and may still become an array.
-    shape = X.shape if hasattr(X, "shape") else np.array(X, dtype=object).shape
-    return _position(column, None, shape[1]) if len(shape) == 2 else None
+        n_columns = len(names)
+    else:
+        # What is neither has no shape that NumPy could ask for, and may still become an array.
+        shape = X.shape if hasattr(X, "shape") else np.array(X, dtype=object).shape
+        if len(shape) != 2:
+            return None
+        n_columns = shape[1]
+    at = _position(column, names, n_columns)
+    if at is None:
+        raise ValueError(_no_column(f"group_feature={column!r}", names, n_columns))
+    return at
+
+
+def _no_column(label: str, names: Any, n_columns: int) -> str:
+    return f"{label} is no column of X; {_known(names, n_columns)}"

@@ -97,4 +97,5 @@ def report_of(problem: Problem, report: Mapping[str, Any]) -> dict[str, Any]:
     """What a solver reports, and the number of memberships where modes do not tell it."""
     if problem.plain:
         return dict(report)
-    return {"n_observations": problem.unit_weight, **report}
+    units = problem.unit_weight
+    return {"n_observations": units, "rows_per_unit": problem.total_weight / units, **report}
