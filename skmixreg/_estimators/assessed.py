@@ -305,8 +305,9 @@ class AssessedMixture(FittedMixture):
             - ``smallest_component``: the number of rows, of total weight, that the smallest
               component is expected to hold with posterior probability 0.9 at least (its groups
               times their mean size), against the number of its parameters;
-              ``ambiguous_share``: the share of draws that other labels would fit nearly as well.  ``empty_component``, if there are any: the share of draws
-              in which a component holds no rows.
+              ``ambiguous_share``: the share of draws that other labels would fit nearly as well.
+              ``empty_component``, if there are any: the share of draws in which a component
+              holds no rows.
             - ``resolution_of_y``: the step that y looks rounded to, if it raised the floor of
               sigma: see ``sigma_floor`` of `Priors`.
             - ``prior_sensitivity``, ``likelihood_sensitivity``: by power-scaling (Kallioinen et al.

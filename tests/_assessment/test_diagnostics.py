@@ -121,8 +121,9 @@ def test_worst_parameters_are_those_of_arviz(overfitted):
                 each[f"coef[{k}, x0]" if name == "coef" else f"{name}[{k}]"] = value
         expected = worst(each, key=each.get)
         assert f"(worst: {expected})" in table.loc[check, "verdict"], check
-        # The logarithm of sigma is rounded, and ranks that nearly tie change places.
-        np.testing.assert_allclose(table.loc[check, "value"], each[expected], rtol=1e-5)
+        # Ranks that nearly tie change places, and draws between two labellings their labels: chains
+        # were diagnosed under those of the best mode.
+        np.testing.assert_allclose(table.loc[check, "value"], each[expected], rtol=1e-4)
         assert table.loc[check, "value"] == report[check]
 
 
