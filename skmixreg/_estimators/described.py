@@ -15,6 +15,7 @@ from .._posterior._rows.memberships import sample_memberships
 from .._support.arrays import Array
 from . import parameters, validation
 from .assessed import AssessedMixture
+from .labels import labels_at
 
 if TYPE_CHECKING:
     import xarray
@@ -173,6 +174,8 @@ class DescribedMixture(AssessedMixture):
         self,
         X: ArrayLike | None = None,
         y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
         *,
         random_state: int | np.random.RandomState | np.random.Generator | None = None,
     ) -> xarray.DataTree:
@@ -184,6 +187,12 @@ class DescribedMixture(AssessedMixture):
             Rows for a group ``posterior_predictive``.
         y : array-like of shape (n,), default=None
             Their responses, for ``log_likelihood`` and ``observed_data``.
+        sample_weight : array-like of shape (n,), default=None
+            By which ``log_likelihood`` is multiplied, as in `to_pymc`.
+        labels : array-like of shape (n,) or (n, K), default=None
+            As in `fit`, for ``log_likelihood``: of a row that has one, it is that of label and
+            response.  Of a fit with labels they are needed where y is given, as they are not
+            stored; -1 for every row is the likelihood without any.  Predictive draws know none.
         random_state : int, RandomState, Generator or None, default=None
             Source of the posterior predictive draws.
 
@@ -198,17 +207,29 @@ class DescribedMixture(AssessedMixture):
         Raises
         ------
         ValueError
-            If y is given without X.
+            If y is given without X, weights or labels without y, or y without labels where the
+            fit had some.
         """
         check_is_fitted(self)
         groups: dict[str, Array] = {}
         if y is not None:
             if X is None:
                 raise ValueError("to_datatree got y without X; pass both, or X alone.")
-            X, y = validation.validate_rows_and_target(self, X, y)
+            X, y, weights = self._weighted_rows(X, y, sample_weight)
+            known = labels_at(self.posterior_, labels, X, "to_datatree")
             groups["observed"] = y
-            groups["log_likelihood"] = prediction.log_likelihood_draws(
-                self.posterior_, X, y, n_threads=self._threads()
+            densities = prediction.log_likelihood_draws(
+                self.posterior_, X, y, known.log_odds, n_threads=self._threads()
+            )
+            if weights is not None:
+                densities[..., weights == 0.0] = 0.0  # may be minus infinity
+                densities *= weights
+            groups["log_likelihood"] = densities
+        elif sample_weight is not None or labels is not None:
+            given = "labels" if sample_weight is None else "sample_weight"
+            raise ValueError(
+                f"to_datatree got {given} without y; they belong to log_likelihood, which needs "
+                "X and y."
             )
         elif X is not None:
             X = validation.validate_rows(self, X)

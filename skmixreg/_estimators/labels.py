@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from .._model._roles.units import Units
 from .._support.arrays import Array
+
+if TYPE_CHECKING:
+    from .._posterior.posterior import Posterior
 
 
 class Labels(NamedTuple):
@@ -112,3 +115,24 @@ def of_groups(labels: Labels, codes: Array) -> Labels:
             "has one membership."
         )
     return labels._replace(log_odds=units.spread(joint))
+
+
+def labels_at(posterior: Posterior, labels: Any, X: Array, method: str) -> Labels:
+    """Labels of rows at which a fit is asked for its likelihood, which had labels or had none.
+
+    Raises
+    ------
+    ValueError
+        If there are none and the fit had labels, or as in `labels_of` and `of_groups`.
+    """
+    if labels is None:
+        if posterior.layout.fixed_labels:
+            raise ValueError(
+                f"The fit had labels and {method} got none, so that the likelihood would be "
+                "another. Pass the labels of these rows as in fit, or np.full(len(y), -1) if "
+                "nothing is to be known of their memberships."
+            )
+        return NO_LABELS
+    found = labels_of(labels, len(X), posterior.layout.n_components)
+    group = posterior.design.roles.group
+    return found if group is None else of_groups(found, X[:, group])

@@ -14,6 +14,7 @@ from ..backgrounds import Background
 from ..families import Family
 from ..solvers import SOLVERS, Solver
 from . import parameters, weights
+from .labels import labels_at
 from .learned import LearnedMixture
 from .parameters import Features
 
@@ -282,7 +283,8 @@ class BayesianMixtureRegressor(LearnedMixture):
         labels : array-like of shape (n,) or (n, K), default=None
             Memberships that are known: integers from 0 to K - 1, or -1 where unknown; component k
             is then the one with label k.  Or a probability of each component, before y is seen,
-            which multiplies the mixing weights.  A label of one row is one of its whole group.
+            which multiplies the mixing weights, divided by the largest of its row: rows need not
+            sum to one.  A label of one row is one of its whole group.
 
         Returns
         -------
@@ -341,7 +343,11 @@ class BayesianMixtureRegressor(LearnedMixture):
         return self
 
     def to_pymc(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
     ) -> pymc.Model:
         """The model of this fit in PyMC, to look at, sample or extend.
 
@@ -351,25 +357,38 @@ class BayesianMixtureRegressor(LearnedMixture):
             Rows of the fit, or others: the priors are those of the fit, on the scale of its data.
         y : array-like of shape (n,)
         sample_weight : array-like of shape (n,), default=None
+        labels : array-like of shape (n,) or (n, K), default=None
+            As in `fit`.  Of a fit with labels they are needed, as they are not stored; -1 for
+            every row is the model without any.
 
         Returns
         -------
         pymc.Model
             With ``weights``, ``intercept``, ``coef`` and ``sigma`` in units of the data, dims
             ``mixture_component``, ``feature`` and ``observation``.  Its initial point has the
-            lines of the most probable mode: from equal ones no optimiser gets away.
+            lines of the most probable mode: from equal ones no optimiser gets away.  With
+            groups or labels the likelihood is the potential ``y_log_likelihood``, and no variable
+            is observed.
+
+        Raises
+        ------
+        ValueError
+            If the fit had labels and none are given, or something cannot be used.
         """
         rows = self._weighted_rows(X, y, sample_weight)
+        known = labels_at(self.posterior_, labels, rows[0], "to_pymc")
         problem = self._problem(
             *rows,
             self.posterior_.family,
             self.posterior_.priors,
             standardisation=self.posterior_.design.standardisation,
+            labels=known,
         )
         return build_model(
             problem,
             likelihood="plain",
             rows=rows,
+            log_odds=known.log_odds,
             feature_names=self._feature_names(),
             start=self.posterior_.most_probable_mode,
         )

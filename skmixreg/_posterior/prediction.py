@@ -202,14 +202,21 @@ def responsibilities(posterior: Posterior, X: Array, y: Array, *, n_threads: int
     "One log-likelihood is needed per row and draw: pass fewer rows, or lower the solver's draws; "
     "loo(X, y) needs no such array."
 )
-def log_likelihood_draws(posterior: Posterior, X: Array, y: Array, *, n_threads: int = 1) -> Array:
+def log_likelihood_draws(
+    posterior: Posterior, X: Array, y: Array, log_odds: Array | None = None, *, n_threads: int = 1
+) -> Array:
     """Log-likelihood of every row at every draw.
+
+    Parameters
+    ----------
+    log_odds : ndarray of shape (n, K), optional
+        Log prior odds of labels, equal within a group.
 
     Returns
     -------
     ndarray of shape (chains, draws, n)
     """
-    draws, rows = posterior.components.flattened(), UnitRows(posterior, X, y)
+    draws, rows = posterior.components.flattened(), UnitRows(posterior, X, y, log_odds)
 
     def at_draws(start: int, stop: int, block: Observations, draws: Raw, model: Model) -> Array:
         kernel = pointwise_kernels.log_likelihood_rows

@@ -33,6 +33,7 @@ def build_model(
     likelihood: Literal["kernel", "plain"] = "kernel",
     *,
     rows: tuple[Array, Array, Array | None] | None = None,
+    log_odds: Array | None = None,
     feature_names: Sequence[str] | None = None,
     start: Raw | None = None,
 ) -> pm.Model:
@@ -53,6 +54,9 @@ def build_model(
     rows : tuple of (X, y, weights), optional
         Rows as the user wrote them, in the user's units, for "plain"; ``weights`` may be None.
         By default the rows of the problem, which may be sorted and merged.
+    log_odds : ndarray of shape (n, K), optional
+        Log prior odds of labels of ``rows``, equal within a group; of the rows of the problem
+        they are its own.
     feature_names : sequence of str, optional
         ``x0``, ``x1``, ... by default.
     start : Raw, optional
@@ -87,7 +91,7 @@ def build_model(
         in_user_units = _to_user_units(problem, *standardised)
         # The kernel's operation knows rows without roles only.
         if likelihood == "plain" or not problem.plain:
-            _plain_likelihood(problem, rows, *in_user_units)
+            _plain_likelihood(problem, rows, log_odds, *in_user_units)
         else:
             _kernel_likelihood(problem, *standardised)
     return model
@@ -198,6 +202,7 @@ def _to_user_units(
 def _plain_likelihood(
     problem: Problem,
     rows: tuple[Array, Array, Array | None] | None,
+    log_odds: Array | None,
     weights: Any,
     intercept: Any,
     coef: Any,
@@ -207,7 +212,9 @@ def _plain_likelihood(
     import pytensor.tensor as pt
 
     design = problem.design
-    X_values, y_values, row_weights = _user_rows(problem) if rows is None else rows
+    if rows is None:
+        rows, log_odds = _user_rows(problem), roles.log_odds_of_rows(problem)
+    X_values, y_values, row_weights = rows
     X = pm.Data("X", design.regressors(X_values), dims=(OBSERVATION, FEATURE))
     eta = intercept + X @ coef.T
     offset = design.roles.predictor_offset(X_values)
@@ -227,12 +234,8 @@ def _plain_likelihood(
         location, scale = (model["y_mean"], model["y_scale"]) if affine else (0.0, 1.0)
         ones = pt.ones(problem.layout.n_components)
         extras = [*extras, location * ones, scale * ones]
-    observations = problem.rows.observations
-    if observations.units is not None or observations.allowed is not None:
-        ordered = rows is None
-        roles.units_likelihood(
-            problem, X_values, y, eta, extras, weights, row_weights, ordered=ordered
-        )
+    if problem.rows.observations.units is not None or log_odds is not None:
+        roles.units_likelihood(problem, X_values, y, eta, extras, weights, row_weights, log_odds)
     elif row_weights is None or np.all(row_weights == 1.0):
         component = problem.family.pymc_distribution(eta, *extras)
         pm.Mixture("y", w=weights, comp_dists=component, observed=y, dims=OBSERVATION)

@@ -62,8 +62,7 @@ def units_likelihood(
     extras: list[Any],
     weights: Any,
     row_weights: Array | None,
-    *,
-    ordered: bool,
+    log_odds: Array | None,
 ) -> None:
     """A potential: log densities of rows are summed per unit, and memberships summed out.
 
@@ -75,18 +74,12 @@ def units_likelihood(
     extras : list of tensor variables
     weights : tensor variable of shape (K,) or (n, K)
     row_weights : ndarray of shape (n,) or None
-    ordered : bool
-        Whether these are the rows of the problem in its order, so that labels belong to them.
+    log_odds : ndarray of shape (n, K) or None
+        Log prior odds of labels, equal within a group.
     """
     import pymc as pm
     import pytensor.tensor as pt
 
-    observations = problem.rows.observations
-    if observations.allowed is not None and not ordered:
-        raise ValueError(
-            "to_pymc does not know the labels of a fit, since they are not stored; fit without "
-            "labels, or state them in the model."
-        )
     densities = pm.logp(problem.family.pymc_distribution(eta, *extras), y[:, None])
     units = None
     if problem.design.roles.group is not None:
@@ -101,9 +94,17 @@ def units_likelihood(
     if log_weights.ndim == 2 and units is not None:
         log_weights = log_weights[units.first]
     odds = densities + log_weights
-    if observations.allowed is not None:
-        odds += observations.allowed
+    if log_odds is not None:
+        odds += log_odds if units is None else log_odds[units.first]
     pm.Potential("y_log_likelihood", (counts * pt.logsumexp(odds, axis=1)).sum())
+
+
+def log_odds_of_rows(problem: Problem) -> Array | None:
+    """Log prior odds of labels of the rows of the problem, (n, K), or None."""
+    observations = problem.rows.observations
+    if observations.allowed is None or observations.units is None:
+        return observations.allowed
+    return np.repeat(observations.allowed, np.diff(observations.units), axis=0)
 
 
 def fill_columns(problem: Problem, X: Array) -> None:

@@ -34,14 +34,18 @@ class UnitRows:
     posterior : Posterior
     X : ndarray of shape (n, p)
     y : ndarray of shape (n,)
+    log_odds : ndarray of shape (n, K), optional
+        Log prior odds of labels, equal within a group.
     """
 
-    def __init__(self, posterior: Posterior, X: Array, y: Array):
+    def __init__(self, posterior: Posterior, X: Array, y: Array, log_odds: Array | None = None):
         self.posterior = posterior
         self.units = units_at(posterior, X)
         if self.units is not None:
             X, y = X[self.units.order], y[self.units.order]
+            log_odds = None if log_odds is None else log_odds[self.units.first]
         self.X, self.y = X, y
+        self.allowed = None if log_odds is None else np.ascontiguousarray(log_odds)
 
     @property
     def n_units(self) -> int:
@@ -56,10 +60,13 @@ class UnitRows:
 
         def units(start: int, stop: int) -> Any:
             if starts is None:
-                return kernel(0, stop - start, self._block(start, stop, None), draws, model)
-            block = self._block(
-                int(starts[start]), int(starts[stop]), starts[start : stop + 1] - starts[start]
-            )
+                block = self._block(start, stop, None)
+            else:
+                block = self._block(
+                    int(starts[start]), int(starts[stop]), starts[start : stop + 1] - starts[start]
+                )
+            allowed = None if self.allowed is None else self.allowed[start:stop]
+            block = block._replace(allowed=allowed).for_kernels()
             return kernel(0, stop - start, block, draws, model)
 
         rows = max(256, min(8192, KERNEL_NUMBERS // max(self.X.shape[1], 1)))
@@ -75,7 +82,7 @@ class UnitRows:
             offset=design.offset(X),
             auxiliary=family.of_rows(np.asarray(y, dtype=np.float64), design.of_family(X)),
             units=units,
-        ).for_kernels()  # fmt: skip
+        )  # fmt: skip
 
     def spread(self, of_units: Array) -> Array:
         """Values of units (U, ...) at all their rows (n, ...), in the order of X."""
