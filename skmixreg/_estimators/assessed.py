@@ -49,6 +49,9 @@ class AssessedMixture(FittedMixture):
         points above theirs.  Of a fit to a stream, whose ``modes_`` are of its first chunk, it
         is the posterior mean of the unconstrained parameters.
 
+        Of a fit with labels the mode is that of the fit, but the densities know no labels: the
+        sum is not the ``log_likelihood`` of ``modes_``, which has them.
+
         Parameters
         ----------
         X : array-like or DataFrame of shape (n, p)
@@ -80,7 +83,8 @@ class AssessedMixture(FittedMixture):
             - 2 \sum_i v_i \log p(y_i \mid x_i, \hat\theta)
 
         with d and the mode as in `aic`.  Minus half of it approximates ``log_evidence_`` to a
-        constant of order one; where ``log_evidence_`` is there, it is the better one.
+        constant of order one, but for labels (`aic`); where ``log_evidence_`` is there, it is the
+        better one.
 
         Parameters
         ----------
