@@ -30,7 +30,7 @@ from ._mixtures import count_regions, density_grid, row_mixtures
 from ._mixtures.mixtures import Mixtures
 from ._mixtures.thinned import map_mixtures
 from ._rows.memberships import blocks_of_memberships, sampled_labels, vary_by_row
-from ._rows.unit_rows import UnitRows
+from ._rows.unit_rows import UnitRows, within_reach
 from .family_average import (
     Predictive,
     average,
@@ -44,7 +44,6 @@ from .parameters import log_memberships, with_background
 from .posterior import Posterior
 
 BLOCK_NUMBERS = 65_536  # numbers per block of rows in closed formulas
-FARTHEST = 1e100  # standardised response; squares of larger ones overflow
 LEAST_PROBABILITY = 1e-300
 KERNEL_NUMBERS = 1 << 20  # standardised copies of rows, numbers per block
 
@@ -188,10 +187,7 @@ def responsibilities(posterior: Posterior, X: Array, y: Array, *, n_threads: int
     """
     draws = posterior.components.flattened()
     draws, model = with_background(draws, posterior.family, posterior.model)
-    # Further away squares overflow, and responsibilities are those of the end all the same.
-    far = FARTHEST * posterior.design.unit
-    y = np.clip(y, posterior.design.y_mean - far, posterior.design.y_mean + far)
-    rows = UnitRows(posterior, X, y)
+    rows = UnitRows(posterior, X, within_reach(posterior, y))
     parts = rows.map(pointwise_kernels.pointwise_responsibilities, draws, model, n_threads)
     out = np.concatenate([np.empty(0), *parts]).reshape(-1, draws.logits.shape[1])
     # The kernels' exponential of minus infinity.

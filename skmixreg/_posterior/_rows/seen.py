@@ -13,6 +13,7 @@ from ..family_average import FamilyAverage, Predictive
 from ..posterior import Posterior
 from .memberships import Seen
 from .predictors import blocks_of_predictors
+from .unit_rows import within_reach
 
 
 @memory_advice(
@@ -35,10 +36,20 @@ def _given(posterior: Posterior, X: Array, seen_X: Array, seen_y: Array) -> Post
         return posterior
     seen_X, seen_y = seen_X[wanted], seen_y[wanted]
     units = Units.of(seen_X[:, group])
+    seen_y = within_reach(posterior, seen_y)
     density = component_log_densities(posterior, seen_X[units.order], seen_y[units.order])
-    joint = np.add.reduceat(density, units.starts[:-1], axis=1)
-    joint -= joint.max(axis=-1, keepdims=True)
+    joint = _against_the_largest(np.add.reduceat(density, units.starts[:-1], axis=1))
     return replace(posterior, seen=Seen(seen_X[units.first, group], joint))
+
+
+def _against_the_largest(log_likelihood: Array) -> Array:
+    """Log likelihoods (..., K) less the largest; 0 where all are those of the impossible."""
+    # A density at an infinite predictor is nan.
+    log_likelihood = np.where(np.isnan(log_likelihood), -np.inf, log_likelihood)
+    largest = log_likelihood.max(axis=-1, keepdims=True)
+    # Where no component can have had these rows, they tell none from another.
+    none = np.isneginf(largest)
+    return np.asarray(np.where(none, 0.0, log_likelihood - np.where(none, 0.0, largest)))
 
 
 def component_log_densities(posterior: Posterior, X: Array, y: Array) -> Array:

@@ -17,6 +17,7 @@ from ..._support.arrays import Array
 if TYPE_CHECKING:
     from ..posterior import Posterior
 
+FARTHEST = 1e100  # standardised response; squares of larger ones overflow
 KERNEL_NUMBERS = 1 << 20  # standardised copies of rows, numbers per block
 
 
@@ -24,6 +25,15 @@ def units_at(posterior: Posterior, X: Array) -> Units | None:
     """Groups of rows that share a membership, if the fit has groups."""
     group = posterior.design.roles.group
     return None if group is None else Units.of(X[:, group])
+
+
+def within_reach(posterior: Posterior, y: Array) -> Array:
+    """Responses (n,) at which densities of components can be compared.
+
+    Those further away are taken for the farthest, where what is compared is as at the end.
+    """
+    middle, far = posterior.design.y_mean, FARTHEST * posterior.design.unit
+    return np.asarray(np.clip(y, middle - far, middle + far))
 
 
 class UnitRows:
