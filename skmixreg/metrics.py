@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.metadata_routing import MetadataRequest
 
 from ._assessment.generalised_r2 import checked_weights, generalised_r2
+from ._estimators.validation import check_weights_of_groups
 from ._support.arrays import Array
 
 __all__ = [
@@ -70,7 +71,8 @@ class PredictiveScorer:
         TypeError
             If the regressor at the end of ``estimator`` has no such method.
         ValueError
-            If weights are negative or all zero.
+            If weights are negative or all zero, or densities are those of groups and weights vary
+            within one.
         """
         regressor, X = last_step(estimator, X)
         if not hasattr(regressor, self._method):
@@ -80,6 +82,9 @@ class PredictiveScorer:
             )
         values: Array = getattr(regressor, self._method)(X, y)
         weights = checked_weights(sample_weight, len(values))
+        if sample_weight is not None and self._method == "log_predictive_density":
+            # The density of a group is in equal parts in its rows.
+            check_weights_of_groups(regressor, X, weights)
         return self._sign * float(np.average(values, weights=weights))
 
     def set_score_request(self, *, sample_weight: bool | str | None) -> Self:

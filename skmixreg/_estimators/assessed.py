@@ -17,6 +17,7 @@ from .._posterior import crps as _crps
 from .._support.arrays import Array
 from ..solvers import Solver
 from . import lazy, parameters, validation
+from ._validation import arguments
 from .fitted import FittedMixture
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ class AssessedMixture(FittedMixture):
     ) -> information.InformationCriteria:
         if dask_input.is_dask(X, y, sample_weight):
             return lazy.information_criteria(self, X, y, sample_weight)
-        X, y, weights = self._weighted_rows(X, y, sample_weight)
+        X, y, weights = validation.validate_weighted_rows(self, X, y, sample_weight)
         return information.information_criteria(
             self.posterior_, X, y, weights, n_threads=self._threads()
         )
@@ -221,7 +222,7 @@ class AssessedMixture(FittedMixture):
         --------
         >>> arviz.compare({"2": two.loo(X, y), "3": three.loo(X, y)})  # doctest: +SKIP
         """
-        X, y, weights = self._weighted_rows(X, y, sample_weight)
+        X, y, weights = validation.validate_weighted_rows(self, X, y, sample_weight)
         return leave_one_out.loo(
             self.posterior_,
             X,
@@ -229,7 +230,7 @@ class AssessedMixture(FittedMixture):
             weights,
             parameters.resolve_generator(random_state),
             exact=bool(exact),
-            subsample_size=validation.check_count("subsample_size", subsample_size),
+            subsample_size=arguments.check_count("subsample_size", subsample_size),
             from_posterior=self.solver_.exact,
             n_threads=self._threads(),
         )
@@ -268,16 +269,8 @@ class AssessedMixture(FittedMixture):
         ranked probability score for circular variables and its application to mesoscale forecast
         ensemble verification. Quarterly Journal of the Royal Meteorological Society 132, 2925-2942.
         """
-        X, y = validation.validate_rows_and_target(self, X, y)
+        X, y = validation.validate_rows_and_target(self, X, y, by_group=False)
         return _crps.crps(self.posterior_, X, y, n_threads=self._threads())
-
-    def _weighted_rows(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
-    ) -> tuple[Array, Array, Array | None]:
-        X, y = validation.validate_rows_and_target(self, X, y)
-        if sample_weight is None:
-            return X, y, None
-        return X, y, validation.check_weights(sample_weight, X)
 
     def diagnostics(self) -> pd.DataFrame:
         """Every check on this fit: what it found, what that means, and what to do.

@@ -14,6 +14,7 @@ from .._posterior import prediction
 from .._posterior._rows.memberships import sample_memberships
 from .._support.arrays import Array
 from . import parameters, validation
+from ._validation import arguments
 from .assessed import AssessedMixture
 from .labels import labels_at
 
@@ -48,7 +49,7 @@ class DescribedMixture(AssessedMixture):
             One row per parameter, named by component and feature.
         """
         check_is_fitted(self)
-        probability = validation.check_coverage(probability, "probability")
+        probability = arguments.check_coverage(probability, "probability")
         return self.posterior_.summary(
             self._feature_names(), by_mode=by_mode, probability=probability
         )
@@ -68,7 +69,7 @@ class DescribedMixture(AssessedMixture):
             sd and interval, and the posterior probability that it is positive.
         """
         check_is_fitted(self)
-        probability = validation.check_coverage(probability, "probability")
+        probability = arguments.check_coverage(probability, "probability")
         return self.posterior_.contrast(self._feature_names(), probability=probability)
 
     def sample_memberships(
@@ -98,7 +99,7 @@ class DescribedMixture(AssessedMixture):
         ndarray of shape (n, n_samples)
             Integers from 0 to K - 1; K is the background.
         """
-        n_samples = validation.check_count("n_samples", n_samples)
+        n_samples = arguments.check_count("n_samples", n_samples)
         X, y = validation.validate_rows_and_target(self, X, y)
         generator = parameters.resolve_generator(random_state)
         return sample_memberships(self.posterior_, X, y, n_samples, generator)
@@ -133,8 +134,8 @@ class DescribedMixture(AssessedMixture):
             by responsibility.  All by evenly spaced draws of the posterior, so that a share may
             differ from ``weights_`` by their Monte Carlo error.
         """
-        X, y, weights = self._weighted_rows(X, y, sample_weight)
-        probability = validation.check_coverage(probability, "probability")
+        X, y, weights = validation.validate_weighted_rows(self, X, y, sample_weight)
+        probability = arguments.check_coverage(probability, "probability")
         return component_tables.component_table(
             self.posterior_, X, y, weights, self._feature_names(), probability
         )
@@ -167,7 +168,7 @@ class DescribedMixture(AssessedMixture):
         pooling approach for estimating marketing mix elasticities with PIMS data. Marketing
         Science 12, 103-124.
         """
-        X, y, weights = self._weighted_rows(X, y, sample_weight)
+        X, y, weights = validation.validate_weighted_rows(self, X, y, sample_weight)
         return component_tables.entropy(self.posterior_, X, y, weights, n_threads=self._threads())
 
     def to_datatree(
@@ -215,7 +216,7 @@ class DescribedMixture(AssessedMixture):
         if y is not None:
             if X is None:
                 raise ValueError("to_datatree got y without X; pass both, or X alone.")
-            X, y, weights = self._weighted_rows(X, y, sample_weight)
+            X, y, weights = validation.validate_weighted_rows(self, X, y, sample_weight)
             known = labels_at(self.posterior_, labels, X, "to_datatree")
             groups["observed"] = y
             densities = prediction.log_likelihood_draws(
@@ -232,7 +233,7 @@ class DescribedMixture(AssessedMixture):
                 "X and y."
             )
         elif X is not None:
-            X = validation.validate_rows(self, X)
+            X = validation.validate_rows(self, X, by_group=True)
         if X is not None:
             groups["X"] = X
             generator = parameters.resolve_generator(random_state)

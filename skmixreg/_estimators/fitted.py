@@ -17,6 +17,7 @@ from .._posterior.family_average import Predictive
 from .._posterior.posterior import Posterior
 from .._support.arrays import Array
 from . import lazy, parameters, validation
+from ._validation import arguments
 from .lazy import per_row
 from .validation import Given
 
@@ -121,7 +122,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
             Rows, with their responses, of the groups of which others are predicted, as the visits
             of a patient before the next: components weigh as their responsibilities given these.
             Of a group of which none was seen they have the mixing weights.  With
-            ``group_feature``.
+            ``group_feature``; a group has the same values of gating columns here and in X.
 
         Returns
         -------
@@ -220,7 +221,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         ndarray of shape (n, q)
             In units of y.
         """
-        levels = validation.check_quantiles(quantiles)
+        levels = arguments.check_quantiles(quantiles)
         predictive, X = self._at_rows(X, given)
         return prediction.quantiles(predictive, X, levels, n_threads=self._threads())
 
@@ -244,7 +245,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         ndarray of shape (n, 2)
             Lower and upper end, in units of y.
         """
-        coverage = validation.check_coverage(coverage)
+        coverage = arguments.check_coverage(coverage)
         predictive, X = self._at_rows(X, given)
         return prediction.interval(predictive, X, coverage, n_threads=self._threads())
 
@@ -274,7 +275,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
             Disjoint intervals in ascending order, in units of y; m differs between rows.  Of
             counts these are whole numbers.
         """
-        coverage = validation.check_coverage(coverage)
+        coverage = arguments.check_coverage(coverage)
         predictive, X = self._at_rows(X, given)
         return prediction.highest_density_regions(
             predictive, X, coverage, n_threads=self._threads()
@@ -304,8 +305,8 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         ndarray of shape (n, n_samples)
             In units of y.
         """
-        n_samples = validation.check_count("n_samples", n_samples)
-        predictive, X = self._at_rows(X, given)
+        n_samples = arguments.check_count("n_samples", n_samples)
+        predictive, X = self._at_rows(X, given, by_group=True)
         generator = parameters.resolve_generator(random_state)
         return prediction.sample_y(predictive, X, n_samples, generator)
 
@@ -366,9 +367,7 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         """
         if dask_input.is_dask(X, y, sample_weight):
             return lazy.score(self, X, y, sample_weight)
-        X, y = validation.validate_rows_and_target(self, X, y)
-        if sample_weight is not None:
-            sample_weight = validation.check_weights(sample_weight, X)
+        X, y, sample_weight = validation.validate_weighted_rows(self, X, y, sample_weight)
         density = prediction.log_predictive_density(
             self._predictive, X, y, n_threads=self._threads()
         )
@@ -385,10 +384,10 @@ class FittedMixture(RegressorMixin, BaseEstimator):
         """The draws that predictions of y are averaged over."""
         return self.posterior_
 
-    def _at_rows(self, X: Any, given: Given) -> tuple[Predictive, Array]:
+    def _at_rows(self, X: Any, given: Given, by_group: bool = False) -> tuple[Predictive, Array]:
         """What predictions at validated rows are averaged over, and these rows."""
         check_is_fitted(self)
-        return validation.validate_rows_given(self, X, given, self._predictive)
+        return validation.validate_rows_given(self, X, given, self._predictive, by_group=by_group)
 
     def _threads(self) -> int:
         return parameters.resolve_threads(self.n_jobs)

@@ -104,7 +104,7 @@ class LearnedMixture(CallbackSupportMixin, DescribedMixture):
         """As `_learn`, with one more chunk of rows."""
         with fit_progress(self, X, y, sample_weight, name="partial_fit") as progress:
             family, solver, _, n_threads = self._resolve()
-            rows = self._weighted_rows(X, y, sample_weight)
+            rows = validation.validate_weighted_rows(self, X, y, sample_weight)
             doubts = weights.doubts(self, rows[0], rows[2], family)
             with one_blas_thread(), np.errstate(over="ignore"):
                 scales = stream.design.standardisation

@@ -13,7 +13,7 @@ from .._pymc.model import build_model
 from ..backgrounds import Background
 from ..families import Family
 from ..solvers import SOLVERS, Solver
-from . import parameters, weights
+from . import parameters, validation, weights
 from .labels import labels_at
 from .learned import LearnedMixture
 from .parameters import Features
@@ -375,7 +375,7 @@ class BayesianMixtureRegressor(LearnedMixture):
         ValueError
             If the fit had labels and none are given, or something cannot be used.
         """
-        rows = self._weighted_rows(X, y, sample_weight)
+        rows = validation.validate_weighted_rows(self, X, y, sample_weight)
         known = labels_at(self.posterior_, labels, rows[0], "to_pymc")
         problem = self._problem(
             *rows,

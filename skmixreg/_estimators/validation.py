@@ -5,16 +5,16 @@ The only module that imports private names of scikit-learn.
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from collections.abc import Iterator
+from contextlib import contextmanager
+from numbers import Integral
 from typing import Any
 
-import narwhals.stable.v2 as nw
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils import assert_all_finite
+from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, _num_samples, check_is_fitted
 
 from .._dask import dask_input
 from .._model._roles import checks, selection
@@ -26,6 +26,7 @@ from .._support.arrays import Array
 from .._support.number_columns import check_columns_of_numbers, check_numbers
 from ..families._base import Family
 from . import parameters
+from ._validation.checked_rows import checked
 from .labels import NO_LABELS, Labels, labels_of, of_groups
 
 # Rows of groups that were seen, and their responses.
@@ -63,39 +64,6 @@ def check_parameters(estimator: BaseEstimator) -> None:
             raise ValueError(f"{name} must be an integer, got {getattr(estimator, name)!r}.")
     if estimator.n_jobs == 0:
         raise ValueError("n_jobs=0 means no worker at all; use None for all cores, or 1, 2, ...")
-
-
-def _validated(
-    estimator: BaseEstimator, *data: Any, dtype: Any = np.float64, **options: Any
-) -> Any:
-    # Infinities of both signs add up to nan on the way to the error that names them.  A missing
-    # value in a y of objects is nan only after scikit-learn has looked.
-    with np.errstate(over="ignore", invalid="ignore"):
-        checked = validate_data(
-            estimator, *_without_empty_frame(estimator, *data, **options), dtype=dtype,
-            ensure_min_features=0, **options,
-        )  # fmt: skip
-        if len(data) == 1:
-            return checked
-        X, y = checked
-        y = np.ascontiguousarray(y, dtype=np.float64)
-        assert_all_finite(y, estimator_name=type(estimator).__name__, input_name="y")
-        return X, y
-
-
-def _without_empty_frame(
-    estimator: BaseEstimator, X: Any, *y: Any, reset: bool = True, **_: Any
-) -> tuple[Any, ...]:
-    """An array in the place of a frame without columns, which scikit-learn finds no type for."""
-    if not nw.dependencies.is_into_dataframe(X) or len(nw.from_native(X).columns) > 0:
-        return X, *y
-    if not reset and estimator.n_features_in_ > 0:
-        raise ValueError(
-            f"X is a frame without columns, but {type(estimator).__name__} is expecting "
-            f"{estimator.n_features_in_} features as input."
-        )
-    # Some frames forget their rows with their last column.
-    return np.empty((len(X) or (len(y[0]) if y and y[0] is not None else 0), 0)), *y
 
 
 def check_something_to_fit(
@@ -173,7 +141,7 @@ def validate_training_data(
     check_columns_of_numbers(X)
     check_numbers(y, "y")
     # What is fitted is a standardised copy; another one only to convert would be too many.
-    X, y = _validated(
+    X, y = checked(
         estimator, X, y, dtype=[np.float64, np.float32], y_numeric=True, ensure_min_samples=2
     )
     if X.shape[1] == 0 and selection.has_roles(estimator):
@@ -259,49 +227,78 @@ def check_weights(sample_weight: Any, X: Array) -> Array:
     return np.ascontiguousarray(weights)
 
 
-def validate_rows(estimator: BaseEstimator, X: Any) -> Array:
+def validate_rows(estimator: BaseEstimator, X: Any, *, by_group: bool = False) -> Array:
     """Rows at which a fitted estimator is asked something, (n, p) float64.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+    X : array-like of shape (n, p)
+    by_group : bool, default=False
+        Whether rows of a group share one membership in the answer, and so a gate.
 
     Raises
     ------
     sklearn.exceptions.NotFittedError
         If the estimator is not fitted.
     ValueError
-        If X does not have the columns of the fit, or is not finite.
+        If X does not have the columns of the fit, is not finite, or has no such groups.
     """
     check_is_fitted(estimator)
     dask_input.refuse(X)
-    X = with_group_codes(X, estimator.posterior_.design.roles.group)
-    check_columns_of_numbers(X)
-    X = _validated(estimator, X, reset=False)
-    _check_rows_of_fit(estimator, X, None)
-    return X
+    return _coded_rows(estimator, _coded(estimator, X), by_group)
 
 
-def validate_rows_and_target(estimator: BaseEstimator, X: Any, y: Any) -> tuple[Array, Array]:
+def validate_rows_and_target(
+    estimator: BaseEstimator, X: Any, y: Any, *, by_group: bool = True
+) -> tuple[Array, Array]:
     """Rows with their responses, as `validate_rows`; the family has to have these."""
     check_is_fitted(estimator)
     dask_input.refuse(X, y)
-    X = with_group_codes(X, estimator.posterior_.design.roles.group)
-    check_columns_of_numbers(X)
-    check_numbers(y, "y")
-    X, y = _validated(estimator, X, y, reset=False, y_numeric=True)
-    _check_rows_of_fit(estimator, X, y)
-    return X, y
+    return _coded_rows_and_target(estimator, _coded(estimator, X), y, by_group)
+
+
+def validate_weighted_rows(
+    estimator: BaseEstimator, X: Any, y: Any, sample_weight: Any
+) -> tuple[Array, Array, Array | None]:
+    """Rows with responses and weights, which are those of groups where there are any."""
+    X, y = validate_rows_and_target(estimator, X, y)
+    if sample_weight is None:
+        return X, y, None
+    weights = check_weights(sample_weight, X)
+    _check_groups_of_fit(estimator, X, weights)
+    return X, y, weights
+
+
+def check_weights_of_groups(estimator: Any, X: Any, weights: Array) -> None:
+    """Reject checked weights of rows as a fitted estimator takes them that vary within a group."""
+    posterior = getattr(estimator, "posterior_", None)  # scorers take other regressors, too
+    if posterior is not None and posterior.design.roles.group is not None:
+        _check_groups_of_fit(estimator, validate_rows(estimator, X), weights)
+
+
+def _coded(estimator: Any, X: Any) -> Any:
+    return with_group_codes(X, estimator.posterior_.design.roles.group)
 
 
 def validate_rows_given(
-    estimator: BaseEstimator, X: Any, given: Given, predictive: Predictive
+    estimator: BaseEstimator,
+    X: Any,
+    given: Given,
+    predictive: Predictive,
+    *,
+    by_group: bool = False,
 ) -> tuple[Any, Array]:
     """As `validate_rows`, and the posterior or average given the memberships of rows seen before.
 
     Raises
     ------
     ValueError
-        If there are no groups, or ``given`` is no pair of rows and responses.
+        If there are no groups, ``given`` is no pair of rows and responses, or a group has another
+        gate in X.
     """
     if given is None:
-        return predictive, validate_rows(estimator, X)
+        return predictive, validate_rows(estimator, X, by_group=by_group)
     check_is_fitted(estimator)
     if not isinstance(given, tuple | list) or len(given) != 2:
         raise ValueError(f"given must be a pair (X, y) of rows that were seen, got {given!r:.80}.")
@@ -313,62 +310,58 @@ def validate_rows_given(
         )
     dask_input.refuse(X, *given)
     seen_X, seen_y = given
+    with _of_given():
+        check_consistent_length(seen_X, seen_y)
+        if _num_samples(seen_X) == 0:
+            return predictive, validate_rows(estimator, X, by_group=by_group)
+        _coded(estimator, seen_X)  # for the rows that its errors count
+    # Codes of both together: one more coding of either would lose what they have in common.
     X, seen_X = with_joint_codes(X, seen_X, group)
-    seen_X, seen_y = validate_rows_and_target(estimator, seen_X, seen_y)
-    X = validate_rows(estimator, X)
+    with _of_given():
+        seen_X, seen_y = _coded_rows_and_target(estimator, seen_X, seen_y, by_group=True)
+    X = _coded_rows(estimator, X, by_group)
+    roles = estimator.posterior_.design.roles
+    checks.check_groups_seen(X, seen_X, roles, getattr(estimator, "feature_names_in_", None))
     return given_rows(predictive, X, seen_X, seen_y), X
 
 
-def _check_rows_of_fit(estimator: BaseEstimator, X: Array, y: Array | None) -> None:
+@contextmanager
+def _of_given() -> Iterator[None]:
+    """Errors that say that it is the rows of ``given`` that are wrong."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"In given=(X, y), whose rows are counted here: {error}") from None
+
+
+def _coded_rows(estimator: BaseEstimator, X: Any, by_group: bool) -> Array:
+    """Checked rows whose groups are numbers."""
+    check_columns_of_numbers(X)
+    X = checked(estimator, X, reset=False)
+    return _as_in_fit(estimator, X, None, by_group)
+
+
+def _coded_rows_and_target(
+    estimator: BaseEstimator, X: Any, y: Any, by_group: bool
+) -> tuple[Array, Array]:
+    check_columns_of_numbers(X)
+    check_numbers(y, "y")
+    X, y = checked(estimator, X, y, reset=False, y_numeric=True)
+    return _as_in_fit(estimator, X, y, by_group), y
+
+
+def _as_in_fit(estimator: Any, X: Array, y: Array | None, by_group: bool) -> Array:
+    """X, of which nothing is refused that `fit` would refuse."""
     posterior = estimator.posterior_
     roles = posterior.design.roles
     checks.check_rows(posterior.family, X, y, roles.family)
     checks.check_exposure(X, roles)
+    if by_group:
+        _check_groups_of_fit(estimator, X, None)
+    return X
 
 
-def check_coverage(coverage: Any, name: str = "coverage") -> float:
-    """A probability strictly between 0 and 1.
-
-    Raises
-    ------
-    ValueError
-        Otherwise.
-    """
-    if not isinstance(coverage, Real) or not 0.0 < float(coverage) < 1.0:
-        raise ValueError(
-            f"{name} must be a number strictly between 0 and 1, such as 0.9, got {coverage!r}."
-        )
-    return float(coverage)
-
-
-def check_quantiles(quantiles: ArrayLike) -> NDArray[np.float64]:
-    """Levels of quantiles as a one-dimensional array, each strictly between 0 and 1.
-
-    Raises
-    ------
-    ValueError
-        Otherwise.
-    """
-    try:
-        levels = np.atleast_1d(np.asarray(quantiles, dtype=np.float64))
-    except (TypeError, ValueError):
-        levels = np.array([np.nan])
-    if levels.ndim != 1 or levels.size == 0 or not ((levels > 0) & (levels < 1)).all():
-        raise ValueError(
-            "quantiles must be levels strictly between 0 and 1, such as (0.05, 0.5, 0.95), "
-            f"got {quantiles!r}."
-        )
-    return levels
-
-
-def check_count(name: str, value: Any) -> int:
-    """A positive integer.
-
-    Raises
-    ------
-    ValueError
-        Otherwise.
-    """
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
-    return int(value)
+def _check_groups_of_fit(estimator: Any, X: Array, weights: Array | None) -> None:
+    roles = estimator.posterior_.design.roles
+    checks.check_groups(X, weights, roles, getattr(estimator, "feature_names_in_", None))

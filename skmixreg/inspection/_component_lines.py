@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._estimators import validation
+from .._estimators._validation import arguments
 from .._posterior.bands import component_bands
 from .._support.arrays import Array
 from . import _style
@@ -155,7 +156,7 @@ class ComponentLinesDisplay:
         solutions; see ``summary(by_mode=True)``.
         """
         _style.pyplot("ComponentLinesDisplay")
-        probability = validation.check_coverage(probability, "probability")
+        probability = arguments.check_coverage(probability, "probability")
         regressor, _ = regressor_at(estimator, X)
         slice_ = slice_over(estimator, X, feature, at, grid_resolution)
         rows = validation.validate_rows(regressor, regressor_at(estimator, slice_.rows)[1])

@@ -11,8 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from .._estimators._validation.arguments import check_count
 from .._estimators.parameters import resolve_generator
-from .._estimators.validation import check_count
 from .._support.arrays import Array
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._estimators import validation
+from .._estimators._validation import arguments
 from .._posterior.bands import gating_bands
 from .._support.arrays import Array
 from . import _style
@@ -138,7 +139,7 @@ class GatingDisplay:
         solutions; see ``summary(by_mode=True)``.
         """
         _style.pyplot("GatingDisplay")
-        probability = validation.check_coverage(probability, "probability")
+        probability = arguments.check_coverage(probability, "probability")
         regressor, _ = regressor_at(estimator, X)
         posterior = regressor.posterior_
         if posterior.design.gate is None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._estimators import validation
+from .._estimators._validation import arguments
 from .._posterior.bands import distribution_function
 from .._support.arrays import Array
 from . import _style
@@ -152,8 +153,8 @@ class PredictiveDensityDisplay:
             If matplotlib is not installed.
         """
         _style.pyplot("PredictiveDensityDisplay")
-        levels = sorted({validation.check_coverage(c) for c in np.atleast_1d(coverage).tolist()})
-        y_resolution = validation.check_count("y_resolution", y_resolution)
+        levels = sorted({arguments.check_coverage(c) for c in np.atleast_1d(coverage).tolist()})
+        y_resolution = arguments.check_count("y_resolution", y_resolution)
         regressor, _ = regressor_at(estimator, X)
         slice_ = slice_over(estimator, X, feature, at, grid_resolution)
         named = regressor_at(estimator, slice_.rows)[1]

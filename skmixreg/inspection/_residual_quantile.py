@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import betainc, betaincinv, ndtri
 
 from .._estimators import parameters, validation
+from .._estimators._validation import arguments
 from .._posterior.bands import distribution_function
 from .._support.arrays import Array
 from . import _style
@@ -150,7 +151,7 @@ class ResidualQuantileDisplay:
         """
         _style.pyplot("ResidualQuantileDisplay")
         regressor, rows = regressor_at(estimator, X)
-        rows, target = validation.validate_rows_and_target(regressor, rows, y)
+        rows, target = validation.validate_rows_and_target(regressor, rows, y, by_group=False)
         posterior = regressor._predictive
         # Of counts also that of the count below.
         points = np.column_stack([target - 1.0, target] if posterior.discrete else [target])
@@ -222,7 +223,7 @@ class ResidualQuantileDisplay:
         """
         _style.pyplot("ResidualQuantileDisplay")
         _check_scale(scale)
-        probability = validation.check_coverage(probability, "probability")
+        probability = arguments.check_coverage(probability, "probability")
         values = np.sort(np.asarray(pit, dtype=np.float64).ravel())
         if not len(values) or not ((values >= 0.0) & (values <= 1.0)).all():
             raise ValueError("pit must hold probabilities, numbers from 0 to 1, at least one.")

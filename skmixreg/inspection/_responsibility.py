@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._estimators import validation
+from .._estimators._validation import arguments
 from .._support.arrays import Array
 from . import _style
 from ._features import regressor_at
@@ -77,7 +78,7 @@ class ResponsibilityDisplay:
         self.threshold = threshold
         self.bins = bins
         self.background = background
-        self.edges = np.linspace(0.0, 1.0, validation.check_count("bins", bins) + 1)
+        self.edges = np.linspace(0.0, 1.0, arguments.check_count("bins", bins) + 1)
         self.counts = self._count(np.ones(len(responsibilities), dtype=bool))
 
     def _count(self, rows: Array) -> Array:
@@ -145,6 +146,7 @@ class ResponsibilityDisplay:
         weights = None
         if sample_weight is not None:
             weights = validation.check_weights(sample_weight, responsibilities)
+            validation.check_weights_of_groups(regressor, rows, weights)
         return cls(
             responsibilities, sample_weight=weights, threshold=threshold, bins=bins,
             background=regressor.posterior_.family.background is not None,

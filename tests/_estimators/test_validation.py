@@ -134,6 +134,24 @@ def test_data(rows, bad, message):
 
 
 @pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (np.nan, r"X contains NaN: column 'b' has it in row 7 \(one of 2 such rows\)\."),
+        (-np.inf, r"X contains infinity: column 'b' has it in row 7 \(one of 2 such rows\)\."),
+    ],
+)
+def test_what_is_missing_is_named(rows, value, message):
+    X, y = rows
+    frame = pd.DataFrame({"a": X[:, 0], "b": X[:, 0]})
+    frame.loc[[7, 9], "b"] = value
+    with pytest.raises(ValueError, match=message):
+        BayesianMixtureRegressor().fit(frame, y)
+    frame.loc[9, "a"] = value
+    with pytest.raises(ValueError, match=r"'a' has it in row 9 .*, and so has 1 more"):
+        BayesianMixtureRegressor().fit(frame, y)
+
+
+@pytest.mark.parametrize(
     ("weights", "message"),
     [
         (np.zeros(30), "weight.*zero"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..._support.arrays import Array
 from ...families import FAMILIES
@@ -12,6 +13,11 @@ from ...families._base import Family
 from .column_roles import ColumnRoles
 from .selection import column_label
 from .units import Units
+
+ONE_GATE = (
+    "weights are those of memberships, and a group has one. Use a column that is the same in all "
+    "rows of a group, such as its mean or its first value."
+)
 
 
 def check_rows(family: Family, X: Array, y: Array | None, positions: tuple[int, ...]) -> None:
@@ -75,34 +81,66 @@ def check_groups(X: Array, weights: Array | None, roles: ColumnRoles, names: Any
     Raises
     ------
     ValueError
-        It names a group, and which of its weights or gating columns varies.
+        It names two rows of a group, and which of their weights or gating columns differ.
     """
-    if roles.group is None:
+    if roles.group is None or (weights is None and not roles.gating):
         return
     units = Units.of(X[:, roles.group])
-
-    def where(values: Array) -> int:
-        """The first row that differs from the first of its group."""
-        first = units.spread(values[units.first])
-        return int(np.argmax(values != first))
-
-    if weights is not None and units.vary_within(weights[:, None]).any():
-        row = where(weights)
-        raise ValueError(
-            f"sample_weight counts groups, so it must be the same in all rows of one, but that of "
-            f"row {row} is {weights[row]:g} and another row of its group has a different one."
-        )
-    for at in roles.gating:
-        values = np.asarray(X[:, at], dtype=np.float64)
-        if units.vary_within(values[:, None]).any():
-            row = where(values)
-            name = column_label(at, names)
+    first = units.spread(units.first)
+    if weights is not None:
+        row = _first(weights != weights[first])
+        if row is not None:
             raise ValueError(
-                f"gating_features names column {name}, which varies within a group (row {row} has "
-                f"{values[row]:g}, the first row of its group another value): weights are those of "
-                "memberships, and a group has one. Use a column that is the same in all rows of a "
-                "group, such as its mean or its first value."
+                f"sample_weight counts groups, so it must be the same in all rows of one, but that "
+                f"of row {row} is {float(weights[row])!r} and that of row {first[row]}, the first "
+                f"of its group, is {float(weights[first[row]])!r}."
             )
+    for at in roles.gating:
+        values = X[:, at]
+        row = _first(values != values[first])
+        if row is not None:
+            raise ValueError(
+                f"gating_features names column {column_label(at, names)}, which varies within a "
+                f"group (row {row} has {float(values[row])!r}, row {first[row]}, the first of its "
+                f"group, has {float(values[first[row]])!r}): {ONE_GATE}"
+            )
+
+
+def check_groups_seen(X: Array, seen_X: Array, roles: ColumnRoles, names: Any) -> None:
+    """Reject rows of a group that differ from rows of it seen before in what belongs to the group.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, p)
+    seen_X : ndarray of shape (m, p)
+        With the same values of the group column, in groups that pass `check_groups`.
+    roles : ColumnRoles
+    names : sequence of str or None
+        Of the columns.
+
+    Raises
+    ------
+    ValueError
+        It names the two rows.
+    """
+    if roles.group is None or not roles.gating:
+        return
+    codes, rows = np.unique(seen_X[:, roles.group], return_index=True)
+    where = np.minimum(np.searchsorted(codes, X[:, roles.group]), len(codes) - 1)
+    known, seen = codes[where] == X[:, roles.group], rows[where]
+    for at in roles.gating:
+        row = _first(known & (X[:, at] != seen_X[seen, at]))
+        if row is not None:
+            raise ValueError(
+                f"gating_features names column {column_label(at, names)}, which is "
+                f"{float(X[row, at])!r} in row {row} of X and {float(seen_X[seen[row], at])!r} in "
+                f"row {seen[row]} of given, of the same group: {ONE_GATE}"
+            )
+
+
+def _first(wrong: NDArray[np.bool_]) -> int | None:
+    """The first row where something is wrong."""
+    return int(np.argmax(wrong)) if wrong.any() else None
 
 
 def remarks(X: Array, roles: ColumnRoles, names: Any) -> list[str]:

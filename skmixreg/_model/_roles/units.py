@@ -54,12 +54,6 @@ class Units(NamedTuple):
         """Rows of every unit."""
         return np.diff(self.starts)
 
-    def vary_within(self, values: Array) -> NDArray[np.bool_]:
-        """Columns of ``values`` (n, a) that are not the same in all rows of a unit."""
-        ordered = values[self.order]
-        same = ordered == np.repeat(values[self.first], self.sizes, axis=0)
-        return np.asarray(~same.all(axis=0))
-
     def spread(self, of_units: Any) -> Any:
         """Values of units (U, ...) at every row, in the order in which rows came."""
         out = np.empty((len(self.order), *of_units.shape[1:]), dtype=of_units.dtype)

@@ -1,0 +1,1 @@
+"""Parts of what input is accepted."""
