@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -48,7 +49,7 @@ class Mode:
         """Log posterior density at the mode, up to the evidence."""
         return self.log_prior + self.log_likelihood
 
-    @property
+    @cached_property
     def log_evidence(self) -> float:
         """Laplace's approximation of the log mass of this mode in one labelling."""
         d = len(self.theta)

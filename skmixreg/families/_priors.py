@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from .._support.arrays import Array
 
@@ -94,8 +94,17 @@ class WallPrior(NamedTuple):
         return -0.5 * (low + high) - constant, low - high, -2.0 * (low + high)
 
     def sample(self, rng: np.random.Generator, size: tuple[int, ...]) -> Array:
-        square = stats.geninvgauss.rvs(0.0, self.floor / self.ceiling, size=size, random_state=rng)
-        return 0.5 * np.log(square * self.floor * self.ceiling)
+        # Rejection sampling: between the walls the density is flat, and even draws to where it has
+        # fallen by exp(-50) are mostly kept.
+        ratio = self.floor / self.ceiling
+        end = 0.5 * np.arccosh(1.0 + 50.0 / ratio)
+        wanted = int(np.prod(size))
+        t = np.empty(0)
+        while len(t) < wanted:
+            tried = rng.uniform(-end, end, 2 * (wanted - len(t)) + 8)
+            kept = rng.random(len(tried)) < np.exp(-ratio * (np.cosh(2.0 * tried) - 1.0))
+            t = np.append(t, tried[kept])
+        return t[:wanted].reshape(size) + 0.5 * np.log(self.floor * self.ceiling)
 
     def pymc(self, name: str, **where: Any) -> Any:
         import pymc as pm
