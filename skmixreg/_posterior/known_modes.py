@@ -44,8 +44,9 @@ def known_modes(problem: Problem, posterior: Posterior) -> ModeTable:
         if not abs(got - expected) <= SAME_ROWS + 1e-9 * abs(expected):
             raise ValueError(
                 "The rows are not those of the fit: at its best mode the log posterior was "
-                f"{expected:.4f}, on these rows it is {got:.4f}. Pass the same X, y and "
-                "sample_weight, or fit anew with clone(model).set_params(solver=...)."
+                f"{expected:.4f}, on these rows it is {got:.4f}. "
+                f"{_what_to_pass(problem, posterior)}, or fit anew with "
+                "clone(model).set_params(solver=...)."
             )
         found = polish(density, theta)
         counts = density.expected_counts(found.theta)
@@ -62,3 +63,13 @@ def known_modes(problem: Problem, posterior: Posterior) -> ModeTable:
         )
     masses = np.array([mode.log_evidence for mode in modes])
     return ModeTable(modes, masses, list(posterior.search_failures))
+
+
+def _what_to_pass(problem: Problem, posterior: Posterior) -> str:
+    """What makes the rows those of the fit again."""
+    had, has = posterior.layout.fixed_labels, problem.layout.fixed_labels
+    if had:
+        missing = "" if has else "The fit had labels and got none now. "
+        return f"{missing}Pass the same X, y, sample_weight and labels"
+    unknown = "The fit had no labels and got some now. " if has else ""
+    return f"{unknown}Pass the same X, y and sample_weight"
