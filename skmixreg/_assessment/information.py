@@ -29,26 +29,57 @@ class InformationCriteria(NamedTuple):
 
 
 def information_criteria(
-    posterior: Posterior, X: Array, y: Array, weights: Array | None, *, n_threads: int = 1
+    posterior: Posterior,
+    X: Array,
+    y: Array,
+    weights: Array | None,
+    log_odds: Array | None = None,
+    *,
+    n_threads: int = 1,
 ) -> InformationCriteria:
-    """AIC, BIC and ICL of the most probable mode, on the rows given."""
+    """AIC, BIC and ICL of the most probable mode, on the rows given.
+
+    ``log_odds`` (n, K) are the log prior odds of labels, if there are any.
+    """
     weights = np.ones(len(y)) if weights is None else weights
-    return from_sums(posterior, *log_sums(posterior, X, y, weights, n_threads=n_threads))
+    return from_sums(posterior, *log_sums(posterior, X, y, weights, log_odds, n_threads=n_threads))
 
 
 def log_sums(
-    posterior: Posterior, X: Array, y: Array, weights: Array, *, n_threads: int = 1
+    posterior: Posterior,
+    X: Array,
+    y: Array,
+    weights: Array,
+    log_odds: Array | None = None,
+    *,
+    n_threads: int = 1,
 ) -> Array:
     """Weighted sums over rows: 1, log density and log of the largest responsibility: (3,)."""
     at_mode = with_draws(posterior, most_probable_mode(posterior))
-    density = prediction.log_predictive_density(at_mode, X, y, n_threads=n_threads)
-    share = prediction.responsibilities(at_mode, X, y, n_threads=n_threads).max(axis=1)
-    log_share = np.log(share)
+    density = prediction.log_predictive_density(at_mode, X, y, log_odds, n_threads=n_threads)
+    share = prediction.responsibilities(at_mode, X, y, n_threads=n_threads)
+    if log_odds is not None:
+        share = _given_labels(at_mode, X, share, np.exp(log_odds))
+    log_share = np.log(share.max(axis=1))
     units = units_at(posterior, X)
     if units is not None:
         # Of groups, in equal parts to their rows.
         log_share = log_share / units.spread(units.sizes)
     return np.array([weights.sum(), weights @ density, weights @ log_share])
+
+
+def _given_labels(at_mode: Posterior, X: Array, share: Array, odds: Array) -> Array:
+    """Responsibilities (n, K) times prior odds of labels, and normalised.
+
+    Rows of a background have labels, too: of the component that they would have without it.
+    """
+    K = odds.shape[1]
+    if share.shape[1] > K:
+        weights = prediction.mixing_weights(at_mode, X)[:, :K]
+        rest = (weights * odds).sum(axis=1, keepdims=True) / weights.sum(axis=1, keepdims=True)
+        odds = np.concatenate([odds, rest], axis=1)
+    joint = share * odds
+    return np.asarray(joint / joint.sum(axis=1, keepdims=True))
 
 
 def from_sums(

@@ -168,8 +168,8 @@ def check_draws(posterior: Posterior, from_posterior: bool) -> None:
         )
     if posterior.layout.fixed_labels:
         raise ValueError(
-            "loo is not there for a fit with labels: it knows no memberships. Use bic(X, y), or "
-            "score rows that were held out with log_predictive_density."
+            "loo is not there for a fit with labels: it knows no memberships. Use bic(X, y, "
+            "labels=labels), or score rows that were held out with log_predictive_density."
         )
     if not from_posterior and "log_proposal" not in posterior:
         raise ValueError(

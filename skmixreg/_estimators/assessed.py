@@ -19,6 +19,7 @@ from ..solvers import Solver
 from . import lazy, parameters, validation
 from ._validation import arguments
 from .fitted import FittedMixture
+from .labels import labels_at
 
 if TYPE_CHECKING:
     from arviz import ELPDDataLOO
@@ -30,7 +31,13 @@ class AssessedMixture(FittedMixture):
     solver_: Solver
     priors: Priors | None
 
-    def aic(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    def aic(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+    ) -> float:
         r"""Akaike information criterion at the most probable mode; smaller is better.
 
         .. math::
@@ -50,8 +57,8 @@ class AssessedMixture(FittedMixture):
         points above theirs.  Of a fit to a stream, whose ``modes_`` are of its first chunk, it
         is the posterior mean of the unconstrained parameters.
 
-        Of a fit with labels the mode is that of the fit, but the densities know no labels: the
-        sum is not the ``log_likelihood`` of ``modes_``, which has them.
+        Of a fit with labels the densities of rows that have one are those of label and response,
+        as in the ``log_likelihood`` of ``modes_``.
 
         Parameters
         ----------
@@ -60,6 +67,8 @@ class AssessedMixture(FittedMixture):
         y : array-like of shape (n,)
         sample_weight : array-like of shape (n,), default=None
             Frequencies, as in `fit`.
+        labels : array-like of shape (n,) or (n, K), default=None
+            As in `fit`; needed where the fit had some.
 
         Returns
         -------
@@ -73,9 +82,15 @@ class AssessedMixture(FittedMixture):
 
         Gruen, B. and Leisch, F. (2008). FlexMix version 2. Journal of Statistical Software 28(4).
         """
-        return self._information_criteria(X, y, sample_weight).aic
+        return self._information_criteria(X, y, sample_weight, labels).aic
 
-    def bic(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    def bic(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+    ) -> float:
         r"""Bayesian information criterion at the most probable mode; smaller is better.
 
         .. math::
@@ -84,8 +99,7 @@ class AssessedMixture(FittedMixture):
             - 2 \sum_i v_i \log p(y_i \mid x_i, \hat\theta)
 
         with d and the mode as in `aic`.  Minus half of it approximates ``log_evidence_`` to a
-        constant of order one, but for labels (`aic`); where ``log_evidence_`` is there, it is the
-        better one.
+        constant of order one; where ``log_evidence_`` is there, it is the better one.
 
         Parameters
         ----------
@@ -93,6 +107,8 @@ class AssessedMixture(FittedMixture):
         y : array-like of shape (n,)
         sample_weight : array-like of shape (n,), default=None
             Frequencies, as in `fit`; their sum is the number of observations.
+        labels : array-like of shape (n,) or (n, K), default=None
+            As in `fit`; needed where the fit had some.
 
         Returns
         -------
@@ -103,9 +119,15 @@ class AssessedMixture(FittedMixture):
         Schwarz, G. (1978). Estimating the dimension of a model. The Annals of Statistics 6,
         461-464.
         """
-        return self._information_criteria(X, y, sample_weight).bic
+        return self._information_criteria(X, y, sample_weight, labels).bic
 
-    def icl(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    def icl(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+    ) -> float:
         r"""Integrated completed likelihood, as a criterion; smaller is better.
 
         .. math::
@@ -122,6 +144,8 @@ class AssessedMixture(FittedMixture):
         y : array-like of shape (n,)
         sample_weight : array-like of shape (n,), default=None
             Frequencies, as in `fit`.
+        labels : array-like of shape (n,) or (n, K), default=None
+            As in `fit`; needed where the fit had some.
 
         Returns
         -------
@@ -133,16 +157,25 @@ class AssessedMixture(FittedMixture):
         with the integrated completed likelihood. IEEE Transactions on Pattern Analysis and Machine
         Intelligence 22, 719-725.
         """
-        return self._information_criteria(X, y, sample_weight).icl
+        return self._information_criteria(X, y, sample_weight, labels).icl
 
     def _information_criteria(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        labels: ArrayLike | None = None,
     ) -> information.InformationCriteria:
         if dask_input.is_dask(X, y, sample_weight):
+            if labels is not None:
+                raise ValueError("labels need rows in memory, and these are in chunks.")
+            check_is_fitted(self)
+            labels_at(self.posterior_, None, np.empty((0, 0)), "this criterion")
             return lazy.information_criteria(self, X, y, sample_weight)
         X, y, weights = validation.validate_weighted_rows(self, X, y, sample_weight)
+        known = labels_at(self.posterior_, labels, X, "this criterion")
         return information.information_criteria(
-            self.posterior_, X, y, weights, n_threads=self._threads()
+            self.posterior_, X, y, weights, known.log_odds, n_threads=self._threads()
         )
 
     def loo(

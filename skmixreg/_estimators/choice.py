@@ -149,6 +149,7 @@ def table_of(
     models: dict[Key, BayesianMixtureRegressor],
     criterion: Criterion,
     rows: tuple[Any, Any, Any],
+    labels: Any = None,
 ) -> tuple[pd.DataFrame, dict[Key, Any]]:
     """`criterion_table_`, and what was left out of each fit."""
     records, fits = [], {}
@@ -160,7 +161,7 @@ def table_of(
             "log_evidence_error": candidate.log_evidence_error,
             "log_likelihood": model.modes_["log_likelihood"].iloc[best],
             "n_parameters": candidate.problem.layout.size,
-            **model._information_criteria(*rows)._asdict(),
+            **model._information_criteria(*rows, labels)._asdict(),
         }
         if criterion.leaves_out:
             fits[candidate.key] = model.loo(*rows)

@@ -298,7 +298,9 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, DescribedMixture):
                     if candidate.posterior is None:
                         model = models[candidate.key]
                         self._take_over(model, SOLVERS["map"](), candidate.at_modes(rng))
-                table, fits = choice.table_of(candidates, models, criterion, (X, y, sample_weight))
+                table, fits = choice.table_of(
+                    candidates, models, criterion, (X, y, sample_weight), labels
+                )
                 chosen = criterion.choose(table, fits)
                 averaging = table.index[table["probability"] >= LEAST_PROBABILITY].tolist()
                 for candidate in candidates:

@@ -151,15 +151,20 @@ def mixing_weights(posterior: Posterior, X: Array) -> Array:
 
 @over_families(average_of_logs)
 def log_predictive_density(
-    posterior: Posterior, X: Array, y: Array, *, n_threads: int = 1
+    posterior: Posterior, X: Array, y: Array, log_odds: Array | None = None, *, n_threads: int = 1
 ) -> Array:
     """Log posterior predictive density: the log of the density averaged over all draws.
+
+    Parameters
+    ----------
+    log_odds : ndarray of shape (n, K), optional
+        Log prior odds of labels, equal within a group.
 
     Returns
     -------
     ndarray of shape (n,)
     """
-    draws, rows = posterior.components.flattened(), UnitRows(posterior, X, y)
+    draws, rows = posterior.components.flattened(), UnitRows(posterior, X, y, log_odds)
     parts = rows.map(pointwise_kernels.pointwise_log_predictive, draws, posterior.model, n_threads)
     out = rows.shared_out(np.concatenate([np.empty(0), *parts]))
     return _impossible(out - _log_unit(posterior, X))

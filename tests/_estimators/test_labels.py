@@ -78,7 +78,7 @@ def test_labels_that_go_with_one_number():
     for options, given, message in (
         ({}, np.eye(2)[np.maximum(labels, 0)], "go with one n_components"),
         ({"criterion": "loo"}, labels, "knows no labels"),
-        ({}, labels + 1, "integers from 0 to 1"),
+        ({}, labels + 1, "n_components=2, the least of those compared"),
     ):
         model = BayesianMixtureRegressorCV((2, 3), **options)
         with pytest.raises(ValueError, match=message):

@@ -56,6 +56,34 @@ def log_likelihood_of(model, X, y, factor, weights):
     return np.array(out)
 
 
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize("probabilities", [False, True])
+def test_criteria_have_the_likelihood_of_the_fit(probabilities, grouped):
+    X, y, kind = rows_of(grouped)
+    labels, factor = labels_of_rows(kind, probabilities)
+    options = {"group_feature": 1} if grouped else {"component_features": [0]}
+    X = X if grouped else X[:, :1]
+    model = BayesianMixtureRegressor(2, solver="map", random_state=0, **options)
+    model.fit(X, y, labels=labels)
+    best = model.modes_["log_likelihood"].iloc[model.modes_["probability"].argmax()]
+    d = 7
+    assert model.aic(X, y, labels=labels) == pytest.approx(2 * d - 2 * best, rel=1e-9)
+    bic = d * np.log(len(y)) - 2 * best
+    assert model.bic(X, y, labels=labels) == pytest.approx(bic, rel=1e-9)
+    # Responsibilities by Bayes' rule; the mode is the one draw.
+    r = model.predict_proba(X, y)
+    if grouped:
+        factor = np.stack([factor[X[:, 1] == g].min(axis=0) for g in X[:, 1]])
+    r = r * factor / (r * factor).sum(axis=1, keepdims=True)
+    share = np.log(r.max(axis=1))
+    if grouped:
+        share = share / np.array([(X[:, 1] == g).sum() for g in X[:, 1]])
+    icl = model.icl(X, y, labels=labels)
+    assert icl == pytest.approx(bic - 2.0 * share.sum(), rel=1e-6)
+    with pytest.raises(ValueError, match="had labels and this criterion got none"):
+        model.bic(X, y)
+
+
 @pytest.mark.parametrize(
     ("probabilities", "grouped", "weighted"),
     [
