@@ -213,6 +213,10 @@ class ChunkRows(Rows):
         return self._total_weight
 
     @property
+    def n_units(self) -> int:
+        return int(self.firsts[-1])
+
+    @property
     def unit_weight(self) -> float:
         return float(self.totals.sum())
 
@@ -237,12 +241,12 @@ class ChunkRows(Rows):
 
     def sample(self, rng: np.random.Generator, size: int) -> NDArray[np.intp]:
         if self._least == self._largest:
-            return spread_sample(rng, int(self.firsts[-1]), size)
+            return spread_sample(rng, self.n_units, size)
         # As Generator.choice inverts the distribution function of the weights.
         return self._at(rng.random(size) * self.unit_weight)
 
     def spaced(self, size: int) -> tuple[Observations, Array]:
-        if size >= int(self.firsts[-1]):
+        if size >= self.n_units:
             units = joined(self.store.collect(_whole))
             return units, units.weights[units.first_rows]
         amounts = (np.arange(size) + 0.5) / size * self.unit_weight

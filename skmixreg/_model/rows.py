@@ -61,6 +61,11 @@ class Rows(ABC):
 
     @property
     @abstractmethod
+    def n_units(self) -> int:
+        """Groups of rows that share a membership; rows, where there are none."""
+
+    @property
+    @abstractmethod
     def plain(self) -> bool:
         """See `Observations.plain`."""
 
@@ -144,6 +149,10 @@ class HeldRows(Rows):
     @property
     def total_weight(self) -> float:
         return float(self.weights.sum())
+
+    @property
+    def n_units(self) -> int:
+        return self.observations.n_units
 
     @property
     def unit_weight(self) -> float:

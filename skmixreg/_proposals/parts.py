@@ -272,7 +272,8 @@ def log_prior_of_components(problem: Problem, components: Raw) -> Array:
     if layout.fit_intercept and not layout.shared_intercept:
         parts.insert(0, components.intercept[..., None])
     parts.append(components.extra[..., : len(layout.own_extra_names)])
-    values = np.concatenate(parts, axis=-1)
+    # In one memory layout, or the kernel is compiled once more.
+    values = np.ascontiguousarray(np.concatenate(parts, axis=-1))
     own = layout.own[0]
     total = log_priors(problem.prior_rows[own], values.reshape(-1, len(own)))
     return np.asarray(total.reshape(values.shape[:-1]) + problem.prior_constants[own].sum())

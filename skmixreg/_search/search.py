@@ -1,9 +1,10 @@
 """The search for modes: many cheap starts, local moves, exact polish, merging.
 
-Starts (`starts`) run a short annealed EM on at most `SEARCH_ROWS` rows; their ends are climbed by
-Newton's method, on more and more rows, to exact modes and merged up to relabelling.  Components of
-the best modes are then taken out one at a time and put back elsewhere (split and merge, Ueda et
-al. 2000), which finds narrow modes that random starts rarely see.  Starts go on until two agree.
+Starts (`starts`) run a short annealed EM on at most `SEARCH_ROWS` rows, or groups of rows; their
+ends are climbed by Newton's method, on more and more rows, to exact modes and merged up to
+relabelling.  Components of the best modes are then taken out one at a time and put back elsewhere
+(split and merge, Ueda et al. 2000), which finds narrow modes that random starts rarely see.  Starts
+go on until two agree.
 """
 
 from __future__ import annotations
@@ -268,7 +269,7 @@ def find_modes(
     ModeTable
     """
     small = problem
-    if problem.n_rows > SEARCH_ROWS:
+    if problem.rows.n_units > SEARCH_ROWS:
         small = problem.subset(problem.rows.sample(rng, SEARCH_ROWS))
     search = _Search(small, rng, n_threads, neighbour)
     with progress.stage("search for modes") as search.stage:
@@ -308,7 +309,7 @@ def find_smaller_modes(
         return None
     smaller = problem.with_components(K - 1)
     small, rows = smaller, 1.0
-    if problem.n_rows > SEARCH_ROWS:
+    if problem.rows.n_units > SEARCH_ROWS:
         small = smaller.subset(problem.rows.sample(rng, SEARCH_ROWS))
         rows = problem.total_weight / small.total_weight
     search = _Search(small, rng, 1)
@@ -355,8 +356,8 @@ def _lift(small: _Search, problem: Problem) -> _Search:
 
     Runs that start apart take many steps and then meet: that should not happen on all rows.
     """
-    size = MORE_ROWS * small.problem.n_rows
-    if 2 * size < problem.n_rows and size <= LARGEST_SAMPLE:
+    size = MORE_ROWS * small.problem.rows.n_units
+    if 2 * size < problem.rows.n_units and size <= LARGEST_SAMPLE:
         larger = problem.subset(problem.rows.sample(small.rng, size))
         small = _lift(small, larger)
         return _lift(small, problem)

@@ -134,3 +134,15 @@ def test_labels_need_room_in_the_least_number_of_components():
     choice = BayesianMixtureRegressorCV(n_components=[1, 2], random_state=0)
     with pytest.raises(ValueError, match="n_components=1, the least of those compared"):
         choice.fit(X[["x"]], y, labels=labels)
+
+
+@pytest.mark.parametrize(("n", "size"), [(120_000, 4), (30_000, 100)])
+def test_many_rows_in_groups(n, size):
+    """Samples of the search are of groups, whatever their number of rows."""
+    rng = np.random.default_rng(5)
+    group, x = np.repeat(np.arange(n // size), size), rng.normal(size=n)
+    rises = (rng.random(n // size) < 0.4)[group]
+    y = np.where(rises, x, -x) + rng.normal(0.0, 1.5, n)
+    model = fit(np.column_stack([x, group]), y, group_feature=1)
+    np.testing.assert_allclose(model.coef_.ravel(), [-1.0, 1.0], atol=0.05)
+    np.testing.assert_allclose(model.weights_, [0.6, 0.4], atol=0.06)
