@@ -8,11 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._model.density import LogPosterior
+from .._model.few_rows import FewRows
 from .._proposals.symmetrised import SymmetrisedMixture
 from .._support.arrays import Array
 from .._support.sampling import systematic_index
 from .draws import Draws
 from .limits import LEAST_IMPORTANCE_ESS, LIMITS, khat_threshold
+
+# Nats: the standard error that a log-likelihood from few rows may have.  Draws that have a larger
+# one are looked at on all rows, up to this share of them, and those under this part of the mean
+# weight may be anything.
+LARGEST_ERROR = 0.01
+MOST_ON_ALL_ROWS = 0.01
+NEGLIGIBLE_WEIGHT = 0.01
+# Draws whose log-likelihood is held against that of all rows, and nats that it may be off by.
+CHECKED_DRAWS, MOST_OFF = 16, 0.04
 
 
 class ImportanceSample:
@@ -31,6 +41,7 @@ class ImportanceSample:
         self.log_prior = log_prior
         self.log_likelihood = log_likelihood
         self.log_proposal = log_proposal
+        self.of_few_rows: dict[str, float] = {}
         log_ratio = log_prior + log_likelihood - log_proposal
         log_ratio = np.where(np.isfinite(log_ratio), log_ratio, -np.inf)
         top = float(log_ratio.max())
@@ -52,11 +63,57 @@ class ImportanceSample:
         rng: np.random.Generator,
         n: int,
         advance: Callable[[int], None] | None = None,
+        few_rows: FewRows | None = None,
     ) -> ImportanceSample:
-        """Draw ``n`` from the proposal and weigh them; ``advance`` is told how many are done."""
+        """Draw ``n`` from the proposal and weigh them; ``advance`` is told how many are done.
+
+        With ``few_rows`` log-likelihoods are estimates, unless these are not good enough.
+        """
         thetas, part = proposal.sample(rng, n)
+        log_proposal = proposal.log_density(thetas)
+        if few_rows is not None:
+            own = few_rows.rng
+            sample = cls._of_few_rows(few_rows, proposal.points, thetas, part, log_proposal, own)
+            if sample is not None:
+                return sample
         log_prior, log_likelihood = density.values(thetas, advance)
-        return cls(thetas, part, log_prior, log_likelihood, proposal.log_density(thetas))
+        return cls(thetas, part, log_prior, log_likelihood, log_proposal)
+
+    @classmethod
+    def _of_few_rows(
+        cls,
+        few_rows: FewRows,
+        points: list[Array | None],
+        thetas: Array,
+        part: NDArray[np.intp],
+        log_proposal: Array,
+        rng: np.random.Generator,
+    ) -> ImportanceSample | None:
+        """The sample by estimates of log-likelihoods; None where all rows are cheaper or needed."""
+        density = few_rows.density
+        log_prior = density.log_prior(thetas)
+        while few_rows.pays(len(thetas), len(points)):
+            value, error = few_rows.log_likelihoods(points, thetas, part)
+            sample = cls(thetas, part, log_prior, value, log_proposal)
+            # A draw without weight may be anything.
+            matters = sample.weights > NEGLIGIBLE_WEIGHT / len(thetas)
+            doubtful = matters & (error > LARGEST_ERROR)
+            typical = float(np.quantile(error[matters], 1.0 - MOST_ON_ALL_ROWS))
+            if typical <= LARGEST_ERROR:
+                if doubtful.any():
+                    value[doubtful], error[doubtful] = density.values(thetas[doubtful])[1], 0.0
+                    sample = cls(thetas, part, log_prior, value, log_proposal)
+                checked = rng.choice(len(thetas), CHECKED_DRAWS, p=sample.weights)
+                off = float(np.abs(density.values(thetas[checked])[1] - value[checked]).max())
+                if off <= MOST_OFF:
+                    sample.of_few_rows = {
+                        "rows_per_draw": float(few_rows.size),
+                        "log_likelihood_error": float(error[matters].max()),
+                        "log_likelihood_check": off,
+                    }
+                    return sample
+            few_rows.enlarge(typical / LARGEST_ERROR)
+        return None
 
     @property
     def passes(self) -> bool:
@@ -95,6 +152,7 @@ class ImportanceSample:
                 "khat_threshold": threshold,
                 "importance_ess": self.ess,
                 "n_proposals": len(self.thetas),
+                **self.of_few_rows,
             },
             failures=failures,
             log_evidence=self.log_evidence,

@@ -118,6 +118,12 @@ class SymmetrisedMixture:
         ]
         return np.concatenate(thetas), np.repeat(np.arange(len(sources)), counts)
 
+    @property
+    def points(self) -> list[Array | None]:
+        """What draws of every part lie around, as `sample` numbers parts; None of no point."""
+        points = [part.mode for part in self.parts]
+        return points if self.split is None else [*points, None]
+
     def log_density(self, thetas: Array) -> Array:
         """Symmetrised log density: (S, d) -> (S,).
 

@@ -28,6 +28,8 @@ from .chains import SWEEP_NEEDS, Chains
 PROBE_WORK = 4_000_000
 MOST_STARTS, LEAST_STARTS = 200, 20
 MOST_SWEEPS, LEAST_SWEEPS = 30, 5
+# The same for rows so many that even the least would cost more; but so many sweeps at least.
+LEAST_WORK, FEWEST_PASSES = 40_000_000, 20
 _SHARE, _DF = 0.15, 5.0
 
 
@@ -78,8 +80,10 @@ def probe(
     """
     if missing(SWEEP_NEEDS, problem):
         return None
-    sweeps = PROBE_WORK / (problem.n_rows * problem.layout.n_components)
-    n = int(np.clip(sweeps / MOST_SWEEPS, LEAST_STARTS, min(MOST_STARTS, len(thetas))))
+    work = problem.n_rows * problem.layout.n_components
+    sweeps, passes = PROBE_WORK / work, max(LEAST_WORK / work, FEWEST_PASSES)
+    fewest = min(LEAST_STARTS, int(passes / LEAST_SWEEPS))
+    n = int(np.clip(sweeps / MOST_SWEEPS, fewest, min(MOST_STARTS, len(thetas))))
     length = int(np.clip(sweeps / n, LEAST_SWEEPS, MOST_SWEEPS))
     starts = thetas[rng.choice(len(thetas), n, replace=False)]
     with ThreadPoolExecutor(max(1, n_threads)) as pool:

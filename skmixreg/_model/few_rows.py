@@ -1,0 +1,153 @@
+r"""Log-likelihoods of draws near a mode, from few of the rows.
+
+Where rows are many, what the log-likelihood differs from its second-order expansion at the mode is
+a small sum over rows, and a random sample of them tells it.  With L and T the log-likelihood and
+its expansion on all N rows, and L_s and T_s on m of them,
+
+.. math::
+
+    \hat L(\theta) = T(\theta) + \frac{N}{m} \{L_s(\theta) - T_s(\theta)\}
+
+is without bias, and what it is off by falls with the third power of the distance from the mode
+(the difference estimator of Quiroz, Kohn, Villani and Tran 2019, sec. 2.3).  The sample comes in
+parts, each a sample of its own, and the spread of their estimates gives the standard error of every
+draw.  Expansions are in the unconstrained vector, in one labelling.
+
+References
+----------
+Quiroz, M., Kohn, R., Villani, M. and Tran, M.-N. (2019). Speeding up MCMC by efficient data
+subsampling. JASA 114, 831-843.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._support.arrays import Array
+from .density import LogPosterior
+
+# Parts of a sample, and rows (or groups) of the first.
+PARTS = 16
+FIRST_SIZE = 2048
+# What samples and expansions may cost of what all rows would.
+MOST_OF_COST = 0.25
+
+
+class _Expansion(NamedTuple):
+    """Second-order expansion of a log-likelihood: value, gradient (d,), Hessian (d, d)."""
+
+    value: float
+    gradient: Array
+    hessian: Array
+
+    @classmethod
+    def of(cls, density: LogPosterior, point: Array) -> _Expansion:
+        """At a point (d,)."""
+        _, value, gradient, hessian = density.value_gradient_hessian(point)
+        _, prior_gradient, prior_hessian = density.prior_terms(point)
+        return cls(value, gradient - prior_gradient, hessian - prior_hessian)
+
+    def at(self, steps: Array) -> Array:
+        """From steps away from the point: (S, d) -> (S,)."""
+        quadratic = np.einsum("sd,sd->s", steps @ self.hessian, steps)
+        return np.asarray(self.value + steps @ self.gradient + 0.5 * quadratic)
+
+
+class FewRows:
+    """Log-likelihoods of draws around points, from samples of the rows.
+
+    Parameters
+    ----------
+    density : LogPosterior
+        On all rows.
+    rng : numpy.random.Generator
+        Draws the samples.
+
+    Attributes
+    ----------
+    size : int
+        Rows, or groups, in the sample.
+    """
+
+    def __init__(self, density: LogPosterior, rng: np.random.Generator) -> None:
+        self.density = density
+        self.rng = rng
+        self.size = FIRST_SIZE
+        self._samples: list[tuple[LogPosterior, float]] = []
+        self._expansions: dict[tuple[int, bytes], _Expansion] = {}
+
+    def pays(self, n_draws: int, n_points: int) -> bool:
+        """Whether samples and expansions cost less than all rows at so many draws."""
+        problem, d = self.density.problem, self.density.size
+        if problem.rows.n_units < PARTS * FIRST_SIZE:
+            return False
+        sampled = self.size * problem.n_rows / problem.rows.n_units
+        # A row of an expansion costs about as much as at d draws.
+        few = sampled * n_draws + d * (problem.n_rows + sampled) * n_points
+        return few < MOST_OF_COST * problem.n_rows * n_draws
+
+    def enlarge(self, error: float) -> None:
+        """Sample more rows: so many as make errors that much smaller, but twice as many."""
+        self.size = int(self.size * max(2.0, 1.2 * error**2))
+        self._samples = []
+
+    def log_likelihoods(
+        self, points: Sequence[Array | None], thetas: Array, near: NDArray[np.intp]
+    ) -> tuple[Array, Array]:
+        """Estimates and their standard errors.
+
+        Parameters
+        ----------
+        points : sequence of ndarray of shape (d,) or None
+        thetas : ndarray of shape (S, d)
+        near : ndarray of shape (S,)
+            The point that each draw is near; those of None see all rows.
+
+        Returns
+        -------
+        value, error : ndarray of shape (S,)
+        """
+        value, error = np.empty(len(thetas)), np.zeros(len(thetas))
+        for number, point in enumerate(points):
+            mine = np.flatnonzero(near == number)
+            if not len(mine):
+                continue
+            if point is None:
+                value[mine] = self.density.values(thetas[mine])[1]
+            else:
+                value[mine], error[mine] = self._estimates(point, thetas[mine])
+        return value, error
+
+    def _estimates(self, point: Array, thetas: Array) -> tuple[Array, Array]:
+        if not self._samples:
+            self._samples = self._drawn()
+        steps = thetas - point
+        apart = np.stack(
+            [
+                (sample.values(thetas)[1] - self._expansion(sample, point).at(steps)) * scale
+                for sample, scale in self._samples
+            ]
+        )
+        error = apart.std(axis=0, ddof=1) / np.sqrt(PARTS)
+        return self._expansion(self.density, point).at(steps) + apart.mean(axis=0), error
+
+    def _expansion(self, density: LogPosterior, point: Array) -> _Expansion:
+        key = id(density), point.tobytes()
+        if key not in self._expansions:
+            self._expansions[key] = _Expansion.of(density, point)
+        return self._expansions[key]
+
+    def _drawn(self) -> list[tuple[LogPosterior, float]]:
+        """Parts of a sample, and how many units one of theirs stands for."""
+        problem = self.density.problem
+        self._expansions = {k: v for k, v in self._expansions.items() if k[0] == id(self.density)}
+        sample = problem.subset(problem.rows.sample(self.rng, self.size))
+        # Rows come spread over all, and so do those of every part.
+        parts = [np.arange(i, self.size, PARTS) for i in range(PARTS)]
+        return [
+            (LogPosterior(sample.subset(part)), problem.unit_weight / len(part)) for part in parts
+        ]
