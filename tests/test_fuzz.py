@@ -256,6 +256,7 @@ def is_named(error: Exception) -> bool:
     own = [frame for frame in frames if "skmixreg" in frame.filename]
     checks = {
         "validation.py",
+        "checked_rows.py",
         "number_columns.py",
         "_base.py",
         "parameters.py",

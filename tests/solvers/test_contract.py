@@ -174,7 +174,7 @@ def test_columns_with_roles_that_cannot_be_served(solver_name):
         pytest.skip("serves roles")
     X, y = two_lines(50)
     model = BayesianMixtureRegressor(solver=solver_name, gating_features=[0])
-    with pytest.raises(ValueError, match=r"and columns have roles.*use solver="):
+    with pytest.raises(ValueError, match=r"columns with roles.*use solver="):
         model.fit(X, y)
 
 

@@ -206,7 +206,7 @@ def test_chains_agree_with_importance_sampling_from_the_prior(permute_labels):
     y = np.array([-1.0, 0.6, 0.1, -0.5, 1.2])
     problem = make_problem(X, y, 2, np.array([1.0, 2.0, 1.0, 1.0, 1.0]), TIGHT)
     rng = np.random.default_rng(0)
-    components = prior_components(problem, rng, 400_000)
+    components = prior_components(problem, rng, 2_400_000)
     _, likelihood = LogPosterior(problem).values(problem.layout.collapse(components))
     weights = np.exp(likelihood)
     evidence = np.log(weights.mean())

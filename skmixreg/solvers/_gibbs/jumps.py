@@ -42,9 +42,10 @@ class Jumps:
         tries = self._tries
         n = rounds * n_chains * tries
         thetas, _ = self.mixture.sample(self.rng, n)
-        self._ratios = log_ratio(self.density, self.mixture, thetas)
+        ratios = log_ratio(self.density, self.mixture, thetas)
+        self._ratios = np.append(self._ratios, ratios)
         order = self.rng.permutation(n).reshape(rounds, n_chains, tries)
-        self._queue = [(thetas[o], self._ratios[o]) for o in order]
+        self._queue = [(thetas[o], ratios[o]) for o in order]
 
     @property
     def _tries(self) -> int:
@@ -69,5 +70,5 @@ class Jumps:
         return state if moved else None
 
     def weigh(self, draws: Draws) -> Evidence:
-        """Evidence by bridge sampling between the draws and the proposals of the last run."""
+        """Evidence by bridge sampling between the draws and all proposals that were made."""
         return bridge_to_mixture(draws, self.mixture, self._ratios)
