@@ -20,7 +20,7 @@ from .limits import LEAST_IMPORTANCE_ESS, LIMITS, khat_threshold
 # weight may be anything.
 LARGEST_ERROR = 0.01
 MOST_ON_ALL_ROWS = 0.01
-NEGLIGIBLE_WEIGHT = 0.01
+NEGLIGIBLE_WEIGHT, ERRORS_ABOVE = 0.01, 5.0
 # Draws whose log-likelihood is held against that of all rows, and nats that it may be off by.
 CHECKED_DRAWS, MOST_OFF = 16, 0.04
 
@@ -95,8 +95,9 @@ class ImportanceSample:
         while few_rows.pays(len(thetas), len(points)):
             value, error = few_rows.log_likelihoods(points, thetas, part)
             sample = cls(thetas, part, log_prior, value, log_proposal)
-            # A draw without weight may be anything.
-            matters = sample.weights > NEGLIGIBLE_WEIGHT / len(thetas)
+            # A draw that has no weight, even if it is as good as its error allows, may be anything.
+            most = log_prior + value - log_proposal + ERRORS_ABOVE * error
+            matters = most > sample.log_evidence + np.log(NEGLIGIBLE_WEIGHT)
             doubtful = matters & (error > LARGEST_ERROR)
             typical = float(np.quantile(error[matters], 1.0 - MOST_ON_ALL_ROWS))
             if typical <= LARGEST_ERROR:

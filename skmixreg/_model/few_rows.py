@@ -105,7 +105,8 @@ class FewRows:
         points : sequence of ndarray of shape (d,) or None
         thetas : ndarray of shape (S, d)
         near : ndarray of shape (S,)
-            The point that each draw is near; those of None see all rows.
+            The point that each draw is near; those of None see all rows, and so do draws so far
+            away that there is no estimate.
 
         Returns
         -------
@@ -120,8 +121,12 @@ class FewRows:
                 value[mine] = self.density.values(thetas[mine])[1]
             else:
                 value[mine], error[mine] = self._estimates(point, thetas[mine])
+        lost = ~np.isfinite(value + error)
+        if lost.any():
+            value[lost], error[lost] = self.density.values(thetas[lost])[1], 0.0
         return value, error
 
+    @np.errstate(over="ignore", invalid="ignore")
     def _estimates(self, point: Array, thetas: Array) -> tuple[Array, Array]:
         if not self._samples:
             self._samples = self._drawn()

@@ -71,6 +71,18 @@ def test_draws_near_nothing_see_all_rows(known):
     assert (error == 0.0).all()
 
 
+@pytest.mark.parametrize("size", [30.0, 3e3, 1e6])
+def test_far_draws_are_those_of_all_rows_or_have_large_errors(known, size):
+    density, mode = known
+    few = FewRows(density, np.random.default_rng(2))
+    thetas, near = steps_from(mode, size, n=20), np.zeros(20, dtype=int)
+    with np.errstate(all="ignore"):
+        exact = density.values(thetas)[1]
+    value, error = few.log_likelihoods([mode.theta], thetas, near)
+    same = (value == exact) | (np.isnan(value) & np.isnan(exact))
+    assert (same | (np.abs(value - exact) < 6.0 * error)).all()
+
+
 def test_it_pays_where_rows_are_many(known):
     density, _ = known
     few = FewRows(density, np.random.default_rng(0))
