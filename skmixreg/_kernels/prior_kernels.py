@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from .compile import compiled, part
+from .stage_kernels import log_softmax
 
 
 @compiled
@@ -56,14 +57,9 @@ def add_log_prior_terms(theta, rows, basis, concentration, gradient, hessian):
     for k in range(K):
         for a in range(K - 1):
             weights[k] += basis[k, a] * theta[a]
-    top = weights.max()
-    total, logs = 0.0, 0.0
-    for k in range(K):
-        logs += weights[k] - top
-        weights[k] = math.exp(weights[k] - top)
-        total += weights[k]
-    weights /= total
-    value = concentration * (logs - K * math.log(total))
+    log_softmax(weights, weights)
+    value = concentration * weights.sum()
+    weights[:] = np.exp(weights)
     mean = np.zeros(K - 1)
     for k in range(K):
         for a in range(K - 1):

@@ -126,17 +126,13 @@ def _add_and_compare(prior, r, first):
 def _softmax_beside_first(prior, norm):
     """One exponential less: the first odds are one."""
     for i in range(BLOCK):
+        prior[0, i] = 1.0
         norm[i] = 1.0
     for k in range(1, prior.shape[0]):
         for i in range(BLOCK):
             prior[k, i] = exp_any(prior[k, i])
             norm[i] += prior[k, i]
-    for i in range(BLOCK):
-        norm[i] = 1.0 / norm[i]
-        prior[0, i] = norm[i]
-    for k in range(1, prior.shape[0]):
-        for i in range(BLOCK):
-            prior[k, i] *= norm[i]
+    normalise(prior, norm)
 
 
 @part(fastmath=EXACT)
