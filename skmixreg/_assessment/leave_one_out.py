@@ -49,6 +49,8 @@ APPROXIMATE = (
     "the approximation is too far from the posterior without them",
     "draw from the posterior itself, refit_as('auto', X, y)",
 )
+# Standard errors that a log-likelihood from few rows may be off by.
+ERRORS_OF_FIT = 10.0
 
 
 class _DistinctRows(NamedTuple):
@@ -103,10 +105,6 @@ class _DistinctRows(NamedTuple):
             posterior, self.X[rows], self.y[rows], n_threads=n_threads
         ).reshape(-1, len(rows))
         return draws if starts is None else np.add.reduceat(draws, starts[:-1], axis=1)
-
-
-# Standard errors that a log-likelihood from few rows may be off by.
-ERRORS_OF_FIT = 10.0
 
 
 @memory_advice(

@@ -72,8 +72,7 @@ class ImportanceSample:
         thetas, part = proposal.sample(rng, n)
         log_proposal = proposal.log_density(thetas)
         if few_rows is not None:
-            own = few_rows.rng
-            sample = cls._of_few_rows(few_rows, proposal.points, thetas, part, log_proposal, own)
+            sample = cls._of_few_rows(few_rows, proposal.points, thetas, part, log_proposal)
             if sample is not None:
                 return sample
         log_prior, log_likelihood = density.values(thetas, advance)
@@ -87,13 +86,18 @@ class ImportanceSample:
         thetas: Array,
         part: NDArray[np.intp],
         log_proposal: Array,
-        rng: np.random.Generator,
     ) -> ImportanceSample | None:
         """The sample by estimates of log-likelihoods; None where all rows are cheaper or needed."""
         density = few_rows.density
         log_prior = density.log_prior(thetas)
+        value, error = np.full(len(thetas), np.nan), np.zeros(len(thetas))
+        near = np.array([point is not None for point in points])[part]
         while few_rows.pays(len(thetas), len(points)):
-            value, error = few_rows.log_likelihoods(points, thetas, part)
+            # Draws near no point see all rows, once.
+            again = near | np.isnan(value)
+            value[again], error[again] = few_rows.log_likelihoods(
+                points, thetas[again], part[again]
+            )
             sample = cls(thetas, part, log_prior, value, log_proposal)
             # A draw that has no weight, even if it is as good as its error allows, may be anything.
             most = log_prior + value - log_proposal + ERRORS_ABOVE * error
@@ -104,7 +108,7 @@ class ImportanceSample:
                 if doubtful.any():
                     value[doubtful], error[doubtful] = density.values(thetas[doubtful])[1], 0.0
                     sample = cls(thetas, part, log_prior, value, log_proposal)
-                checked = rng.choice(len(thetas), CHECKED_DRAWS, p=sample.weights)
+                checked = few_rows.rng.choice(len(thetas), CHECKED_DRAWS, p=sample.weights)
                 off = float(np.abs(density.values(thetas[checked])[1] - value[checked]).max())
                 if off <= MOST_OFF:
                     sample.of_few_rows = {

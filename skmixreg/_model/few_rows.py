@@ -22,6 +22,7 @@ subsampling. JASA 114, 831-843.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -57,6 +58,27 @@ class _Expansion(NamedTuple):
         return np.asarray(self.value + steps @ self.gradient + 0.5 * quadratic)
 
 
+@dataclass
+class _Rows:
+    """All rows, or a part of a sample that stands for them, with expansions at points."""
+
+    density: LogPosterior
+    times: float = 1.0
+    expansions: dict[bytes, _Expansion] = field(default_factory=dict)
+
+    def expansion(self, point: Array) -> _Expansion:
+        """At a point (d,), made once."""
+        key = point.tobytes()
+        if key not in self.expansions:
+            self.expansions[key] = _Expansion.of(self.density, point)
+        return self.expansions[key]
+
+    def beyond(self, point: Array, thetas: Array) -> Array:
+        """What log-likelihoods differ from the expansion by, over as many rows as there are."""
+        exact = self.density.values(thetas)[1]
+        return (exact - self.expansion(point).at(thetas - point)) * self.times
+
+
 class FewRows:
     """Log-likelihoods of draws around points, from samples of the rows.
 
@@ -77,8 +99,8 @@ class FewRows:
         self.density = density
         self.rng = rng
         self.size = FIRST_SIZE
-        self._samples: list[tuple[LogPosterior, float]] = []
-        self._expansions: dict[tuple[int, bytes], _Expansion] = {}
+        self._all = _Rows(density)
+        self._parts: list[_Rows] = []
 
     def pays(self, n_draws: int, n_points: int) -> bool:
         """Whether samples and expansions cost less than all rows at so many draws."""
@@ -93,7 +115,7 @@ class FewRows:
     def enlarge(self, error: float) -> None:
         """Sample more rows: so many as make errors that much smaller, but twice as many."""
         self.size = int(self.size * max(2.0, 1.2 * error**2))
-        self._samples = []
+        self._parts = []
 
     def log_likelihoods(
         self, points: Sequence[Array | None], thetas: Array, near: NDArray[np.intp]
@@ -128,31 +150,18 @@ class FewRows:
 
     @np.errstate(over="ignore", invalid="ignore")
     def _estimates(self, point: Array, thetas: Array) -> tuple[Array, Array]:
-        if not self._samples:
-            self._samples = self._drawn()
-        steps = thetas - point
-        apart = np.stack(
-            [
-                (sample.values(thetas)[1] - self._expansion(sample, point).at(steps)) * scale
-                for sample, scale in self._samples
-            ]
-        )
-        error = apart.std(axis=0, ddof=1) / np.sqrt(PARTS)
-        return self._expansion(self.density, point).at(steps) + apart.mean(axis=0), error
+        if not self._parts:
+            self._parts = self._drawn()
+        beyond = np.stack([part.beyond(point, thetas) for part in self._parts])
+        error = beyond.std(axis=0, ddof=1) / np.sqrt(PARTS)
+        return self._all.expansion(point).at(thetas - point) + beyond.mean(axis=0), error
 
-    def _expansion(self, density: LogPosterior, point: Array) -> _Expansion:
-        key = id(density), point.tobytes()
-        if key not in self._expansions:
-            self._expansions[key] = _Expansion.of(density, point)
-        return self._expansions[key]
-
-    def _drawn(self) -> list[tuple[LogPosterior, float]]:
-        """Parts of a sample, and how many units one of theirs stands for."""
+    def _drawn(self) -> list[_Rows]:
         problem = self.density.problem
-        self._expansions = {k: v for k, v in self._expansions.items() if k[0] == id(self.density)}
         sample = problem.subset(problem.rows.sample(self.rng, self.size))
         # Rows come spread over all, and so do those of every part.
         parts = [np.arange(i, self.size, PARTS) for i in range(PARTS)]
         return [
-            (LogPosterior(sample.subset(part)), problem.unit_weight / len(part)) for part in parts
+            _Rows(LogPosterior(sample.subset(part)), problem.unit_weight / len(part))
+            for part in parts
         ]
