@@ -355,6 +355,8 @@ QUICK = settings(
 # Ends of regions were nan, where their level is that of a node.
 @example(Recipe(n=200, columns=("shifted",), x_offset=1e17, target="constant", K=4, seed=547))
 @example(Recipe(n=40, columns=("constant",), x_offset=1e6, target="binary", y_offset=1e17))
+# Components without a parameter of their own: no column, no intercept, one dispersion.
+@example(Recipe(n=20, columns=(), fit_intercept=False, shared_sigma=True, solver="laplace"))
 def test_a_right_answer_or_a_named_error(recipe):
     quiet(recipe)
 

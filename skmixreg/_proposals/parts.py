@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
@@ -275,7 +276,9 @@ def log_prior_of_components(problem: Problem, components: Raw) -> Array:
     # In one memory layout, or the kernel is compiled once more.
     values = np.ascontiguousarray(np.concatenate(parts, axis=-1))
     own = layout.own[0]
-    total = log_priors(problem.prior_rows[own], values.reshape(-1, len(own)))
+    # Not -1: a component may have no parameter of its own.
+    rows = values.reshape(math.prod(values.shape[:-1]), len(own))
+    total = log_priors(problem.prior_rows[own], rows)
     return np.asarray(total.reshape(values.shape[:-1]) + problem.prior_constants[own].sum())
 
 

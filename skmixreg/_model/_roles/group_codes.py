@@ -123,8 +123,8 @@ def _codes(values: Any) -> Any:
         codes, _ = pd.factorize(values)
     except TypeError as error:
         raise TypeError(
-            "what rows are grouped by, the argument that group_feature names, must be a column of "
-            f"strings, numbers, categories or dates: {error}."
+            "group_feature: every value of the column named by this argument must be a string, a "
+            f"number, a category or a date: {error}."
         ) from None
     if (codes < 0).any():
         row = int(np.argmax(codes < 0))
