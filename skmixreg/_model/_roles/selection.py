@@ -160,7 +160,7 @@ def _position(column: Any, names: Any, n_features: int) -> int | None:
 def group_position(estimator: Any, X: Any) -> int | None:
     """Where ``group_feature`` is in X as it was given, a frame or what becomes an array.
 
-    None where there are no groups, or X is neither.
+    None where there are no groups, or X is neither or has no column at all, which others refuse.
 
     Raises
     ------
@@ -180,6 +180,8 @@ def group_position(estimator: Any, X: Any) -> int | None:
         if len(shape) != 2:
             return None
         n_columns = shape[1]
+    if n_columns == 0:
+        return None
     at = _position(column, names, n_columns)
     if at is None:
         raise ValueError(_no_column(f"group_feature={column!r}", names, n_columns))
