@@ -71,7 +71,8 @@ step = float(np.diff(grid.iloc[:2, 0]).item())
 for x, region in zip(grid.iloc[:, 0], model.predict_hdr(grid, 0.9), strict=True):
     for low, high in region:
         after.fill_between([x - step / 2, x + step / 2], low, high, color="0.9", lw=0, zorder=0)
-after.set(title="two lines, and 90% of new flowers", xlabel=X.columns[0], ylabel="", ylim=(0.5, 7.8))
+after.set(title="two lines, and 90% of new flowers", xlabel=X.columns[0], ylabel="")
+after.set_ylim(0.5, 7.8)
 for ax in (before, after):
     ax.spines[["top", "right"]].set_visible(False)
 if __name__ == "__main__" and Path(sys.argv[0]).name == "irises.py":
