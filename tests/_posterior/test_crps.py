@@ -12,6 +12,7 @@ from sklearn.model_selection import cross_val_score
 from synthetic import simple_posterior
 
 from skmixreg import BayesianMixtureRegressor
+from skmixreg._posterior._mixtures.thinned import map_mixtures
 from skmixreg._posterior.crps import PAIRS, crps, pairing
 from skmixreg.families import FAMILIES, Family, Gaussian
 from skmixreg.metrics import crps_scorer
@@ -148,3 +149,35 @@ def test_a_family_without_closed_forms():
     plain = dataclasses.replace(posterior, family=Unclosed())
     assert Gaussian().closed_crps and not Unclosed().closed_crps
     np.testing.assert_allclose(crps(plain, X, y), crps(posterior, X, y), rtol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("name", "rtol"), [("gamma", 1e-7), ("student_t", 1e-7), ("beta", 1e-5), ("weibull", 1e-7)]
+)
+def test_integrals_of_other_families(name, rtol):
+    """One draw of one component, whose integral SciPy has."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 1))
+    y = {
+        "gamma": 100.0 * rng.gamma(0.3, 1.0, 40) + 1e-9,  # a density with a pole
+        "student_t": 5.0 * rng.standard_t(2.0, 40),
+        "beta": np.clip(rng.beta(0.4, 0.6, 40), 1e-9, 1.0 - 1e-9),  # with two
+        "weibull": 3.0 * rng.weibull(0.8, 40),
+    }[name]
+    model = BayesianMixtureRegressor(1, family=name, solver="map", random_state=0).fit(X, y)
+    scores = model.crps(X[:6], y[:6])
+    low, high = {"beta": (0.0, 1.0), "student_t": (-np.inf, np.inf)}.get(name, (0.0, np.inf))
+    for i in range(6):
+        mixtures = []
+        map_mixtures(model.posterior_, lambda m, a, b: mixtures.append(m), X[i : i + 1], 1)  # noqa: B023
+        (mixture,) = mixtures
+        unit, location = model.posterior_.design.unit, model.posterior_.design.target(y[i : i + 1])
+
+        def square(z, at=location[0], mixture=mixture):
+            value = mixture.cdf(np.array([z]), np.array([0]))[0]
+            return (1.0 - value if z >= at else value) ** 2
+
+        options = {"epsabs": 0.0, "epsrel": 1e-10, "limit": 500}
+        expected = quad(square, low, location[0], **options)[0]
+        expected += quad(square, location[0], high, **options)[0]
+        np.testing.assert_allclose(scores[i], unit * expected, rtol=rtol)
