@@ -30,12 +30,16 @@ class Criterion(ABC):
         Whether it needs what `BayesianMixtureRegressor.loo` returns.
     weighs : bool
         Whether it gives every candidate a probability or weight.
+    words, weight_words : str
+        What it takes, and what ``probability`` of the table is, for reports.
     """
 
     name: ClassVar[str]
     column: ClassVar[str]
     leaves_out: ClassVar[bool] = False
     weighs: ClassVar[bool] = True
+    words: ClassVar[str]
+    weight_words: ClassVar[str] = "weight"
 
     def draw(self, candidates: Sequence[Candidate], solve: Callable[[Candidate], None]) -> None:
         """Draw in full from those candidates for which the criterion needs it."""
@@ -82,6 +86,8 @@ class EvidenceCriterion(Criterion):
 
     name = "evidence"
     column = "log_evidence"
+    words = "the largest marginal likelihood, with equal prior probabilities"
+    weight_words = "posterior probability"
 
     def draw(self, candidates: Sequence[Candidate], solve: Callable[[Candidate], None]) -> None:
         draw_contenders(candidates, solve)
@@ -123,6 +129,11 @@ class LOO(Criterion):
     name = "loo"
     column = "elpd_loo"
     leaves_out = True
+    words = (
+        "the smallest number of components whose expected log predictive density, by leave-one-out "
+        "cross-validation, is within one standard error of the best"
+    )
+    weight_words = "stacking weight"
 
     def columns(self, fits: dict[Key, Any]) -> dict[str, list[float]]:
         out = {
@@ -167,6 +178,8 @@ class BIC(Criterion):
 
     name = "bic"
     column = "bic"
+    words = "the smallest BIC at the most probable mode"
+    weight_words = "approximate posterior probability, exp(-BIC / 2)"
 
     def choose(self, table: pd.DataFrame, fits: dict[Key, Any]) -> Key:
         return _first(table[self.column], largest=False)
@@ -181,6 +194,7 @@ class ICL(Criterion):
     name = "icl"
     column = "icl"
     weighs = False
+    words = "the smallest integrated completed likelihood criterion, at the most probable mode"
 
     def choose(self, table: pd.DataFrame, fits: dict[Key, Any]) -> Key:
         return _first(table[self.column], largest=False)

@@ -26,11 +26,11 @@ from ..backgrounds import BACKGROUNDS, Background
 from ..families import FAMILIES, Family
 from ..solvers import SOLVERS, Solver
 from . import parameters, validation, weights
-from .described import DescribedMixture
+from ._reporting.reported import ReportedMixture
 from .labels import NO_LABELS, Labels
 
 
-class LearnedMixture(CallbackSupportMixin, DescribedMixture):
+class LearnedMixture(CallbackSupportMixin, ReportedMixture):
     """A mixture that can be fitted; what its parameters are is up to the estimator."""
 
     n_components: int

@@ -35,14 +35,15 @@ from ..backgrounds import Background
 from ..families import Family
 from ..solvers import SOLVERS, Solver
 from . import choice, parameters, validation, weights
-from .described import DescribedMixture
+from ._reporting.fit import Choice
+from ._reporting.reported import ReportedMixture
 from .parameters import Features
 from .regressor import BayesianMixtureRegressor
 
 OWN_PARAMETERS = ("n_components", "criterion", "average")
 
 
-class BayesianMixtureRegressorCV(CallbackSupportMixin, DescribedMixture):
+class BayesianMixtureRegressorCV(CallbackSupportMixin, ReportedMixture):
     r"""Mixture of regressions with the number of components K, or family and K, chosen.
 
     Every K is fitted once to all rows, from the modes of the fit with one component fewer; there
@@ -364,6 +365,15 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, DescribedMixture):
     def criterion_table_(self) -> pd.DataFrame:
         """One row per candidate, as a new frame."""
         return self._criterion_table.frame()
+
+    def _choice(self) -> Choice:
+        return Choice(
+            choice.criterion_of(self.criterion, self.average),
+            self.criterion_table_,
+            self.best_candidate_,
+            self.resolved_,
+            self._averaged is not None,
+        )
 
     @property
     def _predictive(self) -> Predictive:

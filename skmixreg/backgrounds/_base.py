@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from .._support.arrays import Array
+from ..families._distributions.notation import Notation, upright
 
 
 class Background(BaseEstimator, ABC):
@@ -84,6 +85,10 @@ class Background(BaseEstimator, ABC):
     @abstractmethod
     def pymc_distribution(self, location: Any, scale: Any) -> Any:
         """The same for ``location + scale * y`` as an unnamed PyMC distribution."""
+
+    def notation(self, location: float, scale: float) -> Notation:
+        """How the same of ``location + scale * y`` is written; it has no link."""
+        return Notation(self.name, rf"{upright(self.name)}(y_i)", "")
 
 
 def check_number(label: str, value: Any) -> None:

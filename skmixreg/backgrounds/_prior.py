@@ -48,3 +48,11 @@ class LogOddsPrior(NamedTuple):
 
     def row(self) -> tuple[float, float, float]:
         return LOG_ODDS, self.a, self.b
+
+    def latex(self, scale: str) -> str:
+        """Of the share v that belongs to odds."""
+        return rf"v \sim \mathrm{{Beta}}({self.a:g}, {self.b:g})"
+
+    @property
+    def words(self) -> str:
+        return f"Beta({self.a:g}, {self.b:g})"

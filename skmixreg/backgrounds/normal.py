@@ -8,6 +8,7 @@ import numpy as np
 from scipy import special
 
 from .._support.arrays import Array
+from ..families._distributions.notation import Notation
 from ._base import Background, check_number
 
 REACH = 7.1  # standard deviations that hold all but 1e-12
@@ -85,6 +86,15 @@ class Normal(Background):
     def bounds(self) -> tuple[float, float]:
         loc, scale = self._both
         return loc - REACH * scale, loc + REACH * scale
+
+    def notation(self, location: float, scale: float) -> Notation:
+        loc, spread = self._both
+        loc, spread = location + scale * loc, scale * spread
+        return Notation(
+            f"normal, with mean {loc:.3g} and standard deviation {spread:.3g}",
+            rf"\mathrm{{N}}(y_i \mid {loc:.3g}, {spread:.3g}^2)",
+            "",
+        )
 
     def pymc_distribution(self, location: Any, scale: Any) -> Any:
         import pymc as pm

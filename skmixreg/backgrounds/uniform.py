@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from .._support.arrays import Array
+from ..families._distributions.notation import Notation
 from ._base import Background, check_number
 
 
@@ -102,6 +103,14 @@ class Uniform(Background):
     @property
     def jumps(self) -> tuple[float, ...]:
         return self._ends
+
+    def notation(self, location: float, scale: float) -> Notation:
+        low, high = (location + scale * end for end in self._ends)
+        return Notation(
+            f"uniform between {low:.3g} and {high:.3g}",
+            rf"\mathrm{{Uniform}}(y_i \mid {low:.3g}, {high:.3g})",
+            "",
+        )
 
     def pymc_distribution(self, location: Any, scale: Any) -> Any:
         import pymc as pm

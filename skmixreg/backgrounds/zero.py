@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from .._support.arrays import Array
+from ..families._distributions.notation import Notation
 from ._base import Background
 
 
@@ -56,6 +57,9 @@ class Zero(Background):
     @property
     def bounds(self) -> tuple[float, float]:
         return 0.0, 0.0
+
+    def notation(self, location: float, scale: float) -> Notation:
+        return Notation("zeros whatever the columns are", r"1\{y_i = 0\}", "")
 
     def pymc_distribution(self, location: Any, scale: Any) -> Any:
         import pymc as pm

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from .._support.arrays import Array
+from ._distributions.notation import Notation, upright
 from ._priors import BlockPrior
 
 
@@ -48,6 +49,8 @@ class Extra(NamedTuple):
     unit : float, default=1.0
         The parameter, from ``least``, where the coordinate is 0: the median under a prior that is
         centred there.
+    symbol : str, default=""
+        LaTeX of it, without a subscript; its name if empty.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Extra(NamedTuple):
     power: float = 1.0
     least: float = 0.0
     unit: float = 1.0
+    symbol: str = ""
 
     def natural(self, coordinate: Any, exp: Callable[[Any], Any] = np.exp) -> Any:
         """The parameter from its coordinate."""
@@ -200,6 +204,20 @@ class Family(BaseEstimator, ABC):
         if not len(columns):
             return constants
         return columns if constants is None else np.concatenate([columns, constants])
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """LaTeX of the extra parameters of component k."""
+        named = ((extra.name, extra.symbol or upright(extra.name)) for extra in self.extras)
+        shared = self.shared_extras
+        return tuple(symbol if name in shared else f"{symbol}_k" for name, symbol in named)
+
+    def notation(self, *extra: str) -> Notation:
+        """How the distribution is written, from the symbols of the extras and names of columns."""
+        name, arguments = upright(self.name), ", ".join((r"\eta_{ik}", *extra))
+        return Notation(
+            f"{self.name}, with a {self.link} link", rf"{name}(y_i \mid {arguments})", r"\eta_{ik}"
+        )
 
     @property
     def some_response(self) -> float:

@@ -30,6 +30,13 @@ class BlockPrior(Protocol):
     def row(self) -> tuple[float, float, float]:
         """Kind and two numbers, for compiled code."""
 
+    def latex(self, scale: str) -> str:
+        """The prior of a coordinate whose exponential is ``scale``, in LaTeX."""
+
+    @property
+    def words(self) -> str:
+        """The prior of the exponential of a coordinate, in words."""
+
 
 class NormalPrior(NamedTuple):
     """N(0, scale^2)."""
@@ -53,6 +60,13 @@ class NormalPrior(NamedTuple):
 
     def row(self) -> tuple[float, float, float]:
         return NORMAL, self.scale, 0.0
+
+    def latex(self, scale: str) -> str:
+        return rf"\log({scale}) \sim \mathrm{{N}}(0, {self.scale:g}^2)"
+
+    @property
+    def words(self) -> str:
+        return f"lognormal, with median 1 and {self.scale:g} for the standard deviation of the log"
 
 
 @lru_cache
@@ -130,3 +144,17 @@ class WallPrior(NamedTuple):
 
     def row(self) -> tuple[float, float, float]:
         return WALL, self.floor, self.ceiling
+
+    def latex(self, scale: str) -> str:
+        walls = (
+            rf"({self.floor:.3g} / {scale})^2 / 2",
+            rf"({scale} / {self.ceiling:.3g})^2 / 2",
+        )
+        return rf"p(\log {scale}) \propto \exp\{{-{' - '.join(walls)}\}}"
+
+    @property
+    def words(self) -> str:
+        return (
+            f"flat in the logarithm between {self.floor:.3g} and {self.ceiling:.3g}, with Gaussian "
+            "walls outside"
+        )

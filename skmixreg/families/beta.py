@@ -10,6 +10,7 @@ from scipy import special
 from .._support.arrays import Array
 from .._support.sampling import log_beta_draws
 from ._base import Extra, Family, Support
+from ._distributions.notation import Notation
 from ._priors import WallPrior
 
 # Responses drawn are kept between the smallest and the largest number inside the support.
@@ -39,13 +40,21 @@ class Beta(Family):
     name = "beta"
     link = "logit"
     support = Support(0.0, 1.0)
-    extras = (Extra("precision", in_units_of_y=False, power=-2.0),)
+    extras = (Extra("precision", in_units_of_y=False, power=-2.0, symbol=r"\phi"),)
     bend = 0
     response_words = "proportions between 0 and 1, both excluded"
     response_advice = "Proportions of 0 and 1 have no such density."
 
     def __init__(self) -> None:
         pass
+
+    def notation(self, *extra: str) -> Notation:
+        (precision,) = extra
+        return Notation(
+            "Beta distributed, with a mean whose log odds are linear and a precision",
+            rf"\mathrm{{Beta}}(y_i \mid \mu_{{ik}} {precision}, (1 - \mu_{{ik}}) {precision})",
+            r"\log \frac{\mu_{ik}}{1 - \mu_{ik}}",
+        )
 
     def kernel_settings(self, location: float = 0.0) -> NamedTuple:
         from ._kernels.beta_kernels import BetaSettings

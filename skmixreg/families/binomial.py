@@ -9,6 +9,7 @@ from scipy import special, stats
 
 from .._support.arrays import Array
 from ._base import Family, Support
+from ._distributions.notation import Notation
 
 # Beyond it neither probability is told from 0 or 1.
 LARGEST_PREDICTOR = 700.0
@@ -67,6 +68,14 @@ class Binomial(Family):
         if self.trials is None:
             return "Name the column of X that holds the trials: Binomial(trials=...)."
         return "Give the number of successes, not their share."
+
+    def notation(self, *extra: str) -> Notation:
+        trials = extra[0] if extra else "1"
+        return Notation(
+            "binomial counts of successes, whose log odds are linear",
+            rf"\mathrm{{Binomial}}(y_i \mid {trials}, p_{{ik}})",
+            r"\log \frac{p_{ik}}{1 - p_{ik}}",
+        )
 
     def kernel_settings(self, location: float = 0.0) -> NamedTuple:
         from ._kernels.binomial_kernels import BinomialSettings

@@ -8,6 +8,7 @@ import numpy as np
 
 from .._support.arrays import Array
 from ._base import Family, Support
+from ._distributions.notation import Notation
 
 
 class Exponential(Family):
@@ -27,6 +28,13 @@ class Exponential(Family):
 
     def __init__(self) -> None:
         pass
+
+    def notation(self, *extra: str) -> Notation:
+        return Notation(
+            "exponentially distributed, with a log mean that is linear",
+            r"\mathrm{Exponential}(y_i \mid 1 / \mu_{ik})",
+            r"\log \mu_{ik}",
+        )
 
     def kernel_settings(self, location: float = 0.0) -> NamedTuple:
         from ._kernels.exponential_kernels import ExponentialSettings

@@ -9,6 +9,7 @@ from scipy import special
 
 from .._support.arrays import Array
 from ._base import Extra, Family, Support
+from ._distributions.notation import Notation
 from ._priors import WallPrior
 
 # What is not positive is taken for this, where the density is zero.
@@ -30,7 +31,7 @@ class Gamma(Family):
     name = "gamma"
     link = "log"
     support = Support(0.0, np.inf)
-    extras = (Extra("shape", in_units_of_y=False, power=-2.0),)
+    extras = (Extra("shape", in_units_of_y=False, power=-2.0, symbol="a"),)
     bend = 0
     censorable = True
     floor_of_rounding = "relative_floor"
@@ -40,6 +41,15 @@ class Gamma(Family):
 
     def __init__(self) -> None:
         pass
+
+    def notation(self, *extra: str) -> Notation:
+        (shape,) = extra
+        return Notation(
+            "Gamma distributed, with a log mean that is linear and a coefficient of variation "
+            "shape^(-1/2)",
+            rf"\mathrm{{Gamma}}(y_i \mid {shape}, {shape} / \mu_{{ik}})",
+            r"\log \mu_{ik}",
+        )
 
     def kernel_settings(self, location: float = 0.0) -> NamedTuple:
         from ._kernels.gamma_kernels import GammaSettings

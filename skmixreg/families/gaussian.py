@@ -11,7 +11,8 @@ from scipy import special
 from .._support.arrays import Array
 from ._base import Extra, Family
 from ._distributions import stable
-from ._distributions.known_error import KnownErrorFamily, total_scale
+from ._distributions.known_error import KnownErrorFamily, total_scale, total_variance
+from ._distributions.notation import Notation
 from ._priors import WallPrior
 
 
@@ -39,7 +40,7 @@ class Gaussian(KnownErrorFamily):
     name = "gaussian"
     link = "identity"
     response_scale = "affine"
-    extras = (Extra("sigma", in_units_of_y=True),)
+    extras = (Extra("sigma", in_units_of_y=True, symbol=r"\sigma"),)
     floor_of_rounding = "floor"
 
     def __init__(self, shared_sigma: bool = False, known_error: str | int | None = None):
@@ -64,6 +65,13 @@ class Gaussian(KnownErrorFamily):
     @property
     def shared_extras(self) -> tuple[str, ...]:
         return ("sigma",) if self.shared_sigma else ()
+
+    def notation(self, *extra: str) -> Notation:
+        return Notation(
+            "normal around a line, with the residual standard deviation sigma",
+            rf"\mathrm{{N}}(y_i \mid \mu_{{ik}}, {total_variance(extra)})",
+            r"\mu_{ik}",
+        )
 
     def kernel_settings(self, location: float = 0.0) -> NamedTuple:
         from ._kernels.gaussian_kernels import GaussianSettings

@@ -12,6 +12,7 @@ from scipy import special
 from .._support.arrays import Array
 from ._base import Extra, Family, Support
 from ._distributions import stable
+from ._distributions.notation import Notation
 from ._priors import WallPrior
 
 # What is not positive is taken for this, where the density is zero.
@@ -41,7 +42,7 @@ class LogNormal(Family):
     censorable = True
     support = Support(0.0, np.inf)
     response_scale = "log"
-    extras = (Extra("sigma", in_units_of_y=True),)
+    extras = (Extra("sigma", in_units_of_y=True, symbol=r"\sigma"),)
     bend = 0
     floor_of_rounding = "relative_floor"
     response_words = "positive numbers"
@@ -52,6 +53,15 @@ class LogNormal(Family):
 
     def __init__(self) -> None:
         pass
+
+    def notation(self, *extra: str) -> Notation:
+        (sigma,) = extra
+        return Notation(
+            "lognormal: their logarithms are normal around a line, with the standard deviation "
+            "sigma",
+            rf"\mathrm{{LogNormal}}(y_i \mid \mu_{{ik}}, {sigma}^2)",
+            r"\mu_{ik}",
+        )
 
     def standardised(self, location: float, scale: float) -> LogNormal:
         family = copy.copy(self)

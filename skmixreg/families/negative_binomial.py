@@ -10,6 +10,7 @@ from scipy import special, stats
 from .._support.arrays import Array
 from ._base import Extra, Family, Support
 from ._distributions import stable
+from ._distributions.notation import Notation
 from ._priors import WallPrior
 
 # The prior of shape^(-1/2) is flat in its logarithm between these.
@@ -32,12 +33,21 @@ class NegativeBinomial(Family):
     link = "log"
     support = Support(0.0, np.inf, low_inclusive=True)
     discrete = True
-    extras = (Extra("shape", in_units_of_y=False, power=-2.0),)
+    extras = (Extra("shape", in_units_of_y=False, power=-2.0, symbol="r"),)
     largest_predictor = float(np.log(1e13))  # not far below the last whole number
     response_words = "counts (0, 1, 2, ...)"
 
     def __init__(self) -> None:
         pass
+
+    def notation(self, *extra: str) -> Notation:
+        (shape,) = extra
+        return Notation(
+            "negative binomial counts, whose log mean is linear and whose variance is mean + "
+            "mean^2 / shape",
+            rf"\mathrm{{NegBinomial}}(y_i \mid \mu_{{ik}}, \mu_{{ik}} + \mu_{{ik}}^2 / {shape})",
+            r"\log \mu_{ik}",
+        )
 
     def kernel_settings(self, location: float = 0.0) -> NamedTuple:
         from ._kernels.negative_binomial_kernels import NegativeBinomialSettings

@@ -12,6 +12,7 @@ from scipy import special, stats
 from .._support.arrays import Array
 from ._base import Family, Support
 from ._distributions import stable
+from ._distributions.notation import Notation
 
 # Beyond it exp overflows; no count has such a mean.
 LARGEST_PREDICTOR = 700.0
@@ -40,6 +41,13 @@ class Poisson(Family):
 
     def __init__(self) -> None:
         pass
+
+    def notation(self, *extra: str) -> Notation:
+        return Notation(
+            "Poisson counts, whose log mean is linear",
+            r"\mathrm{Poisson}(y_i \mid \mu_{ik})",
+            r"\log \mu_{ik}",
+        )
 
     def kernel_settings(self, location: float = 0.0) -> NamedTuple:
         from ._kernels.poisson_kernels import PoissonSettings

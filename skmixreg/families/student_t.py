@@ -10,12 +10,13 @@ from scipy import special
 
 from .._support.arrays import Array
 from ._base import Extra
-from ._distributions.known_error import KnownErrorFamily, total_scale
+from ._distributions.known_error import KnownErrorFamily, total_scale, total_variance
+from ._distributions.notation import Notation
 from ._priors import BlockPrior, NormalPrior, WallPrior
 
-SIGMA = Extra("sigma", in_units_of_y=True)
+SIGMA = Extra("sigma", in_units_of_y=True, symbol=r"\sigma")
 # There is a mean; 10 in the middle of the prior.
-DF = Extra("df", in_units_of_y=False, least=1.0, unit=9.0)
+DF = Extra("df", in_units_of_y=False, least=1.0, unit=9.0, symbol=r"\nu")
 DF_PRIOR = NormalPrior(1.2)
 # Where a search starts.
 FIRST_DF = 8.0
@@ -91,6 +92,16 @@ class StudentT(KnownErrorFamily):
     def censorable(self) -> bool:  # type: ignore[override]
         """The tails have no derivatives in degrees of freedom here."""
         return self.df is not None and self.known_error is None
+
+    def notation(self, *extra: str) -> Notation:
+        scale, *rest = extra
+        df, known = (rest[0], rest[1:]) if self.df is None else (f"{self.df:g}", rest)
+        degrees = "degrees of freedom estimated" if self.df is None else f"{df} degrees of freedom"
+        return Notation(
+            f"around a line with errors of a t distribution, of scale sigma and with {degrees}",
+            rf"\mathrm{{t}}_{{{df}}}(y_i \mid \mu_{{ik}}, {total_variance((scale, *known))})",
+            r"\mu_{ik}",
+        )
 
     def check_options(self) -> None:
         if self.df is None:

@@ -9,6 +9,7 @@ from scipy import special
 
 from .._support.arrays import Array
 from ._base import Extra, Family, Support
+from ._distributions.notation import Notation
 from ._priors import WallPrior
 
 # Responses are taken to lie between these; what is not positive has density zero.
@@ -45,7 +46,7 @@ class Weibull(Family):
     link = "log"
     censorable = True
     support = Support(0.0, np.inf)
-    extras = (Extra("shape", in_units_of_y=False, power=-1.0),)
+    extras = (Extra("shape", in_units_of_y=False, power=-1.0, symbol="a"),)
     bend = 0
     floor_of_rounding = "relative_floor"
     floor_words = "1 / shape"
@@ -54,6 +55,14 @@ class Weibull(Family):
 
     def __init__(self) -> None:
         pass
+
+    def notation(self, *extra: str) -> Notation:
+        (shape,) = extra
+        return Notation(
+            "Weibull distributed, with a log scale that is linear",
+            rf"\mathrm{{Weibull}}(y_i \mid {shape}, \lambda_{{ik}})",
+            r"\log \lambda_{ik}",
+        )
 
     def kernel_settings(self, location: float = 0.0) -> NamedTuple:
         from ._kernels.weibull_kernels import WeibullSettings

@@ -55,6 +55,11 @@ class KnownErrorFamily(Family):
         return np.zeros((1, len(y))) if columns else None
 
 
+def total_variance(symbols: tuple[str, ...]) -> str:
+    """LaTeX of the square of the scale of row i, from the symbols of scale and known error."""
+    return " + ".join(f"{symbol}^2" for symbol in symbols)
+
+
 def total_scale(extra: tuple[Any, ...]) -> Any:
     """Scale of every row: (M,) without known errors, else (n, M)."""
     scale, *known = extra
