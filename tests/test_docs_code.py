@@ -6,6 +6,7 @@ import doctest
 import importlib
 import pkgutil
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from sklearn.base import clone
 import skmixreg
 
 ROOT = Path(__file__).parents[1]
+FROM_R = ROOT / "tests" / "reference" / "from_r"
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 # Pages and examples may show fits that fail, and candidates that have to warn.
 pytestmark = [
@@ -28,6 +30,9 @@ ELSEWHERE = {"add-a-solver.md", "add-a-family.md"}
 SLOW = {
     "choosing-k.md",
     "backgrounds.md",
+    "coming-from-flexmix.md",
+    "coming-from-pymc.md",
+    "coming-from-stata-fmm.md",
     "families.md",
     "pymc.md",
     "reading-the-diagnostics.md",
@@ -74,6 +79,9 @@ def test_code_of_pages_runs(page, monkeypatch, tmp_path):
     monkeypatch.setenv("MPLBACKEND", "agg")
     monkeypatch.chdir(tmp_path)
     text = page.read_text()
+    # What the code in R of the page writes.
+    for name in re.findall(r'^write\.csv\(\w+, "(\w+\.csv)"', text, flags=re.MULTILINE):
+        shutil.copy(FROM_R / name, tmp_path)
     namespace: dict[str, object] = {}
     for match in BLOCK.finditer(text):
         kind, code = match.groups()
