@@ -6,6 +6,8 @@ import doctest
 import importlib
 import pkgutil
 import re
+import shutil
+import warnings
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from sklearn.base import clone
 import skmixreg
 
 ROOT = Path(__file__).parents[1]
+FROM_R = ROOT / "tests" / "reference" / "from_r"
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 # Pages and examples may show fits that fail, and candidates that have to warn.
 pytestmark = [
@@ -28,6 +31,9 @@ ELSEWHERE = {"add-a-solver.md", "add-a-family.md"}
 SLOW = {
     "choosing-k.md",
     "backgrounds.md",
+    "coming-from-flexmix.md",
+    "coming-from-pymc.md",
+    "coming-from-stata-fmm.md",
     "families.md",
     "pymc.md",
     "reading-the-diagnostics.md",
@@ -74,7 +80,12 @@ def test_code_of_pages_runs(page, monkeypatch, tmp_path):
     monkeypatch.setenv("MPLBACKEND", "agg")
     monkeypatch.chdir(tmp_path)
     text = page.read_text()
+    # What the code in R of the page writes.
+    for name in re.findall(r'^write\.csv\(\w+, "(\w+\.csv)"', text, flags=re.MULTILINE):
+        shutil.copy(FROM_R / name, tmp_path)
     namespace: dict[str, object] = {}
+    if page.name.startswith("coming-from-"):  # their data have several solutions, as they say
+        warnings.simplefilter("ignore", skmixreg.MultimodalPosteriorWarning)
     for match in BLOCK.finditer(text):
         kind, code = match.groups()
         line = text.count("\n", 0, match.start()) + 1
