@@ -29,6 +29,19 @@ def is_frame(value: Any) -> bool:
     return type(value).__module__.startswith("dask.dataframe")
 
 
+def empty_of(value: Any) -> Any:
+    """No rows of a Dask collection, with its columns and types; anything else as it is."""
+    if is_frame(value):
+        from dask.dataframe.utils import make_meta
+
+        return make_meta(value)
+    if is_dask(value) and hasattr(value, "ndim"):
+        from dask.array.utils import meta_from_array
+
+        return meta_from_array(value)
+    return value
+
+
 def check_served(solver: Any, table: Mapping[str, Any], *data: Any) -> None:
     """Reject a solver, or the one of this name, that needs rows in memory, before any work.
 
@@ -87,7 +100,7 @@ def check_columns(estimator: BaseEstimator, X: Any, *, reset: bool) -> int:
         )
     if not is_frame(X) and np.isnan(X.shape[1]):
         raise ValueError("The number of columns of X is unknown; it must be known.")
-    meta = X._meta if is_frame(X) else np.empty((0, int(X.shape[1])), X.dtype)
+    meta = empty_of(X) if is_frame(X) else np.empty((0, int(X.shape[1])), X.dtype)
     check_columns_of_numbers(meta)
     validate_data(estimator, meta, reset=reset, skip_check_array=True)
     return int(meta.shape[1])
@@ -187,11 +200,11 @@ def training_data(
     """
     delayed = import_optional("dask", extra="dask", needed_for="a fit of Dask collections").delayed
     n_features = check_columns(estimator, X, reset=True)
-    check_numbers(getattr(y, "_meta", y), "y")
+    check_numbers(empty_of(y), "y")
     if y is None:
         raise ValueError("This estimator requires y to be passed, but the target y is None.")
     prepare = delayed(_chunks.prepare, pure=False)
-    remember_callables(estimator, getattr(X, "_meta", None))
+    remember_callables(estimator, empty_of(X))
     roles = [roles_of(estimator, family) for family in families]
     own = list(zip(families, roles, strict=True))
     parts = [prepare(*part, *own) for part in row_parts(X, y, sample_weight)]

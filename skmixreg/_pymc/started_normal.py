@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
-from pymc.distributions.distribution import _support_point
 from pytensor.tensor.random.basic import NormalRV
 
 from .._support.arrays import Array
@@ -33,10 +32,15 @@ class StartedNormalRV(NormalRV):
         self.start = start
 
 
-@_support_point.register(StartedNormalRV)
-def _start(op: StartedNormalRV, rv: Any, *inputs: Any) -> Any:
-    shape = [length for length in rv.type.shape if length is not None]
-    return pt.as_tensor(np.array(op.start, dtype=np.float64).reshape(shape))
+class StartedNormal(pm.Continuous):
+    """Tells PyMC of the variable; the density is that of its parent, `pymc.Normal`."""
+
+    rv_type = StartedNormalRV
+
+    @staticmethod
+    def support_point(rv: Any, *inputs: Any) -> Any:
+        shape = [length for length in rv.type.shape if length is not None]
+        return pt.as_tensor(np.array(rv.owner.op.start, dtype=np.float64).reshape(shape))
 
 
 def started_normal(name: str, scale: float, start: Array, dims: tuple[str, ...]) -> Any:
