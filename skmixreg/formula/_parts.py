@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
@@ -89,9 +90,28 @@ def parts_of(formula: str, columns: Sequence[str]) -> Parts:
 
 
 def variables_of(terms: dict[str, list[Any]]) -> set[Any]:
-    """Names of columns, and perhaps of functions, in terms."""
-    simple = formulaic().Formula
-    return {str(name) for part in terms.values() for name in simple(part).required_variables}
+    """Names in terms that may be columns, among them text, since ``Q("x y")`` names one.
+
+    formulaic's ``required_variables`` knows those of stateful transforms only with the data.
+    """
+    factors = (factor for part in terms.values() for term in part for factor in term.factors)
+    return {name for factor in factors for name in _names_in(factor)}
+
+
+def _names_in(factor: Any) -> set[str]:
+    if factor.eval_method.value != "python":
+        return {factor.expr}
+    aliases: dict[str, str] = {}
+    sanitized = import_optional(
+        "formulaic.utils.code", extra="formula", needed_for="A formula"
+    ).sanitize_variable_names(factor.expr, {}, aliases)
+    nodes = list(ast.walk(ast.parse(sanitized, mode="eval")))
+    functions = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    names = {
+        node.id for node in nodes if isinstance(node, ast.Name) and id(node) not in functions
+    }
+    text = {str(node.value) for node in nodes if isinstance(node, ast.Constant)}
+    return {aliases.get(name, name) for name in names} | text
 
 
 def _split(formula: str, columns: Sequence[str]) -> Parts:
@@ -157,16 +177,16 @@ def _word_of(term: Any) -> tuple[str, str]:
 
 def _terms_in(expression: str) -> list[Any]:
     terms = formulaic().Formula(expression)
-    if not hasattr(terms, "required_variables") or hasattr(terms, "rhs"):
+    if not isinstance(terms, formulaic().SimpleFormula):
         raise ValueError(f"{expression!r} inside of a role has parts; write a role for each.")
     return list(terms)
 
 
 def _single_column(formula: Any) -> str | None:
     """The column that a formula is, None where it is something else."""
-    if isinstance(formula, tuple) or len(terms := list(formula)) != 1:
+    if not isinstance(formula, formulaic().SimpleFormula) or len(formula) != 1:
         return None
-    factors = terms[0].factors
+    factors = formula[0].factors
     if len(factors) != 1 or factors[0].eval_method.value != "lookup":
         return None
     return str(factors[0].expr)

@@ -178,13 +178,17 @@ class FormulaTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=
         context = dict(self.context or {})
         materializer = formulaic().materializers.PandasMaterializer(frame, context=context)
         with errors_of(self.formula), warnings.catch_warnings():
-            # It would go on with an unknown level as if it were none.
-            warnings.simplefilter("ignore", formulaic().errors.DataMismatchWarning)
-            matrices = materializer.get_model_matrix(specs, na_action="raise", output="pandas")
-        for word in (SLOPES, *self._parts_of_roles):
-            self._check_levels(word, matrices, materializer)
+            # Of an unknown level formulaic and pandas warn, and go on as if it were none.
+            warnings.simplefilter("ignore")
+            try:
+                matrices = materializer.get_model_matrix(specs, na_action="raise", output="pandas")
+            except Exception:
+                # What is wrong with the columns says more than what came of it.
+                self._check_factors(self._specs, materializer.factor_cache)
+                raise
         if self._specs is None:
             self._specs = matrices.model_spec
+        self._check_factors(self._specs, materializer.factor_cache)
         out: dict[str, Any] = {}
         for name, values in _named(getattr(matrices, SLOPES)):
             out[name] = values
@@ -203,28 +207,33 @@ class FormulaTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=
             out[column_name("group", self._group)] = frame[self._group].array
         return pd.DataFrame(out, index=frame.index)
 
-    def _check_levels(self, word: str, matrices: Any, materializer: Any) -> None:
-        """Reject levels that are not known, and categories where numbers were and the reverse."""
-        states = getattr(matrices, word).model_spec.encoder_state
-        for term, (kind, state) in states.items():
-            known_kind = kind
-            if self._specs is not None:
-                known_kind = getattr(self._specs, word).encoder_state[term][0]
-            if kind is not known_kind:
+    def _check_factors(self, learnt: Any, cache: Mapping[str, Any]) -> None:
+        """Reject dates, levels that are not known, and a category where numbers were learnt."""
+        words = () if learnt is None else (SLOPES, *self._parts_of_roles)
+        known = {}
+        for word in words:
+            known.update(getattr(learnt, word).encoder_state)
+        for term, factor in cache.items():
+            values = getattr(factor.values, "__wrapped__", factor.values)
+            if getattr(getattr(values, "dtype", None), "kind", None) in ("m", "M"):
                 raise ValueError(
-                    f"{term!r} in the formula {self.formula!r} was {known_kind.value} when it was "
-                    f"fitted and is {kind.value} now; give the column the same type."
+                    f"{term!r} in the formula {self.formula!r} holds dates or durations, which as "
+                    "numbers depend on the unit that they are stored in; add a column to the "
+                    "frame that counts in a unit of your choice."
                 )
-            if not isinstance(state, dict) or "categories" not in state:
-                continue
-            values = materializer.factor_cache[term].values
-            seen = pd.unique(pd.Series(getattr(values, "__wrapped__", values)))
-            unknown = [level for level in seen if level not in set(state["categories"])]
-            if unknown:
+            kind, state = known.get(term, (factor.metadata.kind, {}))
+            if factor.metadata.kind is not kind:
+                raise ValueError(
+                    f"{term!r} in the formula {self.formula!r} was {kind.value} when it was fitted "
+                    f"and is {factor.metadata.kind.value} now; give the column the same type."
+                )
+            levels = list(state.get("categories", []))
+            seen = pd.unique(pd.Series(values)) if levels else []
+            if unknown := [level for level in seen if level not in levels]:
                 raise ValueError(
                     f"{term!r} in the formula {self.formula!r} has levels that the fit did not "
-                    f"see: {unknown}; known are {list(state['categories'])}. Levels that may come "
-                    "later are known where the column is categorical and lists them."
+                    f"see: {unknown}; known are {levels}. Levels that may come later are known "
+                    "where the column is categorical and lists them."
                 )
 
 
