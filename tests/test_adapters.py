@@ -90,16 +90,16 @@ def test_models_inside_of_others(rows):
         expected = clone(one).fit(np.hstack([X, X**2]), y)
         expected = expected.predict_quantiles(np.hstack([X, X**2]), 0.9)[:, 0]
         np.testing.assert_array_equal(view.predict(X), expected)
-        np.testing.assert_array_equal(QuantileRegressorView(model, 0.9).fit(X, y).predict(X), expected)
+        np.testing.assert_array_equal(
+            QuantileRegressorView(model, 0.9).fit(X, y).predict(X), expected
+        )
 
 
 def test_a_choice_of_components(rows):
     X, y = rows
     choice = BayesianMixtureRegressorCV((1, 2), criterion="bic", solver="map", random_state=0)
     view = QuantileRegressorView(choice, 0.1).fit(X, y)
-    np.testing.assert_array_equal(
-        view.predict(X), view.model_.predict_quantiles(X, [0.1])[:, 0]
-    )
+    np.testing.assert_array_equal(view.predict(X), view.model_.predict_quantiles(X, [0.1])[:, 0])
 
 
 def test_levels_are_searched_and_scored(rows):

@@ -155,7 +155,7 @@ def test_levels_that_a_term_leaves_out_are_refused_at_the_fit(trial):
 def test_numbers_for_a_category_are_refused(trial):
     """formulaic would fill all columns of the category with them."""
     step = FormulaTransformer("y ~ dose + site").fit(trial)
-    with pytest.raises(ValueError, match="'site'.*was categorical.*is numerical now"):
+    with pytest.raises(ValueError, match=r"'site'.*was categorical.*is numerical now"):
         step.transform(trial.assign(site=1.0))
 
 
@@ -258,7 +258,9 @@ def test_an_expression_in_a_role(trial):
 
 
 def test_columns_that_are_no_names_in_python(trial):
-    frame = trial.rename(columns={"dose": "dose (mg)", "age": "age at entry", "y": "blood pressure"})
+    frame = trial.rename(
+        columns={"dose": "dose (mg)", "age": "age at entry", "y": "blood pressure"}
+    )
     frame = frame.rename(columns={"patient": "the patient"})
     formula = "`blood pressure` ~ `dose (mg)` | gate(`age at entry`) + group(`the patient`)"
     step = FormulaTransformer(formula).fit(frame)
@@ -335,7 +337,7 @@ def test_what_is_no_frame_or_formula(trial):
 
 def test_dates_are_refused_as_in_any_other_frame(trial):
     frame = trial.assign(when=pd.Timestamp("2020-01-01"))
-    with pytest.raises(ValueError, match="'when'.*dates"):
+    with pytest.raises(ValueError, match=r"'when'.*dates"):
         from_formula("y ~ dose + when", frame, **POINT)
 
 
@@ -374,9 +376,7 @@ def test_rows_with_missing_values_are_left_out_with_their_weights(trial, with_ga
     elif kind == "polars":
         frame = pl.from_pandas(frame)
     with pytest.warns(UserWarning, match=r"4 of 120 rows have missing values in \['") as said:
-        pipe = from_formula(
-            FORMULA_OF_GAPS, frame, sample_weight=weights, labels=labels, **POINT
-        )
+        pipe = from_formula(FORMULA_OF_GAPS, frame, sample_weight=weights, labels=labels, **POINT)
     assert said[0].filename == __file__
     kept = ~np.isin(np.arange(n), [3, 7, 11, 13])
     rest = trial[kept].reset_index(drop=True)

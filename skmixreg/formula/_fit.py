@@ -193,7 +193,9 @@ def _mixture(parts: Parts, parameters: dict[str, Any]) -> Any:
         )
     if of_family:
         family = parameters.get("family", "gaussian")
-        named = [_with_columns(one, of_family) for one in (family if _several(family) else [family])]
+        named = [
+            _with_columns(one, of_family) for one in (family if _several(family) else [family])
+        ]
         stated["family"] = named if _several(family) else named[0]
     choice = any(_several(parameters.get(name)) for name in ("n_components", "family"))
     kind: Any = BayesianMixtureRegressorCV if choice else BayesianMixtureRegressor

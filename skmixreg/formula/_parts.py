@@ -107,9 +107,7 @@ def _names_in(factor: Any) -> set[str]:
     ).sanitize_variable_names(factor.expr, {}, aliases)
     nodes = list(ast.walk(ast.parse(sanitized, mode="eval")))
     functions = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
-    names = {
-        node.id for node in nodes if isinstance(node, ast.Name) and id(node) not in functions
-    }
+    names = {node.id for node in nodes if isinstance(node, ast.Name) and id(node) not in functions}
     text = {str(node.value) for node in nodes if isinstance(node, ast.Constant)}
     return {aliases.get(name, name) for name in names} | text
 
@@ -119,7 +117,9 @@ def _split(formula: str, columns: Sequence[str]) -> Parts:
         formula, _context={"__formulaic_variables_available__": list(columns)}
     )
     left = getattr(sides, "lhs", None)
-    right = getattr(sides, "rhs", sides)
+    right = getattr(sides, "rhs", None)
+    if right is None:  # nothing is left of ~
+        right = sides if isinstance(sides, formulaic().SimpleFormula) else sides.root
     terms: dict[str, list[Any]] = {SLOPES: []}
     inside: dict[str, str] = {}
     group = None
@@ -161,15 +161,15 @@ def _split(formula: str, columns: Sequence[str]) -> Parts:
 
 def _word_of(term: Any) -> tuple[str, str]:
     """The word of a role and what it holds; both empty for a term with slopes."""
-    matches = [WORD.fullmatch(factor.expr) for factor in term.factors]
-    if not any(matches):
+    matches = [match for factor in term.factors if (match := WORD.fullmatch(factor.expr))]
+    if not matches:
         return "", ""
-    if len(matches) > 1:
+    if len(term.factors) > 1:
         raise ValueError(
             f"{str(term)!r} multiplies a column that has a role with another; a role stands by "
             "itself, with the product inside."
         )
-    (factor,), (match,) = term.factors, matches
+    factor, match = term.factors[0], matches[0]
     if factor.eval_method.value == "lookup":
         raise ValueError(f"The column {factor.expr!r} reads like a role; give it another name.")
     return match[1], match[2]

@@ -228,7 +228,7 @@ class FormulaTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=
                     f"and is {factor.metadata.kind.value} now; give the column the same type."
                 )
             levels = list(state.get("categories", []))
-            seen = pd.unique(pd.Series(values)) if levels else []
+            seen: Any = pd.unique(pd.Series(values)) if levels else []
             if unknown := [level for level in seen if level not in levels]:
                 raise ValueError(
                     f"{term!r} in the formula {self.formula!r} has levels that the fit did not "
