@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import warnings
 
-import formulaic
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -20,9 +19,10 @@ from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
+from sklearn.preprocessing import OneHotEncoder
 
 from skmixreg import BayesianMixtureRegressor
+from skmixreg.formula import from_formula
 from skmixreg.inspection import ComponentLinesDisplay
 from skmixreg.metrics import mean_log_predictive_density_scorer
 from skmixreg.model_selection import cross_val_responsibilities, one_standard_error
@@ -122,23 +122,10 @@ axes.set(xlabel="dose", ylabel="blood pressure at age 55, in Bonn")
 # %%
 # The same by a formula
 # ---------------------
-# A formula is a step like any other: formulaic in a ``FunctionTransformer``.  Such a step remembers
-# nothing from one frame to the next.  So the column has a type that knows its levels (``Enum`` in
-# polars, ``Categorical`` in pandas), and terms that look at the data, such as ``scale`` or
-# ``poly``, do not belong in it.  Missing values pass, and are imputed afterwards.
+# ``from_formula`` returns a fitted pipeline, which codes new frames as it did this one.  Rows with a
+# missing value would be left out, with a warning; here they are so before.
 
-
-def design(frame: pl.DataFrame) -> pd.DataFrame:
-    """Columns of the formula, without the intercept: the mixture has its own."""
-    matrix = formulaic.model_matrix(
-        "dose + I(age - 55) + clinic", frame, na_action="ignore", output="pandas"
-    )
-    return pd.DataFrame(matrix).drop(columns="Intercept")
-
-
-by_formula = make_pipeline(
-    FunctionTransformer(design),
-    SimpleImputer(strategy="median").set_output(transform="pandas"),
-    BayesianMixtureRegressor(random_state=0),
-).fit(X, y)
-print(by_formula[-1].summary()[["mean", "sd"]].round(2).to_string())
+trial = X.with_columns(pressure=y).drop_nulls()
+by_formula = from_formula("pressure ~ dose + center(age) + clinic", trial, random_state=0)
+print(by_formula["mixture"].summary()[["mean", "sd"]].round(2).to_string())
+print("mean:", by_formula.predict(new.fill_null(55.0)).round(1))

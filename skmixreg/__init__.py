@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import inspection, metrics, model_selection
+from . import adapters, formula, inspection, metrics, model_selection
 from ._estimators.regressor import BayesianMixtureRegressor
 from ._estimators.regressor_cv import BayesianMixtureRegressorCV
 from ._model.priors import Priors
@@ -25,6 +25,8 @@ __all__ = [
     "WeaklyIdentifiedWarning",
     "MissingPackageError",
     "ClusterLostError",
+    "formula",
+    "adapters",
     "inspection",
     "metrics",
     "model_selection",

@@ -23,6 +23,7 @@ MAX_LINES = 400
 MAX_FILES = 12
 # From top to bottom: rooms import from their own floor and from those below.
 FLOORS = (
+    ("formula", "adapters"),
     ("inspection", "metrics", "model_selection"),
     ("_estimators",),
     ("_assessment",),
@@ -217,6 +218,7 @@ def test_every_import_is_declared():
         for requirement in [
             *project["dependencies"],
             *project["optional-dependencies"]["dask"],
+            *project["optional-dependencies"]["formula"],
             *project["optional-dependencies"]["jax"],
             *project["optional-dependencies"]["nutpie"],
             *project["optional-dependencies"]["plot"],

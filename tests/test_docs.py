@@ -9,13 +9,24 @@ import pytest
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
-ROOMS = ("", ".families", ".solvers", ".metrics", ".model_selection", ".inspection")
+ROOMS = (
+    "",
+    ".families",
+    ".solvers",
+    ".metrics",
+    ".model_selection",
+    ".inspection",
+    ".formula",
+    ".adapters",
+)
 # Modules, and tables of classes that stand on the page one by one.
 NOT_LISTED = {
     "BACKGROUNDS",
     "metrics",
     "model_selection",
     "inspection",
+    "formula",
+    "adapters",
     "__version__",
     "SOLVERS",
     "FAMILIES",
