@@ -101,7 +101,7 @@ def test_formulas_of_every_role_parse(name, parse):
     assert (r"d_{2} \, \mathrm{x\ 1}_i" in text) == case.shared
     assert (r"\mathrm{t}_i" in text) == case.offset
     assert (r"\pi_{" in model[0]) == case.labels
-    assert ("b_{0} " in text) == (case.shared_intercept or not several)
+    assert ("b_{0} " in text) == case.shared_intercept
     assert any("Dirichlet" in line for line in priors) == several
 
 

@@ -22,6 +22,7 @@ OF_Y = {
     "log": "mean and standard deviation of log y, less an offset if there is one",
     "none": "the linear predictor of all rows together and 1",
 }
+BACKGROUND = "Shares in tables are (1 - v) w_k, and v that of the background."
 
 
 def latex(fit: Fit) -> str:
@@ -39,9 +40,11 @@ def latex(fit: Fit) -> str:
         comments.append(WHITENED)
     if fit.roles.gating and fit.n_components > 1:
         comments.append(GATED)
+    shares = [f"% {BACKGROUND}"] if fit.background is not None else []
     return "\n".join(
         [
             *_block(model_lines(fit)),
+            *shares,
             *(f"% {comment}" for comment in comments),
             *_block(prior_lines(fit)),
         ]

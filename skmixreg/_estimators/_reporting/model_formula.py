@@ -28,10 +28,11 @@ def _mixture(fit: Fit) -> str:
     known = r"\pi_{ik} \, " if fit.layout.fixed_labels else ""
     weighted = f"{_weight(fit)} \\, " if K > 1 else ""
     total = rf"\sum_{{k=1}}^{{{K}}} " if K > 1 else ""
+    only = "" if K > 1 else r" \quad (k = 1)"
     if group is None:
-        return rf"p(y \mid \theta) = \prod_i {total}{known}{weighted}{density}"
+        return rf"p(y \mid \theta) = \prod_i {total}{known}{weighted}{density}{only}"
     known = known.replace("ik", "jk")
-    return rf"p(y \mid \theta) = \prod_j {total}{known}{weighted}\prod_{{i \in j}} {density}"
+    return rf"p(y \mid \theta) = \prod_j {total}{known}{weighted}\prod_{{i \in j}} {density}{only}"
 
 
 def _of_component(fit: Fit) -> list[str]:
@@ -55,13 +56,12 @@ def _of_component(fit: Fit) -> list[str]:
 
 def _predictor(fit: Fit) -> list[str]:
     terms = []
-    index = "" if fit.n_components == 1 else "k"
     if fit.layout.fit_intercept:
-        terms.append("b_{0}" if fit.layout.shared_intercept else f"b_{{0{index}}}")
+        terms.append("b_{0}" if fit.layout.shared_intercept else "b_{0k}")
     for at, (j, name) in enumerate(
         zip(fit.roles.slopes, fit.names(fit.roles.slopes), strict=True), start=1
     ):
-        slope = f"d_{{{at}}}" if j in fit.roles.shared else f"b_{{{_pair(at, index)}}}"
+        slope = f"d_{{{at}}}" if j in fit.roles.shared else f"b_{{{_pair(at)}}}"
         terms.append(rf"{slope} \, {upright(name)}_i")
     if fit.roles.offset is not None:
         terms.append(f"{upright(fit.column_names[fit.roles.offset])}_i")
@@ -78,19 +78,20 @@ def _weights(fit: Fit) -> list[str]:
         return [rf"\sum_{{k=1}}^{{{K}}} w_k = 1"]
     weight, unit = _weight(fit), "i" if fit.roles.group is None else "j"
     terms = ["a_{0k}"] + [
-        rf"a_{{{_pair(at, 'k')}}} \, {upright(name)}_{unit}"
+        rf"a_{{{_pair(at)}}} \, {upright(name)}_{unit}"
         for at, name in enumerate(fit.names(gating), start=1)
     ]
     odds = f"h_{{{unit}k}}"
     return [
         rf"{weight} = \frac{{\exp {odds}}}{{\sum_{{l=1}}^{{{K}}} \exp h_{{{unit}l}}}}",
         *broken(f"{odds} = ", terms),
+        r"\sum_k a_{0k} = \sum_k a_{mk} = 0",
     ]
 
 
-def _pair(at: int, index: str) -> str:
-    """Two subscripts, apart where they would read as one number."""
-    return f"{at}{index}" if at < 10 else f"{at},{index}".rstrip(",")
+def _pair(at: int) -> str:
+    """Subscripts of a slope in component k."""
+    return f"{at}k" if at < 10 else f"{at},k"
 
 
 def broken(left: str, terms: list[str]) -> list[str]:

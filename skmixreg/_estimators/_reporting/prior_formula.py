@@ -38,21 +38,16 @@ def _enumerated(entries: list[str]) -> str:
     return ", ".join([entries[0], r"\ldots", entries[-1]] if several else entries)
 
 
-def _index(fit: Fit) -> str:
-    return "" if fit.n_components == 1 else "k"
-
-
 def _lines(fit: Fit) -> list[str]:
-    priors, layout, k = fit.posterior.priors, fit.layout, _index(fit)
+    priors, layout = fit.posterior.priors, fit.layout
     out = []
     if layout.fit_intercept:
-        index = "0" if layout.shared_intercept else f"0{k}"
+        index = "0" if layout.shared_intercept else "0k"
         out.append(rf"\tilde{{b}}_{{{index}}} \sim {PLAIN}{priors.intercept_scale:g}^2)")
     covariance = " C" if fit.design.x_map is not None else " I"
     covariance = "" if covariance == " I" and len(fit.roles.slopes) == 1 else covariance
     own = len(fit.roles.slopes) > len(fit.roles.shared_slopes)
-    slope = rf"\tilde{{b}}_{k}" if k else r"\tilde{b}"
-    for named, symbol in ((own, slope), (fit.roles.shared_slopes, r"\tilde{d}")):
+    for named, symbol in ((own, r"\tilde{b}_k"), (fit.roles.shared_slopes, r"\tilde{d}")):
         if named:
             out.append(rf"{symbol} \sim {PLAIN}{priors.coef_scale:g}^2{covariance})")
     return out
@@ -70,17 +65,17 @@ def _extras(fit: Fit) -> list[str]:
 
 def _standardised(fit: Fit) -> list[str]:
     """What parameters with tildes are of those without."""
-    layout, roles, k = fit.layout, fit.roles, _index(fit)
+    layout, roles = fit.layout, fit.roles
     out = []
     own = len(roles.slopes) > len(roles.shared_slopes)
     if layout.fit_intercept:
-        index = "0" if layout.shared_intercept else f"0{k}"
+        index = "0" if layout.shared_intercept else "0k"
         terms = [rf"b_{{{index}}}"]
-        terms += [rf"\sum_j b_{{j{k}}} \, \bar{{x}}_j"] if own else []
+        terms += [r"\sum_j b_{jk} \, \bar{x}_j"] if own else []
         terms += [r"\sum_j d_j \, \bar{x}_j"] if roles.shared_slopes else []
         out.append(rf"\tilde{{b}}_{{{index}}} = ({' + '.join(terms)} - \bar{{y}}) / s_y")
     if own:
-        out.append(rf"\tilde{{b}}_{{j{k}}} = b_{{j{k}}} \, s_j / s_y")
+        out.append(r"\tilde{b}_{jk} = b_{jk} \, s_j / s_y")
     if roles.shared_slopes:
         out.append(r"\tilde{d}_j = d_j \, s_j / s_y")
     for extra, symbol in zip(fit.family.extras, fit.family.symbols, strict=True):
