@@ -122,8 +122,8 @@ axes.set(xlabel="dose", ylabel="blood pressure at age 55, in Bonn")
 # %%
 # The same by a formula
 # ---------------------
-# ``from_formula`` returns a fitted pipeline, which codes new frames as it did this one.  Rows with
-# a missing value would be left out, with a warning; here they are so before.
+# ``from_formula`` returns a fitted pipeline, which codes new frames as it did this one.  It would
+# leave out rows with a missing value, and warn; here they are left out before.
 
 trial = X.with_columns(pressure=y).drop_nulls()
 by_formula = from_formula("pressure ~ dose + center(age) + clinic", trial, random_state=0)

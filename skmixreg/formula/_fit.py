@@ -53,7 +53,7 @@ def from_formula(
         ``exposure(t)``      its logarithm is added
         ``group(id)``        rows with equal values share one membership
         ``censoring(c)``     1, -1 or 0: of which rows a bound is known
-        ``trials(n)``        of ``family="binomial"``
+        ``trials(n)``        so many, of which y are successes
         ``known_error(s)``   standard deviation of a known error of y
         ===================  ===============================================
 

@@ -40,16 +40,16 @@ def columns_of(frame: Any, names: Sequence[str]) -> pd.DataFrame:
     """
     native = frame.to_native()
     index = native.index if isinstance(native, pd.DataFrame) else pd.RangeIndex(len(frame))
-    return pd.DataFrame({name: _values(frame[name]) for name in names}, index=index)
+    return pd.DataFrame({name: _series(frame[name], index) for name in names}, index=index)
 
 
-def _values(column: Any) -> Any:
+def _series(column: Any, index: pd.Index) -> pd.Series:
     if column.dtype in (nw.Categorical, nw.Enum):
         levels = column.cat.get_categories().to_list()
-        return pd.Categorical(column.to_numpy(), categories=levels)
-    values = column.to_numpy()
-    # Text in one type: formulaic does not know all that pandas has.
-    return values.astype(object) if column.dtype == nw.String else values
+        return pd.Series(pd.Categorical(column.to_numpy(), categories=levels), index)
+    # Text as objects: formulaic up to 1.2.0 takes pandas' own type of text for numbers.
+    kind = object if column.dtype == nw.String else None
+    return pd.Series(column.to_numpy(), index, dtype=kind)
 
 
 def missing_in(frame: pd.DataFrame) -> list[str]:

@@ -200,7 +200,7 @@ def _response(left: Any) -> str | None:
         raise ValueError(
             f"The response must be a column of the frame, got {str(left)!r}. Predictions would be "
             "of what stands there, not of the column: add it to the frame under a name of its "
-            "own, or take a family that has the scale, such as family='lognormal' for log(y); "
+            "own, or take a family that has the scale, such as the log-normal one for log(y); "
             "successes among trials are a column of counts and trials(...)."
         )
     return response
