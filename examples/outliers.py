@@ -86,3 +86,16 @@ path = Path(sys.argv[1]) if len(sys.argv) > 1 else here / "output" / "outliers.p
 path.parent.mkdir(parents=True, exist_ok=True)
 figure.savefig(path, dpi=120)
 print(f"picture: {path}")
+
+# %%
+# The sentence for a paper
+# ------------------------
+
+slope = model.posterior_["coef"].ravel()
+low, high = np.quantile(slope, [0.05, 0.95])
+gain = model.log_evidence_ - fits["normal errors"].log_evidence_
+print(
+    f"A straight line with a uniform background of outliers (log evidence {gain:.0f} above a line\n"
+    f"through all {n} points) has slope {slope.mean():.2f} (90% interval {low:.2f} to {high:.2f}); "
+    f"{np.sum(probability > 0.5)} points\nare more probably outliers than not."
+)

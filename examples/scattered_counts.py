@@ -69,3 +69,15 @@ path = Path(sys.argv[1]) if len(sys.argv) > 1 else here / "output" / "scattered_
 path.parent.mkdir(parents=True, exist_ok=True)
 figure.savefig(path, dpi=120)
 print(f"picture: {path}")
+
+# %%
+# The sentence for a paper
+# ------------------------
+
+table = choices["one kind that scatters"].criterion_table_
+print(
+    f"Among mixtures of one or two Poisson or negative binomial regressions of attacks on dose\n"
+    f"({n} patients), a single negative binomial regression had a posterior probability of "
+    f"{table.loc[('negative_binomial', 1), 'probability']:.2f},\nmixtures of Poisson regressions "
+    f"together one of {table.loc['poisson', 'probability'].sum():.2f}."
+)

@@ -82,3 +82,14 @@ path = Path(sys.argv[1]) if len(sys.argv) > 1 else here / "output" / "two_lines.
 path.parent.mkdir(parents=True, exist_ok=True)
 figure.savefig(path, dpi=120)
 print(f"picture: {path}")
+
+# %%
+# The sentence for a paper
+# ------------------------
+
+rows = model.summary().loc[["coef[0, x0]", "coef[1, x0]"]].iloc[:, [0, 2, 3]].to_numpy()
+first, second = (f"{mean:.3f} (90% interval {low:.3f} to {high:.3f})" for mean, low, high in rows)
+print(
+    f"A mixture of two linear regressions had slopes of {first} for\n"
+    f"{model.weights_[0]:.1%} of the rows and of {second} for the others."
+)
