@@ -75,11 +75,11 @@ after.set(title="two lines, and 90% of new flowers", xlabel=X.columns[0], ylabel
 after.set_ylim(0.5, 7.8)
 for ax in (before, after):
     ax.spines[["top", "right"]].set_visible(False)
-if __name__ == "__main__" and Path(sys.argv[0]).name == "irises.py":
-    default = Path(__file__).parent / "output" / "irises.png"
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else default
-    path.parent.mkdir(exist_ok=True)
-    figure.savefig(path, dpi=150)
+here = Path(sys.argv[0]).resolve().parent
+path = Path(sys.argv[1]) if len(sys.argv) > 1 else here / "output" / "irises.png"
+path.parent.mkdir(parents=True, exist_ok=True)
+figure.savefig(path, dpi=150)
+print(f"picture: {path}")
 
 # %%
 # The sentence for a paper
