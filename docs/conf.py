@@ -76,13 +76,13 @@ sphinx_gallery_conf = {
 }
 
 # Made by scikit-learn for every estimator; they have pages of their own there.
-ROUTING = re.compile(r"set_\w+_request|get_metadata_routing|get_params")
+INHERITED = re.compile(r"set_\w+_request|get_metadata_routing|get_params|set_output")
 
 
-def skip_routing(app, what, name, obj, skip, options):
-    """Leave the methods of metadata routing out of the pages of classes."""
-    return True if ROUTING.fullmatch(name) else None
+def skip_inherited(app, what, name, obj, skip, options):
+    """Leave these methods out of the pages of classes."""
+    return True if INHERITED.fullmatch(name) else None
 
 
 def setup(app):
-    app.connect("autodoc-skip-member", skip_routing)
+    app.connect("autodoc-skip-member", skip_inherited)

@@ -146,6 +146,7 @@ def used_by(tree, own):
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             text = node.value
             name = PRIVATE.fullmatch(text) and text not in own | NAMED_TUPLE
+            name = name and len(text) > 2  # such as _k are indices in formulas
             module = re.fullmatch(r"[A-Za-z]\w*(\.\w+)+", text) and foreign(text)
             if name or (module and is_private(text)):
                 found.add(text)
@@ -182,6 +183,7 @@ def test_every_private_name_of_another_package_is_allowed_and_every_allowed_one_
         ("self._own = self._theirs", {"_theirs"}),
         ("from skmixreg._x import _y\nrow._replace(a=1)._own", set()),
         ("from ._x import _y\n'a._b c'", set()),
+        ("symbol + '_k'", set()),
     ],
 )
 def test_the_scan_sees(code, found):
@@ -204,6 +206,7 @@ OVERRIDDEN = {
     ("_kernels/linked.py", "_optimize_final_module"): LINKED,
     ("_kernels/linked.py", "_finalize_final_module"): LINKED,
     ("_kernels/linked.py", "_finalized"): LINKED,
+    ("_estimators/_reporting/reported.py", "_html_repr"): EXTENSION,
 }
 
 
