@@ -18,8 +18,8 @@ from .gibbs import Gibbs
 from .laplace import Laplace
 from .nuts import NUTS
 
-# Where a component may stand empty a second round passed in 1 of 48 fits, and took its time.
-ROUNDS_WITH_SPARE = 1
+# Where a component may stand empty, more rounds seldom pass, and take longer than sweeps.
+ROUNDS_WITH_SPARE = 2
 
 
 class Auto(Solver):
