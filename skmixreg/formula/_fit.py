@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from sklearn.compose import make_column_selector
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length
 
 from .._estimators.parameters import resolve_named
@@ -21,6 +19,9 @@ from ._frames import columns_of, missing_in, opened
 from ._parts import Parts, parts_of
 from ._roles import ROLES, column_name, columns_of_role
 from ._transformer import FormulaTransformer, columns_used
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 
 def from_formula(
@@ -116,6 +117,8 @@ def from_formula(
     >>> pipe.predict(pd.DataFrame({"x": [0.5], "sex": ["m"]})).shape
     (1,)
     """
+    from sklearn.pipeline import Pipeline  # not before there is a formula
+
     if na_action not in ("drop", "raise"):
         raise ValueError(f"na_action must be 'drop' or 'raise', got {na_action!r}.")
     frame = opened(data)
@@ -174,6 +177,8 @@ def _several(value: Any) -> bool:
 
 def _mixture(parts: Parts, parameters: dict[str, Any]) -> Any:
     """The estimator of a formula, with its parameters and those that are given."""
+    from sklearn.compose import make_column_selector
+
     stated: dict[str, Any] = {"fit_intercept": parts.intercept}
     of_family = {}
     for word in parts.words:

@@ -90,7 +90,7 @@ class FormulaTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=
         MissingPackageError
             If formulaic is not installed.
         """
-        self._fit_transform(X)
+        self.fit_transform(X)
         return self
 
     def fit_transform(self, X: Any, y: ArrayLike | None = None) -> pd.DataFrame:
@@ -106,7 +106,19 @@ class FormulaTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=
         DataFrame of shape (n, p)
             As of `transform`.
         """
-        return self._fit_transform(X)
+        frame = opened(X)
+        parts = parts_of(self.formula, [name for name in frame.columns if isinstance(name, str)])
+        used = columns_used(parts, frame)
+        self._parts_of_roles = {
+            word: parts.inside.get(word) for word in parts.words if word != "group"
+        }
+        self._group = parts.group
+        self._specs = None
+        self.feature_names_in_ = np.asarray(used, dtype=object)
+        self.n_features_in_ = len(used)
+        out = self._columns(columns_of(frame, used), formulaic().Formula(**parts.terms))
+        self._names_out = list(out.columns)
+        return out
 
     def transform(self, X: Any) -> pd.DataFrame:
         """The columns of other rows, by what was learnt.
@@ -150,21 +162,6 @@ class FormulaTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=
         """
         check_is_fitted(self)
         return np.asarray(self._names_out, dtype=object)
-
-    def _fit_transform(self, X: Any) -> pd.DataFrame:
-        frame = opened(X)
-        parts = parts_of(self.formula, [name for name in frame.columns if isinstance(name, str)])
-        used = columns_used(parts, frame)
-        self._parts_of_roles = {
-            word: parts.inside.get(word) for word in parts.words if word != "group"
-        }
-        self._group = parts.group
-        self._specs = None
-        self.feature_names_in_ = np.asarray(used, dtype=object)
-        self.n_features_in_ = len(used)
-        out = self._columns(columns_of(frame, used), formulaic().Formula(**parts.terms))
-        self._names_out = list(out.columns)
-        return out
 
     def _columns(self, frame: pd.DataFrame, specs: Any) -> pd.DataFrame:
         """The columns of a formula, which is learnt, or of what was learnt before."""

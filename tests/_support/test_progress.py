@@ -333,7 +333,7 @@ def test_without_the_callbacks_of_scikit_learn():
     code = """
 import sys
 import numpy as np
-import sklearn.base, sklearn.compose, sklearn.model_selection, sklearn.metrics
+import sklearn.base, sklearn.model_selection, sklearn.metrics
 for name in [name for name in sys.modules if name.startswith("sklearn.callback")]:
     sys.modules[name] = None
 from skmixreg import BayesianMixtureRegressor

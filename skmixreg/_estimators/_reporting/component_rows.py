@@ -53,6 +53,12 @@ def component_rows(fit: Fit) -> list[ComponentRow]:
     return [*out, *gate]
 
 
+def column_titles(fit: Fit, rows: list[ComponentRow]) -> list[str]:
+    """Above the cells of `component_rows`."""
+    titles = [f"component {k}" for k in range(fit.n_components)]
+    return titles + ["background"] * (len(rows[0].cells) - fit.n_components)
+
+
 def _row(label: str, cells: tuple[str, ...], shared: bool) -> ComponentRow:
     return ComponentRow(label, cells[:1] if shared else cells, shared and len(cells) > 1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from .component_rows import component_rows
+from .component_rows import column_titles, component_rows
 from .fit import PROBABILITY, Fit
 
 # Rows of the table; wide fits have more parameters than a notebook should show unasked.
@@ -34,10 +34,8 @@ def notebook_block(fit: Fit) -> str:
     fit : Fit
     """
     rows = component_rows(fit)
-    n_titles = len(rows[0].cells)
-    shown = min(n_titles, MOST_COMPONENTS)
-    titles = [f"component {k}" for k in range(fit.n_components)]
-    titles += ["background"] * (n_titles - fit.n_components)
+    titles = column_titles(fit, rows)
+    shown = min(len(titles), MOST_COMPONENTS)
     head = "".join(f"<th>{title}</th>" for title in ["", *titles[:shown]])
     body = []
     for row in rows[:MOST_ROWS]:
@@ -47,7 +45,7 @@ def notebook_block(fit: Fit) -> str:
         body.append(f"<tr><th>{escape(label)}</th>{''.join(cells)}</tr>")
     left_out = len(rows) - len(body)
     more = [f"{left_out} parameters"] if left_out > 0 else []
-    more += [f"{n_titles - shown} components"] if n_titles > shown else []
+    more += [f"{len(titles) - shown} components"] if len(titles) > shown else []
     numbers = (
         "Parameters at the mode; a point has no intervals."
         if fit.is_point

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .component_rows import ComponentRow, component_rows
+from .component_rows import ComponentRow, column_titles, component_rows
 from .fit import PROBABILITY, Choice, Fit
 from .rounding import listed, probability_in_words, rounded, with_interval
 
@@ -79,12 +79,10 @@ def choice_table(choice: Choice) -> list[str]:
 def component_table(fit: Fit) -> list[str]:
     """Text of the table of components, at most some abreast."""
     rows = component_rows(fit)
-    n = len(rows[0].cells)
-    titles = [f"component {k}" for k in range(fit.n_components)]
-    titles += ["background"] * (n - fit.n_components)
+    titles = column_titles(fit, rows)
     own = [row for row in rows if not row.shared]
     out: list[str] = []
-    for start in range(0, n, ABREAST):
+    for start in range(0, len(titles), ABREAST):
         here = slice(start, start + ABREAST)
         # A background has a share and nothing else.
         body = [[row.label, *row.cells[here]] for row in own if row.cells[here]]

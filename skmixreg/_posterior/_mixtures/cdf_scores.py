@@ -58,17 +58,17 @@ def integrated_scores(mixtures: Mixtures, y: Array) -> Array:
     row, cell = np.nonzero(width > 0.0)
     left, width = edges[row, cell], width[row, cell]
     out = np.maximum(low[:, 0] - y, 0.0) + np.maximum(y - high[:, 0], 0.0)
-    for round_ in range(ROUNDS):
+    for _ in range(ROUNDS):
         points = left[:, None] + width[:, None] * (0.5 * (NODES + 1.0))
         cdf = mixtures.cdf(points.ravel(), np.repeat(row, len(NODES))).reshape(points.shape)
         values = 0.5 * width[:, None] * np.where(points >= y[row, None], 1.0 - cdf, cdf) ** 2
         fine, coarse = values @ WEIGHTS, values[:, COARSE_NODES] @ COARSE_WEIGHTS
         whole = out + np.bincount(row, fine, minlength=len(y))
         settled = np.abs(fine - coarse) <= UNSETTLED * whole[row]
-        if settled.all() or round_ + 1 == ROUNDS:
-            return whole
+        if settled.all():
+            break
         out += np.bincount(row[settled], fine[settled], minlength=len(y))
         row, left, width = row[~settled], left[~settled], 0.5 * width[~settled]
         row, left = np.repeat(row, 2), np.column_stack([left, left + width]).ravel()
         width = np.repeat(width, 2)
-    return out
+    return whole
