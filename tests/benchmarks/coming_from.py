@@ -16,7 +16,6 @@ import os
 import re
 import subprocess
 import tempfile
-import time
 import warnings
 from contextlib import chdir
 from importlib.metadata import version
@@ -25,6 +24,7 @@ from typing import Any
 
 import numpy as np
 from coming_from_tables import TABLES, pages_with_tables
+from records import keep
 from xarray import DataTree
 
 from skmixreg import BayesianMixtureRegressor
@@ -111,16 +111,8 @@ def run(pages: list[str]) -> None:
         }
         trees = {key: of_tree(value) for key, value in found.items() if isinstance(value, DataTree)}
         mine = ("skmixreg", "pymc", "nutpie") if trees else ("skmixreg",)
-        kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-        kept[name] = {
-            "date": time.strftime("%Y-%m-%d"),
-            "versions": {**theirs["versions"], **{package: version(package) for package in mine}},
-            "theirs": {**theirs["fits"], **trees},
-            "ours": ours,
-        }
-        RESULTS.write_text(json.dumps({key: kept[key] for key in PAGES if key in kept}, indent=1))
-        with RESULTS.open("a") as file:
-            file.write("\n")
+        versions = {**theirs["versions"], **{package: version(package) for package in mine}}
+        keep(RESULTS, name, versions, theirs={**theirs["fits"], **trees}, ours=ours)
 
 
 def main() -> None:

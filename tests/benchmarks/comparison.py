@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from records import keep
 
 from skmixreg import BayesianMixtureRegressor, MultimodalPosteriorWarning, Priors
 from skmixreg.solvers import Laplace
@@ -244,13 +245,8 @@ def run(parts: list[str]) -> None:
         else:
             records = run_ours() if part == "ours" else run_pymc()
             versions = {name: version(name) for name in ("skmixreg", "pymc", "nutpie")}
-        kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-        kept[part] = {
-            "date": time.strftime("%Y-%m-%d"),
-            "versions": {name: value for name, value in versions.items() if value},
-            "runs": records,
-        }
-        RESULTS.write_text(json.dumps(kept, indent=1) + "\n")
+        known = {name: value for name, value in versions.items() if value}
+        keep(RESULTS, part, known, runs=records)
 
 
 def main() -> None:
