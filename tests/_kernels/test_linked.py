@@ -23,21 +23,21 @@ def squares(values):
 
 
 @compiled
-def norm(values):
+def _norm(values):
     return np.sqrt(squares(values).sum())
 
 
 def test_kernels_call_parts_that_have_no_machine_code():
-    assert norm(np.array([3.0, 4.0])) == 5.0
+    assert _norm(np.array([3.0, 4.0])) == 5.0
     for function in square, squares:
         (overload,) = function.overloads.values()
         assert isinstance(overload.library, LinkedLibrary)
-    (kernel,) = norm.overloads.values()
+    (kernel,) = _norm.overloads.values()
     assert not isinstance(kernel.library, LinkedLibrary)
 
 
 def test_parts_are_not_called_from_python():
-    norm(np.array([3.0, 4.0]))
+    _norm(np.array([3.0, 4.0]))
     for function, argument in (square, 2.0), (squares, np.array([3.0, 4.0])):
         with pytest.raises(TypeError):
             function(argument)
