@@ -23,6 +23,9 @@ MOST_PARTS = 24
 # A draw with this share of all weight shows a mode that the proposal lacks.
 OUTSTANDING_WEIGHT = 0.003
 MOST_NEW_PARTS = 6
+# Chains are held where so many nats are over the evidence in this share of their draws on end; the
+# share of proposals made for all such places.
+LOG_STAY, LEAST_STAY, SHARE_OF_STAYS = 5.0, 0.02, 0.25
 # Of the draws, to begin with, and how many spare components at most lie beside others.
 SPLIT_SHARE = 0.25
 DEEPEST_SPLIT = 1
@@ -113,18 +116,72 @@ def with_missing_modes(
     for i in np.argsort(-weights)[:MOST_NEW_PARTS]:
         if weights[i] < OUTSTANDING_WEIGHT:
             break
-        found = polish(density, thetas[i])
-        known = any(np.allclose(mode, found.theta, atol=1e-4) for mode in made_for)
-        if found.definite and not known:
-            made_for.append(found.theta)
-            counts = density.expected_counts(found.theta)
-            parts.append(_student(problem, found.theta, found.scale, counts))
-            log_volume = 0.5 * problem.layout.size * np.log(2.0 * np.pi)
-            log_volume += np.log(np.diagonal(found.scale)).sum()
-            log_volume += problem.layout.log_labellings
-            mass = found.log_prior + found.log_likelihood + log_volume
-            shares.append(float(np.clip(np.exp(min(mass - log_evidence, 0.0)), 0.02, 0.3)))
+        new = _part_near(density, thetas[i], made_for, log_evidence)
+        if new is not None:
+            parts.append(new[0])
+            shares.append(new[1])
     return proposal.with_parts(parts, np.array(shares))
+
+
+def with_modes_of_chains(
+    proposal: SymmetrisedMixture, density: LogPosterior, thetas: Array, log_evidence: float
+) -> SymmetrisedMixture | None:
+    """The proposal with t parts at modes that hold chains for long; None if none does.
+
+    An independence step leaves a draw with ratio r = p / q with probability Z / r at most, where
+    Z is the evidence.  Chains are held where r is over Z by `LOG_STAY` nats in draws on end.
+
+    Parameters
+    ----------
+    proposal : SymmetrisedMixture
+    density : LogPosterior
+    thetas : ndarray of shape (chains, n, d)
+        Draws of the chains.
+    log_evidence : float
+        Estimate of log Z.
+    """
+    flat = thetas.reshape(-1, thetas.shape[-1])
+    log_prior, log_likelihood = density.values(flat)
+    ratios = (log_prior + log_likelihood - proposal.log_density(flat)).reshape(thetas.shape[:2])
+    stays = [
+        (stop - start, chain, start + int(np.argmax(ratios[chain, start:stop])))
+        for chain, held in enumerate(ratios > log_evidence + LOG_STAY)
+        for start, stop in np.flatnonzero(np.diff(np.pad(held, 1))).reshape(-1, 2)
+        if stop - start >= LEAST_STAY * len(held)
+    ]
+    made_for = [part.mode for part in proposal.parts if part.mode is not None]
+    new = [
+        _part_near(density, thetas[chain, i], made_for, log_evidence)
+        for _, chain, i in sorted(stays, reverse=True)[:MOST_NEW_PARTS]
+    ]
+    found = [part for part in new if part is not None]
+    if not found:
+        return None
+    parts = [*proposal.parts, *(part for part, _ in found)]
+    share = SHARE_OF_STAYS / len(found)
+    return proposal.with_parts(
+        parts, np.append((1.0 - SHARE_OF_STAYS) * proposal.probabilities, [share] * len(found))
+    )
+
+
+def _part_near(
+    density: LogPosterior, theta: Array, made_for: list[Array], log_evidence: float
+) -> tuple[StudentPart, float] | None:
+    """A part at the mode that lies uphill, and its share; None if it has one or there is no mode.
+
+    Modes that have parts, ``made_for``, grow by that of a new one.
+    """
+    problem = density.problem
+    found = polish(density, theta)
+    if not found.definite or any(np.allclose(m, found.theta, atol=1e-4) for m in made_for):
+        return None
+    made_for.append(found.theta)
+    counts = density.expected_counts(found.theta)
+    log_volume = 0.5 * problem.layout.size * np.log(2.0 * np.pi)
+    log_volume += np.log(np.diagonal(found.scale)).sum() + problem.layout.log_labellings
+    mass = found.log_prior + found.log_likelihood + log_volume
+    share = float(np.clip(np.exp(min(mass - log_evidence, 0.0)), 0.02, 0.3))
+    return _student(problem, found.theta, found.scale, counts), share
 
 
 def _student(problem: Problem, mode: Array, scale: Array, counts: Array) -> StudentPart:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 
 import numpy as np
 
@@ -30,6 +31,8 @@ CHEAP_WORK = 20_000
 # passes, a mean is still off by 0.05 sds.
 COMFORTABLE_ESS = 1200.0
 COMFORTABLE_THIN = 8
+# Doublings of their length after which chains that fail still look for what holds them.
+PATIENCE = 2
 
 
 class Gibbs(Solver):
@@ -64,7 +67,9 @@ class Gibbs(Solver):
 
     When R-hat or effective sizes are not good after ``draws`` sweeps, chains go on: their length
     doubles, up to ``max_thin`` times, and every second, fourth, ... sweep is kept, so that there
-    are always ``draws`` draws per chain.
+    are always ``draws`` draws per chain.  Chains that do not mix after two doublings look for
+    places that held one of them for many draws on end, narrow modes that the proposal lacks; these
+    get parts of their own, and the chains start once more from where they are.
 
     Parameters
     ----------
@@ -204,7 +209,7 @@ class Gibbs(Solver):
         rounds = jumps.rounds if jumps is not None else 0
         with progress.stage("gibbs: sweeps", thin * self.draws) as stage:
             theta, filled = chains.run(self.draws, thin, jumps, rounds, stage)
-        while True:
+        for doublings in count():
             raw = self._draws(problem, theta, filled, thin, jumps, rng)
             draws = judge_chains(problem, modes, raw, rng)
             enough = draws.report["ess_bulk"] >= COMFORTABLE_ESS or thin >= COMFORTABLE_THIN
@@ -215,10 +220,13 @@ class Gibbs(Solver):
                 f"gibbs: effective sample size {draws.report['ess_bulk']:.0f}, "
                 f"R-hat {draws.report['rhat']:.3f}; going on to {thin * self.draws} sweeps"
             )
-            more = self.draws // 2
+            # Chains that learn forget what they did before.
+            stuck = doublings >= PATIENCE and bool(draws.failures)
+            afresh = stuck and jumps is not None and jumps.learn(raw)
+            more = self.draws if afresh else self.draws // 2
             with progress.stage(f"gibbs: {thin * more} more sweeps", thin * more) as stage:
                 later, later_filled = chains.run(more, thin, jumps, rounds, stage)
-            kept = np.s_[:, self.draws % 2 :: 2]
+            kept = np.s_[:, :0] if afresh else np.s_[:, self.draws % 2 :: 2]
             theta = np.concatenate([theta[kept], later], axis=1)
             filled = np.concatenate([filled[kept], later_filled], axis=1)
         draws.report["filled_components"] = _shares(draws.per_draw["n_filled"])

@@ -37,11 +37,6 @@ def test_gibbs_where_laplace_does_not():
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    strict=False,
-    reason="an open fault, of which fits warn: chains stay in a narrow place for long stretches "
-    "(tail effective sample size 160 to 330 of the 400 asked for, whatever their length)",
-)
 def test_sweeps_serve_fractional_weights_of_a_spare_component():
     case = load_reference("s2_heterosced")
     problem = problem_of(case.X, case.y, 3, np.resize([0.5, 1.0, 1.5], len(case.y)))

@@ -10,7 +10,7 @@ from ..._draws.evidence import bridge_to_mixture
 from ..._draws.reach import log_ratio
 from ..._model.density import LogPosterior
 from ..._model.problem import Problem
-from ..._proposals.from_modes import mixture_over_modes
+from ..._proposals.from_modes import mixture_over_modes, with_modes_of_chains
 from ..._search.mode_table import ModeTable
 from ..._support.arrays import Array
 
@@ -20,6 +20,8 @@ MOVES_PER_ROUND = 2.0
 # Parts of the proposal times rounds per run: the time of a round grows with the parts.
 PARTS_TIMES_ROUNDS = 2400
 ROUNDS_RANGE = (120, 240)
+# Draws of a chain that are looked at for places where it stays.
+LOOKED_AT = 250
 
 
 class Jumps:
@@ -68,6 +70,21 @@ class Jumps:
                     self.accepted += 1
                     moved = True
         return state if moved else None
+
+    def learn(self, draws: Draws) -> bool:
+        """Add proposals where these chains stayed for long; whether there was such a place.
+
+        What chains learn from is no part of their draws any more, nor are proposals made before.
+        """
+        thetas = draws.theta[:, :: max(1, draws.theta.shape[1] // LOOKED_AT)]
+        log_evidence = float(np.logaddexp.reduce(self._ratios) - np.log(len(self._ratios)))
+        learned = with_modes_of_chains(self.mixture, self.density, thetas, log_evidence)
+        if learned is None:
+            return False
+        self.mixture = learned
+        self.accepted = self.tried = 0
+        self._ratios = np.empty(0)
+        return True
 
     def weigh(self, draws: Draws) -> Evidence:
         """Evidence by bridge sampling between the draws and all proposals that were made."""
