@@ -10,11 +10,14 @@ import pytest
 from conftest import two_lines
 from scipy import integrate, stats
 from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import PolynomialFeatures
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 pytest.importorskip("skpro")
 from skpro.metrics import CRPS, LogLoss
+from skpro.model_selection import GridSearchCV
+from skpro.regression.compose import Pipeline
 from skpro.utils import check_estimator
 
 from skmixreg import BayesianMixtureRegressor
@@ -154,6 +157,19 @@ def test_pipelines_and_models_that_are_fitted(rows):
     pd.testing.assert_frame_equal(again.mean(), predicted.mean())
     wanted = pipe[-1].log_predictive_density(pipe[:-1].transform(X[:5]), y["fall"][:5])
     np.testing.assert_array_equal(predicted.log_pdf(y[:5])["fall"], wanted)
+
+
+def test_searches_and_pipelines_of_skpro(rows):
+    X, y = rows
+    view = SkproRegressorView(BayesianMixtureRegressor(2, **POINT))
+    folds = KFold(2, shuffle=True, random_state=0)
+    search = GridSearchCV(view, folds, {"model__n_components": [1, 2]}, CRPS())
+    assert search.fit(X, y).best_params_ == {"model__n_components": 2}
+    chain = Pipeline([("scale", StandardScaler()), ("view", view)]).fit(X, y)
+    scaled = StandardScaler().fit_transform(X)
+    alone = view.fit(pd.DataFrame(scaled, X.index, X.columns), y)
+    expected = alone.model_.predict(pd.DataFrame(scaled, columns=X.columns))
+    np.testing.assert_allclose(chain.predict_proba(X).mean()["fall"], expected, rtol=1e-9)
 
 
 @pytest.mark.slow

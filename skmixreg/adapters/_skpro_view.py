@@ -16,7 +16,7 @@ from ._skpro_distribution import MixtureDistribution
 class SkproRegressorView(BaseProbaRegressor):
     """A probabilistic regressor of skpro whose predictions are whole mixtures.
 
-    skpro's metrics, pipelines, searches and conformal regressors take it.  ``predict_proba``
+    skpro's metrics, pipelines and searches take it.  ``predict_proba``
     returns a distribution of skpro with the densities, quantiles and moments of the model.  It
     needs skpro, ``pip install "skmixreg[skpro]"``.
 
