@@ -33,6 +33,7 @@ myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 
 autosummary_generate = True
+autodoc_mock_imports = ["skpro"]  # one class is built on it
 autodoc_typehints = "none"  # types stand in the docstrings, with shapes and units
 autodoc_member_order = "groupwise"
 numpydoc_show_class_members = False  # the template lists them

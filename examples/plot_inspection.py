@@ -87,4 +87,19 @@ axes[0].set_xlabel("normal quantile, two components")
 axes[1].set(xlabel="normal quantile, one component", ylabel="")
 
 # %%
+# The sentence for a paper
+# ------------------------
+
+table = chooser[-1].criterion_table_
+squares = ["coef[0, x1]", "coef[1, x1]"]  # the second column of the polynomial
+rows = model[-1].summary().loc[squares].iloc[:, [0, 2, 3]].to_numpy()
+flat, bent = (f"{mean:.2f} (90% interval {low:.2f} to {high:.2f})" for mean, low, high in rows)
+print(
+    f"The {len(y)} rows followed one of two quadratic regressions on x (posterior probability "
+    f"{table.loc[2, 'probability']:.2f}\namong one to four), with coefficients of the square of "
+    f"{flat},\nwhich is a line, for {model[-1].weights_[0]:.0%} of the rows and of {bent}\n"
+    "for the others."
+)
+
+# %%
 plt.show()

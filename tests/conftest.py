@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -78,6 +80,14 @@ def two_lines(n: int, seed: int = 0, noise: float = 0.1) -> tuple[np.ndarray, np
     x = rng.uniform(-1, 1, n)
     slope = np.where(rng.random(n) < 0.5, 3.0, -1.0)
     return x[:, None], slope * x + rng.normal(0, noise, n)
+
+
+def with_checks(fit: Any, checks: pd.DataFrame) -> Any:
+    """What is written up of a fit, with other diagnostics."""
+    own = fit.estimator
+    return replace(fit, estimator=SimpleNamespace(
+        summary=own.summary, contrast=own.contrast, diagnostics=lambda: checks
+    ))  # fmt: skip
 
 
 def responses_of(family: Family, numbers: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ PACKAGE = Path(skmixreg.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = (
     "pymc", "pytensor", "arviz", "matplotlib", "dask", "jax", "numpyro", "blackjax", "nutpie",
+    "skpro",
 )  # fmt: skip
 MAX_LINES = 400
 MAX_FILES = 12
@@ -222,6 +223,7 @@ def test_every_import_is_declared():
             *project["optional-dependencies"]["jax"],
             *project["optional-dependencies"]["nutpie"],
             *project["optional-dependencies"]["plot"],
+            *project["optional-dependencies"]["skpro"],
         ]
     }
     # Distributions that come with a declared one and are its documented face.

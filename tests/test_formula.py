@@ -22,7 +22,9 @@ from skmixreg import (
     MissingPackageError,
 )
 from skmixreg.families import FAMILIES, Binomial, Gaussian
-from skmixreg.formula import FormulaTransformer, from_formula
+from skmixreg.formula import FormulaTransformer, _transformer, from_formula
+from skmixreg.formula._fit import _mixture
+from skmixreg.formula._parts import parts_of
 from skmixreg.formula._roles import ROLES
 
 pytest.importorskip("formulaic")
@@ -455,6 +457,23 @@ def test_clone_and_pickle(trial, pipe):
     assert clone(pipe)["mixture"].get_params()["gating_features"] is not None
 
 
+def test_a_formula_is_read_once(trial, pipe, monkeypatch):
+    read = []
+
+    def counted(formula, columns):
+        read.append(formula)
+        return parts_of(formula, columns)
+
+    monkeypatch.setattr(_transformer, "parts_of", counted)
+    formula = "y ~ dose + C(sex) | gate(age)"
+    again = from_formula(formula, trial, **POINT)
+    assert read == [formula]
+    step = clone(again["formula"])
+    assert step.get_params() == {"formula": formula, "context": None}
+    pd.testing.assert_frame_equal(step.fit_transform(trial), again[:-1].transform(trial))
+    assert read == [formula] * 2
+
+
 def test_cross_validation_on_the_frame(trial, pipe):
     folds = KFold(3, shuffle=True, random_state=0)
     scores = cross_val_score(pipe, trial, trial["y"], cv=folds)
@@ -503,9 +522,6 @@ def test_a_choice_of_components_or_families(trial):
 
 
 def test_families_that_take_the_column_of_a_formula(trial):
-    from skmixreg.formula._fit import _mixture
-    from skmixreg.formula._parts import parts_of
-
     parts = parts_of("y ~ dose + known_error(bar)", list(trial.columns))
     families = _mixture(parts, {"family": ["gaussian", "student_t"]}).family
     assert [family.known_error for family in families] == ["known_error(bar)"] * 2

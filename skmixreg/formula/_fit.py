@@ -16,9 +16,9 @@ from .._estimators.regressor_cv import BayesianMixtureRegressorCV
 from .._support.caller import warn
 from ..families import FAMILIES, Family
 from ._frames import columns_of, missing_in, opened
-from ._parts import Parts, parts_of
+from ._parts import Parts
 from ._roles import ROLES, column_name, columns_of_role
-from ._transformer import FormulaTransformer, columns_used
+from ._transformer import FormulaTransformer, columns_used, parts_at
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -122,7 +122,7 @@ def from_formula(
     if na_action not in ("drop", "raise"):
         raise ValueError(f"na_action must be 'drop' or 'raise', got {na_action!r}.")
     frame = opened(data)
-    parts = parts_of(formula, [name for name in frame.columns if isinstance(name, str)])
+    parts = parts_at(frame, formula)
     if parts.response is None:
         raise ValueError(f"The formula {formula!r} has no response; write 'y ~ ...'.")
     if parts.response not in frame.columns:
@@ -135,10 +135,10 @@ def from_formula(
     for name, values in given.items():
         _check_rows(name, values, columns)
     kept = _complete(columns, na_action)
-    rows = frame.filter(kept.tolist()).to_native() if not kept.all() else data
+    rows = frame if kept.all() else frame.filter(kept.tolist())
     model = _mixture(parts, parameters)
     transformer = FormulaTransformer(formula, context)
-    X = transformer.fit_transform(rows)
+    X = transformer._learn(rows, parts)
     known = {name: np.asarray(v)[kept] for name, v in given.items() if v is not None}
     model.fit(X, columns.loc[kept, parts.response], **known)
     return Pipeline([("formula", transformer), ("mixture", model)])

@@ -107,7 +107,10 @@ class FormulaTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=
             As of `transform`.
         """
         frame = opened(X)
-        parts = parts_of(self.formula, [name for name in frame.columns if isinstance(name, str)])
+        return self._learn(frame, parts_at(frame, self.formula))
+
+    def _learn(self, frame: Any, parts: Parts) -> pd.DataFrame:
+        """`fit_transform`, of a formula that was read and a frame of narwhals."""
         used = columns_used(parts, frame)
         self._parts_of_roles = {
             word: parts.inside.get(word) for word in parts.words if word != "group"
@@ -232,6 +235,11 @@ class FormulaTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=
                     f"see: {unknown}; known are {levels}. Levels that may come later are known "
                     "where the column is categorical and lists them."
                 )
+
+
+def parts_at(frame: Any, formula: str) -> Parts:
+    """A formula, read for the columns of a frame of narwhals; raises as `parts_of`."""
+    return parts_of(formula, [name for name in frame.columns if isinstance(name, str)])
 
 
 def columns_used(parts: Parts, frame: Any) -> list[str]:

@@ -7,7 +7,6 @@ from itertools import chain
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 from conftest import responses_of, two_lines
 from role_cases import CASES
@@ -59,8 +58,7 @@ def written_up(problem: Problem, names=NAMES) -> Fit:
         priors=problem.priors, block_priors=priors, response=problem.design.response,
     )  # fmt: skip
     family = problem.family.of_regressions.without_censoring
-    nothing = pd.DataFrame()
-    return Fit(posterior, family, None, names, nothing, nothing, nothing)
+    return Fit(posterior, family, None, names, estimator=None)
 
 
 def plain_problem(family, **options) -> Problem:

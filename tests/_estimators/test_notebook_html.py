@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import two_lines
+from conftest import two_lines, with_checks
 from sklearn import config_context
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -135,7 +135,23 @@ def test_notes_are_shown(fitted):
     fit = fitted._written_up()
     checks = fit.checks.copy()
     checks.loc["ambiguous_share"] = [0.3, 0.1, pd.NA, "note: labels could be exchanged"]
-    assert "Note: labels could be exchanged" in notebook_block(replace(fit, checks=checks))
+    assert "Note: labels could be exchanged" in notebook_block(with_checks(fit, checks))
+
+
+def test_every_table_is_asked_for_at_most_once(fitted, monkeypatch):
+    asked = []
+    for table in ("summary", "contrast", "diagnostics"):
+        own = getattr(fitted, table)
+
+        def counted(*args, own=own, table=table, **kwargs):
+            asked.append(table)
+            return own(*args, **kwargs)
+
+        monkeypatch.setattr(fitted, table, counted)
+    fitted._repr_html_()
+    assert sorted(asked) == ["diagnostics", "summary"]
+    fitted.report()
+    assert sorted(asked[2:]) == ["contrast", "diagnostics", "summary"]
 
 
 def test_a_choice_shows_its_best_fit():

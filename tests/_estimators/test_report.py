@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import two_lines
+from conftest import two_lines, with_checks
 from sklearn.exceptions import NotFittedError
 
 from skmixreg import BayesianMixtureRegressor, BayesianMixtureRegressorCV
@@ -239,7 +239,7 @@ def test_a_fit_that_failed_says_so_first(fitted):
     checks = fit.checks.copy()
     checks.loc["khat", "passed"] = False
     posterior = replace(fit.posterior, failures=failures)
-    report = report_text(replace(fit, posterior=posterior, checks=checks))
+    report = report_text(replace(with_checks(fit, checks), posterior=posterior))
     first = flat(report.partition("\n\n")[0])
     assert first.startswith("THIS FIT DID NOT CONVERGE, and the numbers below cannot be trusted")
     for failure in failures:
@@ -262,9 +262,16 @@ def test_notes_are_told(fitted):
     fit = fitted._written_up()
     checks = fit.checks.copy()
     checks.loc["second_mode_probability"] = [0.3, 0.05, pd.NA, "note: averages mean little"]
-    report = flat(report_text(replace(fit, checks=checks)))
+    report = flat(report_text(with_checks(fit, checks)))
     assert report.startswith("THE POSTERIOR HAS SEVERAL DISTINCT SOLUTIONS")
     assert "Note on second_mode_probability: averages mean little." in report
+
+
+def test_a_formula_asks_for_no_table(fitted, monkeypatch):
+    formula = fitted.to_latex()
+    for table in ("summary", "contrast", "diagnostics"):
+        monkeypatch.setattr(type(fitted), table, None)  # a call would fail
+    assert fitted.to_latex() == formula
 
 
 def test_the_verdict_on_modes_is_there(fitted):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import re
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +15,7 @@ from conftest import quick_solver, responses_of, two_lines
 
 from skmixreg import BayesianMixtureRegressor, BayesianMixtureRegressorCV, Gaussian, Priors
 from skmixreg.families import FAMILIES
+from skmixreg.formula import from_formula
 
 PAGE = Path(__file__).parents[2] / "docs" / "saving.md"
 pytestmark = [
@@ -107,6 +110,51 @@ def test_skops_of_rounded_responses_and_a_stream(rows):
 def test_pickle(rows):
     model = BayesianMixtureRegressor(random_state=0).fit(*rows)
     assert_same_answers(model, pickle.loads(pickle.dumps(model)), *rows)
+
+
+@pytest.fixture(scope="module")
+def of_formula(rows):
+    pytest.importorskip("formulaic")
+    X, y = rows
+    frame = X.assign(site=np.tile(["Bonn", "Lyon"], len(X) // 2), y=y)
+    formula = "y ~ poly(dose, 2) | gate(double(dose)) + shared(site)"
+    return formula, frame
+
+
+def pipeline(of_formula, double):
+    formula, frame = of_formula
+    return from_formula(formula, frame, context={"double": double}, solver="map", random_state=0)
+
+
+def twice(x):
+    return 2 * x
+
+
+def test_pickle_and_joblib_of_a_formula(of_formula):
+    pipe, frame = pipeline(of_formula, twice), of_formula[1]
+    stored = io.BytesIO()
+    joblib.dump(pipe, stored)
+    stored.seek(0)
+    for again in (pickle.loads(pickle.dumps(pipe)), joblib.load(stored)):
+        np.testing.assert_array_equal(again.predict(frame), pipe.predict(frame))
+
+
+def test_cloudpickle_of_a_formula_with_a_lambda(of_formula):
+    cloudpickle = pytest.importorskip("cloudpickle")
+    pipe, frame = pipeline(of_formula, lambda x: 2 * x), of_formula[1]
+    with pytest.raises((pickle.PicklingError, AttributeError)):
+        pickle.dumps(pipe)
+    again = pickle.loads(cloudpickle.dumps(pipe))
+    np.testing.assert_array_equal(again.predict(frame), pipe.predict(frame))
+
+
+def test_skops_of_a_formula_takes_the_mixture_alone(of_formula):
+    skops = pytest.importorskip("skops.io")
+    pipe, frame = pipeline(of_formula, twice), of_formula[1]
+    with pytest.raises(TypeError, match="__slots__"):
+        skops.dumps(pipe)
+    again = round_trip(pipe["mixture"])
+    np.testing.assert_array_equal(again.predict(pipe[:-1].transform(frame)), pipe.predict(frame))
 
 
 def test_tables_are_new_frames(rows):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,9 @@ from ..._posterior.posterior import Posterior
 from ...families import Family
 from ...families._distributions.notation import Notation, upright
 from ...solvers import Solver
+
+if TYPE_CHECKING:
+    from ..described import DescribedMixture
 
 PROBABILITY = 0.9
 
@@ -46,8 +49,8 @@ class Fit:
     solver : Solver
     column_names : sequence of str
         Of all columns of X.
-    summary, contrasts, checks : DataFrame
-        Those of the estimator.
+    estimator : DescribedMixture
+        Asked for its tables, each when it is first needed and once.
     choice : Choice or None
     """
 
@@ -55,10 +58,20 @@ class Fit:
     family: Family
     solver: Solver
     column_names: Sequence[str]
-    summary: pd.DataFrame
-    contrasts: pd.DataFrame
-    checks: pd.DataFrame
+    estimator: DescribedMixture
     choice: Choice | None = None
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        return self.estimator.summary(probability=PROBABILITY)
+
+    @cached_property
+    def contrasts(self) -> pd.DataFrame:
+        return self.estimator.contrast(probability=PROBABILITY)
+
+    @cached_property
+    def checks(self) -> pd.DataFrame:
+        return self.estimator.diagnostics()
 
     @property
     def layout(self) -> Layout:

@@ -6,7 +6,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ...families import Family
 from ..described import DescribedMixture
-from .fit import PROBABILITY, Choice, Fit
+from .fit import Choice, Fit
 from .latex import latex
 from .notebook import notebook_block
 from .report_text import report_text
@@ -77,9 +77,7 @@ class ReportedMixture(DescribedMixture):
             family=self.family_,
             solver=self.solver_,
             column_names=[f"x{j}" if names is None else str(names[j]) for j in range(n)],
-            summary=self.summary(probability=PROBABILITY),
-            contrasts=self.contrast(probability=PROBABILITY),
-            checks=self.diagnostics(),
+            estimator=self,
             choice=self._choice(),
         )
 
