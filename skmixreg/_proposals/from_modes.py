@@ -23,9 +23,10 @@ MOST_PARTS = 24
 # A draw with this share of all weight shows a mode that the proposal lacks.
 OUTSTANDING_WEIGHT = 0.003
 MOST_NEW_PARTS = 6
-# Chains are held where so many nats are over the evidence in this share of their draws on end; the
-# share of proposals made for all such places.
-LOG_STAY, LEAST_STAY, SHARE_OF_STAYS = 5.0, 0.02, 0.25
+# Chains are held where so many nats are over the evidence in this share of their draws on end; how
+# many such places get a part, and the share of proposals that all of them get.
+LOG_STAY, LEAST_STAY = 5.0, 0.01
+MOST_STAYS, SHARE_OF_STAYS = 12, 0.25
 # Of the draws, to begin with, and how many spare components at most lie beside others.
 SPLIT_SHARE = 0.25
 DEEPEST_SPLIT = 1
@@ -152,7 +153,7 @@ def with_modes_of_chains(
     made_for = [part.mode for part in proposal.parts if part.mode is not None]
     new = [
         _part_near(density, thetas[chain, i], made_for, log_evidence)
-        for _, chain, i in sorted(stays, reverse=True)[:MOST_NEW_PARTS]
+        for _, chain, i in sorted(stays, reverse=True)[:MOST_STAYS]
     ]
     found = [part for part in new if part is not None]
     if not found:

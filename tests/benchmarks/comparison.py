@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import tempfile
 import time
@@ -25,7 +24,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from records import keep
+from records import cpu_seconds, keep
 
 from skmixreg import BayesianMixtureRegressor, MultimodalPosteriorWarning, Priors
 from skmixreg.solvers import Laplace
@@ -54,11 +53,6 @@ def seed_problem(n: int) -> pd.DataFrame:
     x = rng.uniform(-1, 1, n)
     slope = np.where(rng.random(n) < 0.5, 3.0, -1.0)
     return pd.DataFrame({"x": x, "y": slope * x + rng.normal(0, 0.1, n)})
-
-
-def cpu_seconds() -> float:
-    """CPU time of this process and of the ended children."""
-    return sum(os.times()[:4])
 
 
 def timed(call: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:

@@ -24,6 +24,7 @@ from typing import Any
 import arviz as az
 import numpy as np
 import pandas as pd
+from records import cpu_seconds
 
 from skmixreg import BayesianMixtureRegressor
 from skmixreg.solvers import NUTS
@@ -56,11 +57,6 @@ def slopes_rhat(slopes: np.ndarray) -> float:
     if len(ordered) == 1:
         ordered = np.stack(np.array_split(ordered[0, : ordered.shape[1] // 2 * 2], 2))
     return float(max(az.rhat(ordered[..., k]) for k in range(2)))
-
-
-def cpu_seconds() -> float:
-    """CPU time of this process and of the ended children."""
-    return sum(os.times()[:4])
 
 
 def ours(X: np.ndarray, y: np.ndarray, seed: int, solver: Any) -> np.ndarray:

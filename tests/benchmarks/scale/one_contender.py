@@ -7,8 +7,8 @@ import sys
 import time
 from typing import Any
 
-from ..comparison import cpu_seconds
 from ..measure import seed_problem
+from ..records import cpu_seconds
 from .contenders import CONTENDERS, Answer, effective_draws
 from .memory import PeakMemory
 from .process import say
