@@ -299,7 +299,7 @@ class NUTS(Solver):
             order = np.argsort(point[self._ordered_by(problem)])
             point = problem.layout.permute(point, order)
         return run_on_few_rows(
-            few_rows, mode, point, begin.probes,
+            few_rows, mode, point,
             expected_gradients(self.chains, self.draws, self.tune),
             lambda density: self._target(density, modes),
             lambda target: self._run(target, modes, begin, n_threads, progress),

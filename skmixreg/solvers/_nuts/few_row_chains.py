@@ -18,7 +18,9 @@ from .sampling_density import SamplingDensity
 
 # About how many gradients a draw of a nearly normal posterior takes.
 GRADIENTS_PER_DRAW = 5
-# Draws of the chains that are held against all rows, and probes before any chain runs.
+# Draws of the normal approximation that say how many rows chains need.
+PROBES = 1000
+# Draws of the chains that are held against all rows, and probes.
 CHECKED_DRAWS, CHECKED_PROBES = 256, 16
 # Of the errors allowed, what probes may have: chains go a little further than probes.
 ROOM = 0.7
@@ -57,7 +59,6 @@ def run_on_few_rows(
     few_rows: FewRows,
     mode: Mode,
     point: Array,
-    probes: Array,
     gradients: int,
     target_on: Callable[[LogPosteriorNear], SamplingDensity],
     run: Callable[[SamplingDensity], Run],
@@ -76,8 +77,6 @@ def run_on_few_rows(
         Where all chains start.
     point : ndarray of shape (d,)
         The mode, in the labels that chains have.
-    probes : ndarray of shape (n, d)
-        Standard normal.
     gradients : int
         About how many the chains take.
     target_on : callable
@@ -94,6 +93,7 @@ def run_on_few_rows(
     while few_rows.pays(gradients, 1):
         target = target_on(few_rows.near(point))
         centre, scale = target.around(mode)
+        probes = few_rows.rng.standard_normal((PROBES, target.size))
         thetas = target.theta(centre + probes @ scale.T)
         check = FewRowsCheck.at(few_rows, point, thetas, CHECKED_PROBES)
         if check.passes and check.excess <= ROOM:
@@ -102,6 +102,6 @@ def run_on_few_rows(
             check = FewRowsCheck.at(few_rows, point, thetas, CHECKED_DRAWS)
             if check.passes:
                 return chains._replace(check=check)
-            progress.say(f"nuts: {few_rows.size} rows were too few, {check.excess:.1f} times")
+            progress.say(f"nuts: {few_rows.size} rows were too few")
         few_rows.enlarge(check.excess / ROOM)
     return None

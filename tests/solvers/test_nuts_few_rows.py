@@ -1,0 +1,183 @@
+"""Chains on few rows against chains on all of them, and samples that are not good enough."""
+
+import numpy as np
+import pytest
+
+from skmixreg._draws import few_rows_check
+from skmixreg._draws.few_rows_check import FewRowsCheck
+from skmixreg._draws.importance import LARGEST_ERROR, MOST_OFF
+from skmixreg._model import few_rows
+from skmixreg._model.density import LogPosterior
+from skmixreg._model.few_rows import FewRows
+from skmixreg._model.priors import Priors
+from skmixreg._model.problem import Problem
+from skmixreg._search.search import find_modes
+from skmixreg.families import Gaussian
+from skmixreg.solvers import NUTS, Laplace
+
+N = 16_000
+
+
+@pytest.fixture(autouse=True)
+def small_samples(monkeypatch):
+    """Samples that are few rows of the few that there are."""
+    monkeypatch.setattr(few_rows, "FIRST_SIZE", 256)
+
+
+def two_lines(noise=0.1, second=-1.0, lift=0.0, n=N, seed=0):
+    rng = np.random.default_rng(seed)
+    x, rises = rng.uniform(-1.0, 1.0, n), rng.random(n) < 0.4
+    y = np.where(rises, 2.0 * x, second * x + lift) + rng.normal(0.0, noise, n)
+    problem = Problem.from_arrays(
+        x[:, None], y, family=Gaussian(), n_components=2, priors=Priors().resolve()
+    )
+    return problem, find_modes(problem, np.random.default_rng(0), n_init=8)
+
+
+@pytest.fixture(scope="module")
+def apart():
+    return two_lines()
+
+
+def draw(problem, modes, seed=1, n_threads=1, **options):
+    return NUTS(**options).draw(problem, modes, np.random.default_rng(seed), n_threads=n_threads)
+
+
+def on_all_rows(problem, modes, **options):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FewRows, "pays", lambda *_: False)
+        return draw(problem, modes, **options)
+
+
+def exact(problem, draws):
+    flat = draws.theta.reshape(-1, problem.layout.size)
+    return LogPosterior(problem).values(flat)[1].reshape(draws.log_prior.shape)
+
+
+def test_the_density_and_its_gradient(apart):
+    """At the point all is exact; elsewhere the gradient is that of the value."""
+    problem, modes = apart
+    density, mode = LogPosterior(problem), modes.best
+    near = FewRows(density, np.random.default_rng(0)).near(mode.theta)
+    value, gradient = near.value_and_gradient(mode.theta)
+    at_mode, slope = density.value_and_gradient(mode.theta)
+    assert value == pytest.approx(at_mode, abs=1e-7)
+    np.testing.assert_allclose(gradient, slope, atol=1e-6)
+    theta = mode.theta + mode.scale @ np.random.default_rng(1).standard_normal(len(mode.theta))
+    value, gradient = near.value_and_gradient(theta)
+    prior, likelihood = near.values(theta[None])
+    assert value == pytest.approx(float(prior[0] + likelihood[0]), abs=1e-7)
+    step = 1e-5 * mode.scale
+    up, down = (sum(near.values(theta + sign * step.T)) for sign in (1.0, -1.0))
+    np.testing.assert_allclose(mode.scale.T @ gradient, (up - down) / 2e-5, atol=1e-4)
+
+
+def test_chains_move_on_what_is_checked(apart):
+    problem, modes = apart
+    few = FewRows(LogPosterior(problem), np.random.default_rng(0))
+    point = modes.best.theta
+    rng = np.random.default_rng(1)
+    thetas = point + rng.standard_normal((50, len(point))) @ modes.best.scale.T
+    estimates, _ = few.log_likelihoods([point], thetas, np.zeros(50, dtype=int))
+    np.testing.assert_allclose(few.near(point).values(thetas)[1], estimates, atol=1e-7)
+
+
+@pytest.mark.parametrize("options", [{}, {"sampler": "nutpie"}, {"identify": "order"}], ids=str)
+def test_chains_are_those_of_all_rows(apart, options):
+    if "sampler" in options:
+        pytest.importorskip("nutpie")
+    problem, modes = apart
+    options = options | {"draws": 400}
+    few, rows = draw(problem, modes, **options), on_all_rows(problem, modes, **options)
+    assert few.failures == rows.failures == []
+    assert few.report["rows_per_draw"] <= N / 4
+    assert few.report["log_likelihood_error"] <= LARGEST_ERROR
+    assert few.report["log_likelihood_check"] <= MOST_OFF
+    assert few.report["log_ratio_sd"] <= few_rows_check.LARGEST_SPREAD
+    assert "rows_per_draw" not in rows.report
+    d = problem.layout.size
+    one, other = (draws.theta.reshape(-1, d) for draws in (few, rows))
+    # Both have Monte Carlo errors: of means 1 / sqrt(ESS) sds, four of them, and one more bound.
+    error = 4.0 * np.sqrt(1.0 / few.report["ess_bulk"] + 1.0 / rows.report["ess_bulk"]) + 0.01
+    assert (np.abs(one.mean(axis=0) - other.mean(axis=0)) < error * other.std(axis=0)).all()
+    np.testing.assert_allclose(one.std(axis=0), other.std(axis=0), rtol=error)
+    assert np.abs(few.log_likelihood - exact(problem, few)).max() <= MOST_OFF
+    apart_by = np.hypot(few.log_evidence_error, rows.log_evidence_error)
+    assert few.log_evidence == pytest.approx(rows.log_evidence, abs=4.0 * apart_by + 0.01)
+
+
+def test_threads_do_not_change_the_draws(apart, monkeypatch):
+    monkeypatch.setattr("skmixreg.solvers.nuts.THREADED_TERMS", 100)
+    one, two = (draw(*apart, n_threads=n, draws=20, tune=20, chains=2).theta for n in (1, 2))
+    np.testing.assert_array_equal(one, two)
+
+
+def spoilt(first):
+    """A way to draw samples that goes wrong ``first`` times: of rows on one side only."""
+    right = FewRows._drawn
+    done = []
+
+    def drawn(self):
+        if self._sample is None and len(done) < first:
+            done.append(self.size)
+            problem = self.density.problem
+            side = np.argsort(problem.rows.columns[0], kind="stable")[: 2 * self.size]
+            self._sample = problem.subset(self.rng.permutation(side)[: self.size])
+        return right(self)
+
+    return drawn, done
+
+
+@pytest.mark.parametrize("first", [1, 1000])
+def test_a_bad_sample_is_noticed(apart, monkeypatch, first):
+    """Its parts agree with each other, and all are wrong: rows of all tell."""
+    problem, modes = apart
+    drawn, done = spoilt(first)
+    monkeypatch.setattr(FewRows, "_drawn", drawn)
+    draws = draw(problem, modes, draws=200, tune=50)
+    assert draws.report.get("rows_per_draw", N) > done[-1]
+    assert np.abs(draws.log_likelihood - exact(problem, draws)).max() <= MOST_OFF
+
+
+def test_chains_that_are_off_run_again_on_more_rows(monkeypatch):
+    """What probes pass, draws of the chains need not."""
+    problem, modes = two_lines(n=80_000)
+    at, seen = FewRowsCheck.at.__func__, []
+
+    def off_by_a_nat_at_first(cls, few, point, thetas, n):
+        check = at(cls, few, point, thetas, n)
+        if len(thetas) == 200:  # the draws of the chains
+            seen.append(few.size)
+            if len(seen) < 3:
+                check.off[0] += 1.0
+        return check
+
+    monkeypatch.setattr(FewRowsCheck, "at", classmethod(off_by_a_nat_at_first))
+    draws = draw(problem, modes, draws=100, tune=20, chains=2)
+    assert len(seen) == 3
+    assert seen[1] == 2 * seen[0] and seen[2] == 2 * seen[1]
+    assert draws.report["rows_per_draw"] == seen[2]
+
+
+def test_overlapping_lines_end_with_as_many_rows_as_they_need():
+    """Half an sd apart: far from quadratic, and no sample of these rows says enough."""
+    problem, modes = two_lines(noise=1.0, second=2.0, lift=0.5, n=8000)
+    draws = draw(problem, modes, draws=50, tune=20, chains=2)
+    assert "rows_per_draw" not in draws.report
+    np.testing.assert_allclose(draws.log_likelihood, exact(problem, draws), atol=1e-6)
+
+
+@pytest.mark.slow
+def test_against_importance_sampling(monkeypatch):
+    """Another solver, all rows, many more of them."""
+    problem, modes = two_lines(noise=0.5, n=200_000)
+    draws = draw(problem, modes, draws=2000)
+    assert draws.failures == []
+    assert draws.report["rows_per_draw"] <= 200_000 / 4
+    monkeypatch.setattr(FewRows, "pays", lambda *_: False)
+    other = Laplace(draws=8000).draw(problem, modes, np.random.default_rng(2))
+    d = problem.layout.size
+    one, two = draws.theta.reshape(-1, d), other.theta.reshape(-1, d)
+    error = 4.0 * np.sqrt(1.0 / draws.report["ess_bulk"] + 1.0 / other.report["importance_ess"])
+    assert (np.abs(one.mean(axis=0) - two.mean(axis=0)) < (error + 0.01) * two.std(axis=0)).all()
+    assert draws.log_evidence == pytest.approx(other.log_evidence, abs=0.03)
