@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from skmixreg import BayesianMixtureRegressor
 from skmixreg._draws import few_rows_check
 from skmixreg._draws.few_rows_check import FewRowsCheck
 from skmixreg._draws.importance import LARGEST_ERROR, MOST_OFF
@@ -21,16 +22,18 @@ N = 16_000
 
 @pytest.fixture(autouse=True)
 def small_samples(monkeypatch):
-    """Samples that are few rows of the few that there are."""
+    """Samples that are few rows of the few that there are, or half of them."""
     monkeypatch.setattr(few_rows, "FIRST_SIZE", 256)
+    monkeypatch.setattr(few_rows, "MOST_OF_COST", 0.5)
 
 
-def two_lines(noise=0.1, second=-1.0, lift=0.0, n=N, seed=0):
+def two_lines(noise=0.1, second=-1.0, lift=0.0, n=N, seed=0, weighted=False):
     rng = np.random.default_rng(seed)
     x, rises = rng.uniform(-1.0, 1.0, n), rng.random(n) < 0.4
     y = np.where(rises, 2.0 * x, second * x + lift) + rng.normal(0.0, noise, n)
+    weights = rng.integers(1, 4, n).astype(float) if weighted else None
     problem = Problem.from_arrays(
-        x[:, None], y, family=Gaussian(), n_components=2, priors=Priors().resolve()
+        x[:, None], y, weights, family=Gaussian(), n_components=2, priors=Priors().resolve()
     )
     return problem, find_modes(problem, np.random.default_rng(0), n_init=8)
 
@@ -73,13 +76,16 @@ def test_the_density_and_its_gradient(apart):
     np.testing.assert_allclose(mode.scale.T @ gradient, (up - down) / 2e-5, atol=1e-4)
 
 
-def test_chains_move_on_what_is_checked(apart):
-    problem, modes = apart
+@pytest.mark.parametrize("weighted", [False, True])
+def test_chains_move_on_what_is_checked(apart, weighted):
+    problem, modes = two_lines(weighted=True) if weighted else apart
     few = FewRows(LogPosterior(problem), np.random.default_rng(0))
     point = modes.best.theta
     rng = np.random.default_rng(1)
     thetas = point + rng.standard_normal((50, len(point))) @ modes.best.scale.T
-    estimates, _ = few.log_likelihoods([point], thetas, np.zeros(50, dtype=int))
+    estimates, error = few.log_likelihoods([point], thetas, np.zeros(50, dtype=int))
+    exact = few.density.values(thetas)[1]
+    assert (np.abs(estimates - exact) < 8.0 * error).all()
     np.testing.assert_allclose(few.near(point).values(thetas)[1], estimates, atol=1e-7)
 
 
@@ -91,7 +97,7 @@ def test_chains_are_those_of_all_rows(apart, options):
     options = options | {"draws": 400}
     few, rows = draw(problem, modes, **options), on_all_rows(problem, modes, **options)
     assert few.failures == rows.failures == []
-    assert few.report["rows_per_draw"] <= N / 4
+    assert few.report["rows_per_draw"] <= N / 2
     assert few.report["log_likelihood_error"] <= LARGEST_ERROR
     assert few.report["log_likelihood_check"] <= MOST_OFF
     assert few.report["log_ratio_sd"] <= few_rows_check.LARGEST_SPREAD
@@ -189,3 +195,34 @@ def test_against_importance_sampling(monkeypatch):
     error = 4.0 * np.sqrt(1.0 / draws.report["ess_bulk"] + 1.0 / other.report["importance_ess"])
     assert (np.abs(one.mean(axis=0) - two.mean(axis=0)) < (error + 0.01) * two.std(axis=0)).all()
     assert draws.log_evidence == pytest.approx(other.log_evidence, abs=0.03)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("role", ["gate", "groups", "poisson"])
+def test_roles_and_families(role):
+    rng = np.random.default_rng(4)
+    n = 80_000
+    group, x, g = np.repeat(np.arange(n // 4), 4), rng.normal(size=n), rng.normal(size=n)
+    rises, options = rng.random(n) < 0.4, {}
+    if role == "groups":
+        rises, X = (rng.random(n // 4) < 0.4)[group], np.column_stack([x, group])
+        options = {"group_feature": 1}
+    elif role == "gate":
+        rises, X = rng.random(n) < 1.0 / (1.0 + np.exp(-g)), np.column_stack([x, g])
+        options = {"gating_features": [1]}
+    else:
+        X, options = x[:, None], {"family": "poisson"}
+    y = np.where(rises, x, -x) + rng.normal(0.0, 0.1, n)
+    if role == "poisson":
+        y = rng.poisson(np.exp(np.where(rises, 4.0 + 0.2 * x, 1.0 - 0.3 * x))).astype(float)
+    model = BayesianMixtureRegressor(2, solver=NUTS(draws=500), random_state=0, **options)
+    few = model.fit(X, y).posterior_
+    assert model.converged_
+    assert few.report["log_ratio_sd"] <= few_rows_check.LARGEST_SPREAD
+    other = model.set_params(solver=Laplace()).fit(X, y).posterior_
+    error = 4.0 / np.sqrt(few.report["ess_bulk"]) + 4.0 / np.sqrt(other.report["importance_ess"])
+    for name in ("weights", "intercept", "coef"):
+        mean, sd = other[name].mean(axis=(0, 1)), other[name].std(axis=(0, 1))
+        assert (np.abs(few[name].mean(axis=(0, 1)) - mean) < (error + 0.01) * sd).all(), name
+        np.testing.assert_allclose(few[name].std(axis=(0, 1)), sd, rtol=error)
+    assert few.log_evidence == pytest.approx(other.log_evidence, abs=0.05)
