@@ -134,7 +134,7 @@ def test_a_bad_sample_is_noticed(many, monkeypatch, always):
         if self._sample is None and (always or self.size < 4000):
             rows = problem.rows
             one_line = np.flatnonzero(rows.columns[0] * rows.target > 0.0)
-            self._sample = problem.subset(self.rng.choice(one_line, self.size, replace=False))
+            self._sample = problem.subset(self.rng.choice(one_line, self.size))
         return right(self)
 
     def at(cls, few, point, thetas, n):
