@@ -89,7 +89,10 @@ def test_chains_move_on_what_is_checked(apart, weighted):
     np.testing.assert_allclose(few.near(point).values(thetas)[1], estimates, atol=1e-7)
 
 
-@pytest.mark.parametrize("options", [{}, {"sampler": "nutpie"}, {"identify": "order"}], ids=str)
+NUTPIE = pytest.param({"sampler": "nutpie"}, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("options", [{}, NUTPIE, {"identify": "order"}], ids=str)
 def test_chains_are_those_of_all_rows(apart, options):
     if "sampler" in options:
         pytest.importorskip("nutpie")
