@@ -44,6 +44,7 @@ class ImportanceSample:
         self.of_few_rows: dict[str, float] = {}
         log_ratio = log_prior + log_likelihood - log_proposal
         log_ratio = np.where(np.isfinite(log_ratio), log_ratio, -np.inf)
+        self.log_ratio = log_ratio
         top = float(log_ratio.max())
         self.largest = top
         raw = np.exp(log_ratio - top)

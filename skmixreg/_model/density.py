@@ -7,6 +7,7 @@ standardised units.  The rows are summed by the compiled kernels.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from scipy.special import gammaln
@@ -38,6 +39,10 @@ class LogPosterior:
         K, c = layout.n_components, problem.priors.weight_concentration
         self._gating_constant = float(gammaln(K * c) - K * gammaln(c) + 0.5 * np.log(K))
         self._constant = self._gating_constant + float(problem.prior_constants.sum())
+
+    def on_one_thread(self) -> LogPosterior:
+        """The same, for work that runs beside other work."""
+        return LogPosterior(replace(self.problem, rows=self.problem.rows.on_one_thread()))
 
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """Log posterior density at one vector and its gradient, shape (d,)."""

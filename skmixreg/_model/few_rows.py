@@ -11,7 +11,8 @@ its expansion on all N rows, and L_s and T_s on m of them,
 is without bias, and what it is off by falls with the third power of the distance from the mode
 (the difference estimator of Quiroz, Kohn, Villani and Tran 2019, sec. 2.3).  The sample comes in
 parts, each a sample of its own, and the spread of their estimates gives the standard error of every
-draw.  Expansions are in the unconstrained vector, in one labelling.
+draw.  For a fixed sample the estimate is a smooth function, which chains can move on.  Expansions
+are in the unconstrained vector, in one labelling.
 
 References
 ----------
@@ -23,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -30,12 +32,15 @@ from numpy.typing import NDArray
 
 from .._support.arrays import Array
 from .density import LogPosterior
+from .problem import Problem
 
 # Parts of a sample, and rows (or groups) of the first.
 PARTS = 16
 FIRST_SIZE = 2048
 # What samples and expansions may cost of what all rows would.
 MOST_OF_COST = 0.25
+# Errors so much too large that all rows are needed.
+HOPELESS = 1e3
 
 
 class _Expansion(NamedTuple):
@@ -56,6 +61,14 @@ class _Expansion(NamedTuple):
         """From steps away from the point: (S, d) -> (S,)."""
         quadratic = np.einsum("sd,sd->s", steps @ self.hessian, steps)
         return np.asarray(self.value + steps @ self.gradient + 0.5 * quadratic)
+
+    def less(self, other: _Expansion, times: float) -> _Expansion:
+        """This one minus ``times`` the other."""
+        return _Expansion(
+            self.value - times * other.value,
+            self.gradient - times * other.gradient,
+            self.hessian - times * other.hessian,
+        )
 
 
 @dataclass
@@ -79,6 +92,48 @@ class _Rows:
         return (exact - self.expansion(point).at(thetas - point)) * self.times
 
 
+class LogPosteriorNear:
+    """Log posterior around a point, from a sample of the rows: smooth, and cheap.
+
+    Stands in for a `LogPosterior` where chains move.
+
+    Parameters
+    ----------
+    sample : LogPosterior
+        On the sample.
+    times : float
+        Rows, or groups, that each of the sample stands for.
+    point : ndarray of shape (d,)
+    all_rows : _Expansion
+        Of the log-likelihood of all rows at the point.
+    """
+
+    def __init__(self, sample: LogPosterior, times: float, point: Array, all_rows: _Expansion):
+        self.problem, self.layout, self.size = sample.problem, sample.layout, sample.size
+        self._sample, self._times, self._point = sample, times, point
+        self._quadratic = all_rows.less(_Expansion.of(sample, point), times)
+
+    def on_one_thread(self) -> LogPosteriorNear:
+        """Itself: samples are summed on one thread."""
+        return self
+
+    def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
+        """Estimate of the log posterior density at one vector and its gradient, shape (d,)."""
+        step, quadratic = theta - self._point, self._quadratic
+        value, gradient = self._sample.value_and_gradient(theta)
+        prior, prior_gradient, _ = self._sample.prior_terms(theta)
+        bend = quadratic.hessian @ step
+        value = prior + self._times * (value - prior)
+        value += quadratic.value + float(step @ (quadratic.gradient + 0.5 * bend))
+        gradient = prior_gradient + self._times * (gradient - prior_gradient)
+        return value, gradient + quadratic.gradient + bend
+
+    def values(self, thetas: Array) -> tuple[Array, Array]:
+        """Log prior and estimates of log-likelihoods of many vectors: (S, d) -> (S,), (S,)."""
+        prior, likelihood = self._sample.values(thetas)
+        return prior, self._times * likelihood + self._quadratic.at(thetas - self._point)
+
+
 class FewRows:
     """Log-likelihoods of draws around points, from samples of the rows.
 
@@ -100,6 +155,7 @@ class FewRows:
         self.rng = rng
         self.size = FIRST_SIZE
         self._all = _Rows(density)
+        self._sample: Problem | None = None
         self._parts: list[_Rows] = []
 
     def pays(self, n_draws: int, n_points: int) -> bool:
@@ -114,8 +170,15 @@ class FewRows:
 
     def enlarge(self, error: float) -> None:
         """Sample more rows: so many as make errors that much smaller, but twice as many."""
-        self.size = int(self.size * max(2.0, 1.2 * error**2))
-        self._parts = []
+        more = self.size * max(2.0, 1.2 * min(error, HOPELESS) ** 2)
+        self.size = PARTS * ceil(more / PARTS)
+        self._sample, self._parts = None, []
+
+    def near(self, point: Array) -> LogPosteriorNear:
+        """The log posterior around a point, of which `log_likelihoods` are estimates as well."""
+        sample = LogPosterior(self._drawn())
+        times = self.density.problem.unit_weight / self.size
+        return LogPosteriorNear(sample, times, point, self._all.expansion(point))
 
     def log_likelihoods(
         self, points: Sequence[Array | None], thetas: Array, near: NDArray[np.intp]
@@ -151,17 +214,19 @@ class FewRows:
     @np.errstate(over="ignore", invalid="ignore")
     def _estimates(self, point: Array, thetas: Array) -> tuple[Array, Array]:
         if not self._parts:
-            self._parts = self._drawn()
+            self._parts = self._divided()
         beyond = np.stack([part.beyond(point, thetas) for part in self._parts])
         error = beyond.std(axis=0, ddof=1) / np.sqrt(PARTS)
         return self._all.expansion(point).at(thetas - point) + beyond.mean(axis=0), error
 
-    def _drawn(self) -> list[_Rows]:
-        problem = self.density.problem
-        sample = problem.subset(problem.rows.sample(self.rng, self.size))
-        # Rows come spread over all, and so do those of every part.
+    def _drawn(self) -> Problem:
+        if self._sample is None:
+            problem = self.density.problem
+            self._sample = problem.subset(problem.rows.sample(self.rng, self.size))
+        return self._sample
+
+    def _divided(self) -> list[_Rows]:
+        sample, times = self._drawn(), self.density.problem.unit_weight * PARTS / self.size
+        # Rows come spread over all, and so do those of every part; parts are of one size.
         parts = [np.arange(i, self.size, PARTS) for i in range(PARTS)]
-        return [
-            _Rows(LogPosterior(sample.subset(part)), problem.unit_weight / len(part))
-            for part in parts
-        ]
+        return [_Rows(LogPosterior(sample.subset(part)), times) for part in parts]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, NamedTuple
@@ -12,29 +11,27 @@ import numpy as np
 from .._draws.advice import Failure
 from .._draws.draws import Draws
 from .._draws.evidence import with_evidence
-from .._draws.judge import judge_chains, start_points
+from .._draws.judge import judge_chains
 from .._draws.limits import DENSITY_TOLERANCE, NEGLIGIBLE_SHARE, RHAT_LIMIT, most_divergences
 from .._model.density import LogPosterior
+from .._model.few_rows import FewRows, LogPosteriorNear
 from .._model.problem import Problem
 from .._search.mode_table import ModeTable
-from .._support.arrays import Array
 from .._support.exceptions import import_optional
 from .._support.progress import SILENT, Progress
 from ._base import Solver
 from ._nuts.blackjax_chains import blackjax_chains
 from ._nuts.chain_runs import STATISTICS, ChainPlan, ChainResult, Counter, run_chains
+from ._nuts.few_row_chains import Run, expected_gradients, run_on_few_rows
 from ._nuts.numpyro_chains import numpyro_chains
 from ._nuts.nutpie_chains import nutpie_chains
 from ._nuts.order_check import missed_share
+from ._nuts.plans import Beginnings, chain_plans
 from ._nuts.pymc_chains import pymc_chains
 from ._nuts.sampling_density import OrderedDensity, SamplingDensity
 
 # Above it a gradient spends long enough outside Python's lock for threads to gain.
 THREADED_TERMS = 20_000
-PROBES = 128
-# Standard deviation of log density minus its normal approximation, over draws from the latter:
-# 0 for a normal posterior; beyond it the Laplace covariance is a start, not a metric to keep.
-NORMAL_ENOUGH = 1.0
 IDENTIFY = ("relabel", "order")
 
 
@@ -48,6 +45,8 @@ class Sampler(NamedTuple):
         of a chain that runs it; ``advance(index, n)`` is to be called after every n iterations.
     package, extra : str or None
         The optional package it needs, and the extra that installs it.
+    takes_estimates : bool
+        Whether it steps any density, such as an estimate from few rows.
     """
 
     chains: Callable[
@@ -56,11 +55,12 @@ class Sampler(NamedTuple):
     ]
     package: str | None = None
     extra: str = ""
+    takes_estimates: bool = False
 
 
 SAMPLERS = {
-    "pymc": Sampler(pymc_chains),
-    "nutpie": Sampler(nutpie_chains, "nutpie", "nutpie"),
+    "pymc": Sampler(pymc_chains, takes_estimates=True),
+    "nutpie": Sampler(nutpie_chains, "nutpie", "nutpie", takes_estimates=True),
     "numpyro": Sampler(numpyro_chains, "numpyro", "jax"),
     "blackjax": Sampler(blackjax_chains, "blackjax", "jax"),
 }
@@ -72,6 +72,11 @@ class NUTS(Solver):
     Chains start in draws from the normal mixture over the modes, each with the Laplace covariance
     of its mode as metric.  Where the posterior is nearly normal around the mode that metric stays
     and only the step size is tuned, else tuning adapts it and takes longer.
+
+    Where rows are many and all chains start at one mode, PyMC's and nutpie's chains move on the
+    log density that few rows tell: the log-likelihood of all rows is expanded at the mode to
+    second order, and a random sample of rows tells what is left, value and gradient.  The sample
+    grows until its parts agree, and at the end draws are held against all rows: see Notes.
 
     Parameters
     ----------
@@ -106,6 +111,18 @@ class NUTS(Solver):
 
     Notes
     -----
+    Draws of an estimated density p^ are draws of the posterior p to within sd(w), where w is p / p^
+    with mean 1: a posterior mean is off by at most sd(w) posterior sds, and the probability of
+    any event by at most sd(w) / 2.  The sd of log p - log p^, which is sd(w) where it is small, is
+    measured at 256 draws and may be 0.01; standard errors of log-likelihoods may be 0.01 nats for
+    99% of the draws and in quadratic mean over all, and no draw of the 256 may be off by over
+    0.04.  Otherwise the sample doubles, at least, and chains run again, up to all rows.
+    ``solver_report_`` has ``rows_per_draw``, the rows (or groups) of the sample,
+    ``log_likelihood_error``, the largest standard error of the log-likelihoods that are kept,
+    ``log_likelihood_check``, the largest difference at the 256 draws, and ``log_ratio_sd``, the sd.
+    They are absent where chains moved on all rows: with fewer than some 30,000, from several
+    modes, by NumPyro or BlackJAX, or where components overlap so much that no sample says enough.
+
     JAX computes in double precision within the fit only; its setting for the process is left as
     it was.  PyTensor changes that setting once, when its JAX backend is first imported: to use
     PyMC's own JAX samplers later in the same process, call
@@ -116,6 +133,9 @@ class NUTS(Solver):
     Hoffman, M. D. and Gelman, A. (2014). The No-U-Turn Sampler: adaptively setting path lengths
     in Hamiltonian Monte Carlo. JMLR 15, 1593-1623.
 
+    Quiroz, M., Kohn, R., Villani, M. and Tran, M.-N. (2019). Speeding up MCMC by efficient data
+    subsampling. JASA 114, 831-843: the estimate from few rows.
+
     Betancourt, M. (2017). Identifying Bayesian mixture models. Stan case studies: on sampling in
     the ordered region.
 
@@ -125,7 +145,9 @@ class NUTS(Solver):
 
     name = "nuts"
     summary = "Hamiltonian Monte Carlo by PyMC, nutpie, NumPyro or BlackJAX, warm-started"
-    cost = "rows x K x p per gradient, 5 to 7 ns each; 4 to 10 gradients per draw, more if hard"
+    cost = (
+        "rows x K x p per gradient, 5 to 7 ns each; 4 to 10 gradients a draw; of many rows a part"
+    )
     fails = "a component that empties and fills: divergences, R-hat, minutes"
 
     def __init__(
@@ -226,21 +248,16 @@ class NUTS(Solver):
         progress: Progress = SILENT,
     ) -> Draws:
         self.check(problem)
-        whole, at_once = problem, min(self.chains, n_threads)
-        if problem.n_rows * problem.layout.n_components < THREADED_TERMS:
-            at_once = 1
-        if at_once > 1:
-            # Chains keep the cores busy: rows within each need no threads.
-            problem = dataclasses.replace(problem, rows=problem.rows.on_one_thread())
         density = LogPosterior(problem)
-        target = self._target(density, modes)
-        plans = self._plan(target, modes, rng)
-        counter = Counter(plans, progress)
-        with progress.stage("nuts: preparing", 1):
-            chain = SAMPLERS[self.sampler].chains(target, plans, counter.advance)
-        results = run_chains(chain, at_once, counter)
+        # Its numbers are its own: starts do not depend on what chains move on.
+        few_rows = FewRows(density, rng.spawn(1)[0])
+        begin = Beginnings.drawn(modes, rng, self.chains)
+        run = self._on_few_rows(few_rows, modes, begin, n_threads, progress)
+        if run is None:
+            run = self._run(self._target(density, modes), modes, begin, n_threads, progress)
+        target, plans, results = run.target, run.plans, run.results
 
-        theta = np.stack([result.theta for result in results])
+        theta = run.theta
         log_prior = density.log_prior(theta)
         statistics = {
             name: np.stack([result.statistics[name] for result in results]) for name in STATISTICS
@@ -262,12 +279,15 @@ class NUTS(Solver):
                 "metric": "laplace" if plans[0].keeps_metric else "adapted",
             },
         )
-        self._complain_of_density(draws, density)
+        self._complain_of_density(draws, target)
+        if run.check is not None:
+            draws.log_likelihood = run.check.log_likelihood.reshape(log_prior.shape)
+            draws.report |= run.check.report
         self._complain_of_divergences(draws)
         judged = judge_chains(problem, modes, draws, rng)
-        judged = with_evidence(whole, modes, draws, judged, rng)
+        judged = with_evidence(problem, modes, draws, judged, rng)
         if self.identify == "order":
-            self._complain_of_order(judged, target)
+            self._complain_of_order(judged, self._target(density, modes))
         if self.chains == 1 and not judged.report["settled"]:
             judged.failures.append(
                 Failure(
@@ -277,41 +297,64 @@ class NUTS(Solver):
             )  # fmt: skip
         return judged
 
-    def _target(self, density: LogPosterior, modes: ModeTable) -> SamplingDensity:
+    def _target(
+        self, density: LogPosterior | LogPosteriorNear, modes: ModeTable
+    ) -> SamplingDensity:
         if self.identify == "order":
             return OrderedDensity(density, self._ordered_by(density.problem), modes.best)
         return SamplingDensity(density)
 
-    def _plan(
-        self, target: SamplingDensity, modes: ModeTable, rng: np.random.Generator
-    ) -> list[ChainPlan]:
-        starts, where = start_points(modes, rng, self.chains)
-        seeds = rng.integers(2**31, size=self.chains)
-        probes = rng.standard_normal((PROBES, target.size))
-        around = {m: target.around(modes.modes[m]) for m in np.unique(where)}
-        normal = all(
-            _departure(target, centre, scale, probes) < NORMAL_ENOUGH
-            for centre, scale in around.values()
-        )
-        tune = self.tune if self.tune is not None else (150 if normal else 800)
-        return [
-            ChainPlan(
-                start=_pulled_in(target, around[m][0], target.position(start)),
-                centre=around[m][0],
-                scale=around[m][1],
-                keeps_metric=normal,
-                draws=int(self.draws),
-                tune=int(tune),
-                target_accept=float(self.target_accept),
-                seed=int(seed),
-            )
-            for start, m, seed in zip(starts, where, seeds, strict=True)
-        ]
+    def _on_few_rows(
+        self,
+        few_rows: FewRows,
+        modes: ModeTable,
+        begin: Beginnings,
+        n_threads: int,
+        progress: Progress,
+    ) -> Run | None:
+        """Chains on an estimate; None where chains need all rows, or cannot do with fewer."""
+        if not SAMPLERS[self.sampler].takes_estimates or np.ptp(begin.where) > 0:
+            return None
+        mode, problem = modes.modes[begin.where[0]], few_rows.density.problem
+        point = mode.theta
+        if self.identify == "order":
+            order = np.argsort(point[self._ordered_by(problem)])
+            point = problem.layout.permute(point, order)
+        return run_on_few_rows(
+            few_rows, mode, point,
+            expected_gradients(self.chains, self.draws, self.tune),
+            lambda density: self._target(density, modes),
+            lambda target: self._run(target, modes, begin, n_threads, progress),
+            progress,
+        )  # fmt: skip
 
-    def _complain_of_density(self, draws: Draws, density: LogPosterior) -> None:
-        """Hold the density that chains moved on against the one of the posterior."""
+    def _run(
+        self,
+        target: SamplingDensity,
+        modes: ModeTable,
+        begin: Beginnings,
+        n_threads: int,
+        progress: Progress,
+    ) -> Run:
+        problem, at_once = target.density.problem, min(self.chains, n_threads)
+        if problem.n_rows * problem.layout.n_components < THREADED_TERMS:
+            at_once = 1
+        if at_once > 1:
+            # Chains keep the cores busy: rows within each need no threads.
+            target = target.on_one_thread()
+        plans = chain_plans(
+            target, modes, begin,
+            draws=self.draws, tune=self.tune, target_accept=self.target_accept,
+        )  # fmt: skip
+        counter = Counter(plans, progress)
+        with progress.stage("nuts: preparing", 1):
+            chain = SAMPLERS[self.sampler].chains(target, plans, counter.advance)
+        return Run(target, plans, run_chains(chain, at_once, counter))
+
+    def _complain_of_density(self, draws: Draws, target: SamplingDensity) -> None:
+        """Hold the density that chains moved on against the one that they were given."""
         with np.errstate(all="ignore"):
-            prior, likelihood = density.values(draws.theta[:, -1])
+            prior, likelihood = target.density.values(draws.theta[:, -1])
         off = np.abs(draws.log_posterior[:, -1] - (prior + likelihood)).max()
         if not off <= DENSITY_TOLERANCE + 1e-9 * np.abs(likelihood).max():
             draws.failures.append(
@@ -343,21 +386,3 @@ class NUTS(Solver):
                 f"nuts: components were kept in order (order_by={self.order_by!r}), which cuts the "
                 f"posterior where they overlap; {advice}"
             )
-
-
-def _departure(target: SamplingDensity, centre: Array, scale: Array, probes: Array) -> float:
-    """How far the density around a mode is from normal, in nats."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        surplus = target.values(centre + probes @ scale.T) + 0.5 * (probes**2).sum(axis=1)
-    return float(surplus.std()) if np.isfinite(surplus).all() else np.inf
-
-
-def _pulled_in(target: SamplingDensity, centre: Array, start: Array) -> Array:
-    """The start, moved towards the centre until its density is one that draws have."""
-    lowest = target.values(centre[None])[0] - 2.0 * target.size - 10.0
-    for _ in range(20):
-        with np.errstate(all="ignore"):
-            if target.values(start[None])[0] >= lowest:
-                return start
-        start = 0.5 * (start + centre)
-    return centre.copy()

@@ -20,6 +20,7 @@ from skmixreg._support import exceptions
 from skmixreg.families import Gaussian
 from skmixreg.solvers import NUTS
 from skmixreg.solvers._nuts import pymc_chains
+from skmixreg.solvers._nuts.plans import Beginnings, chain_plans
 from skmixreg.solvers._nuts.sampling_density import SamplingDensity
 from skmixreg.solvers.nuts import SAMPLERS
 
@@ -131,7 +132,8 @@ def test_a_posterior_that_is_not_normal_is_tuned_longer():
     problem = make_problem(n=30, K=3)
     modes = find_modes(problem, np.random.default_rng(0), n_init=8)
     target = SamplingDensity(LogPosterior(problem))
-    plans = NUTS(chains=2)._plan(target, modes, np.random.default_rng(0))
+    begin = Beginnings.drawn(modes, np.random.default_rng(0), 2)
+    plans = chain_plans(target, modes, begin, draws=1000, tune=None, target_accept=0.8)
     assert not plans[0].keeps_metric
     assert plans[0].tune > 150
 

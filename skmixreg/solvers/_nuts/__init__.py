@@ -1,1 +1,1 @@
-"""Coordinates and samplers of `nuts`."""
+"""Coordinates, plans and samplers of `nuts`."""

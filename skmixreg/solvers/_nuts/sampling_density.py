@@ -15,11 +15,14 @@ order multiplies the density by K!, a constant that is left out; the map adds it
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, log_expit
 
 from ..._model.density import LogPosterior
+from ..._model.few_rows import LogPosteriorNear
 from ..._search.alignment import permuted_scale
 from ..._search.mode_table import Mode
 from ..._support.arrays import Array
@@ -30,16 +33,22 @@ class SamplingDensity:
 
     Parameters
     ----------
-    density : LogPosterior
+    density : LogPosterior or LogPosteriorNear
     """
 
     ordered_by: NDArray[np.intp] | None = None
     widths: Array = np.zeros(0)
 
-    def __init__(self, density: LogPosterior):
+    def __init__(self, density: LogPosterior | LogPosteriorNear):
         self.density = density
         self.layout = density.layout
         self.size = density.size
+
+    def on_one_thread(self) -> SamplingDensity:
+        """The same, for chains that run beside each other."""
+        out = copy(self)
+        out.density = self.density.on_one_thread()
+        return out
 
     def theta(self, v: Array) -> Array:
         """The unconstrained vector at points (..., d)."""
@@ -72,14 +81,19 @@ class OrderedDensity(SamplingDensity):
 
     Parameters
     ----------
-    density : LogPosterior
+    density : LogPosterior or LogPosteriorNear
     ordered_by : ndarray of shape (K,)
         Positions in theta of that coordinate.
     mode : Mode
         Where the standard deviations of the gaps are taken.
     """
 
-    def __init__(self, density: LogPosterior, ordered_by: NDArray[np.intp], mode: Mode):
+    def __init__(
+        self,
+        density: LogPosterior | LogPosteriorNear,
+        ordered_by: NDArray[np.intp],
+        mode: Mode,
+    ):
         super().__init__(density)
         self.ordered_by = ordered_by
         self._first, self._rest = ordered_by[0], ordered_by[1:]
