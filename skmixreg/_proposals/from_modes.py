@@ -23,10 +23,9 @@ MOST_PARTS = 24
 # A draw with this share of all weight shows a mode that the proposal lacks.
 OUTSTANDING_WEIGHT = 0.003
 MOST_NEW_PARTS = 6
-# Chains are held where so many nats are over the evidence in this share of their draws on end; how
-# many such places get a part, and the share of proposals that all of them get.
-LOG_STAY, LEAST_STAY = 5.0, 0.01
-MOST_STAYS, SHARE_OF_STAYS = 12, 0.25
+# Chains are held where so many nats are over the evidence; how many places that hold them get a
+# part, and the share of proposals that all of these get.
+LOG_STAY, MOST_STAYS, SHARE_OF_STAYS = 5.0, 12, 0.25
 # Of the draws, to begin with, and how many spare components at most lie beside others.
 SPLIT_SHARE = 0.25
 DEEPEST_SPLIT = 1
@@ -125,7 +124,11 @@ def with_missing_modes(
 
 
 def with_modes_of_chains(
-    proposal: SymmetrisedMixture, density: LogPosterior, thetas: Array, log_evidence: float
+    proposal: SymmetrisedMixture,
+    density: LogPosterior,
+    thetas: Array,
+    log_evidence: float,
+    least_stay: float,
 ) -> SymmetrisedMixture | None:
     """The proposal with t parts at modes that hold chains for long; None if none does.
 
@@ -140,6 +143,8 @@ def with_modes_of_chains(
         Draws of the chains.
     log_evidence : float
         Estimate of log Z.
+    least_stay : float
+        Share of the draws of a chain that count as long.
     """
     flat = thetas.reshape(-1, thetas.shape[-1])
     log_prior, log_likelihood = density.values(flat)
@@ -148,7 +153,7 @@ def with_modes_of_chains(
         (stop - start, chain, start + int(np.argmax(ratios[chain, start:stop])))
         for chain, held in enumerate(ratios > log_evidence + LOG_STAY)
         for start, stop in np.flatnonzero(np.diff(np.pad(held, 1))).reshape(-1, 2)
-        if stop - start >= LEAST_STAY * len(held)
+        if stop - start >= least_stay * len(held)
     ]
     made_for = [part.mode for part in proposal.parts if part.mode is not None]
     new = [

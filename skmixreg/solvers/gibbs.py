@@ -31,8 +31,9 @@ CHEAP_WORK = 20_000
 # passes, a mean is still off by 0.05 sds.
 COMFORTABLE_ESS = 1200.0
 COMFORTABLE_THIN = 8
-# Doublings of their length after which chains that fail still look for what holds them.
-PATIENCE = 2
+# Share of a chain, on end, in one place that the proposal lacks, after which chains that fail start
+# once more with it; every doubling of their length halves the share.
+LONG_STAY = 0.08
 
 
 class Gibbs(Solver):
@@ -67,9 +68,9 @@ class Gibbs(Solver):
 
     When R-hat or effective sizes are not good after ``draws`` sweeps, chains go on: their length
     doubles, up to ``max_thin`` times, and every second, fourth, ... sweep is kept, so that there
-    are always ``draws`` draws per chain.  Chains that do not mix after two doublings look for
-    places that held one of them for many draws on end, narrow modes that the proposal lacks; these
-    get parts of their own, and the chains start once more from where they are.
+    are always ``draws`` draws per chain.  Chains that do not mix look for places that held one
+    of them for many draws on end, narrow modes that the proposal lacks; these get parts of their
+    own, and the chains start once more from where they are.
 
     Parameters
     ----------
@@ -221,8 +222,9 @@ class Gibbs(Solver):
                 f"R-hat {draws.report['rhat']:.3f}; going on to {thin * self.draws} sweeps"
             )
             # Chains that learn forget what they did before.
-            stuck = doublings >= PATIENCE and bool(draws.failures)
-            afresh = stuck and jumps is not None and jumps.learn(raw)
+            afresh = False
+            if jumps is not None and draws.failures:
+                afresh = jumps.learn(raw, LONG_STAY / 2**doublings)
             more = self.draws if afresh else self.draws // 2
             with progress.stage(f"gibbs: {thin * more} more sweeps", thin * more) as stage:
                 later, later_filled = chains.run(more, thin, jumps, rounds, stage)

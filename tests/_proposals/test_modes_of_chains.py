@@ -44,7 +44,7 @@ def chains(case, stay):
 
 def test_a_place_that_holds_a_chain_gets_a_part(case):
     density, mode, far, log_evidence = case
-    learned = with_modes_of_chains(far, density, chains(case, 20), log_evidence)
+    learned = with_modes_of_chains(far, density, chains(case, 20), log_evidence, 0.02)
     assert len(learned.parts) == 2
     np.testing.assert_allclose(learned.parts[1].mode, mode.theta, atol=1e-4)
     assert learned.probabilities == pytest.approx([0.75, 0.25])
@@ -56,12 +56,12 @@ def test_a_place_that_holds_a_chain_gets_a_part(case):
 @pytest.mark.parametrize("stay", [0, 2])
 def test_chains_that_pass_by_teach_nothing(case, stay):
     density, _, far, log_evidence = case
-    assert with_modes_of_chains(far, density, chains(case, stay), log_evidence) is None
+    assert with_modes_of_chains(far, density, chains(case, stay), log_evidence, 0.02) is None
 
 
 def test_a_mode_that_has_a_part_gets_no_other(case):
     density, _, far, log_evidence = case
     thetas = chains(case, 20)
-    learned = with_modes_of_chains(far, density, thetas, log_evidence)
+    learned = with_modes_of_chains(far, density, thetas, log_evidence, 0.02)
     # However low the evidence, so that every draw counts as held.
-    assert with_modes_of_chains(learned, density, thetas, log_evidence - 1e3) is None
+    assert with_modes_of_chains(learned, density, thetas, log_evidence - 1e3, 0.02) is None

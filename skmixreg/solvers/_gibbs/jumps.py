@@ -71,14 +71,19 @@ class Jumps:
                     moved = True
         return state if moved else None
 
-    def learn(self, draws: Draws) -> bool:
-        """Add proposals where these chains stayed for long; whether there was such a place.
+    def learn(self, draws: Draws, least_stay: float) -> bool:
+        """Add proposals where one of these chains stayed for this share of its draws on end.
 
         What chains learn from is no part of their draws any more, nor are proposals made before.
+
+        Returns
+        -------
+        bool
+            Whether there was such a place.
         """
         thetas = draws.theta[:, :: max(1, draws.theta.shape[1] // LOOKED_AT)]
         log_evidence = float(np.logaddexp.reduce(self._ratios) - np.log(len(self._ratios)))
-        learned = with_modes_of_chains(self.mixture, self.density, thetas, log_evidence)
+        learned = with_modes_of_chains(self.mixture, self.density, thetas, log_evidence, least_stay)
         if learned is None:
             return False
         self.mixture = learned
