@@ -116,10 +116,10 @@ def with_missing_modes(
     for i in np.argsort(-weights)[:MOST_NEW_PARTS]:
         if weights[i] < OUTSTANDING_WEIGHT:
             break
-        new = _part_near(density, thetas[i], made_for, log_evidence)
-        if new is not None:
-            parts.append(new[0])
-            shares.append(new[1])
+        near = _part_near(density, thetas[i], made_for)
+        if near is not None:
+            parts.append(near[0])
+            shares.append(float(np.clip(np.exp(min(near[1] - log_evidence, 0.0)), 0.02, 0.3)))
     return proposal.with_parts(parts, np.array(shares))
 
 
@@ -133,7 +133,8 @@ def with_modes_of_chains(
     """The proposal with t parts at modes that hold chains for long; None if none does.
 
     An independence step leaves a draw with ratio r = p / q with probability Z / r at most, where
-    Z is the evidence.  Chains are held where r is over Z by `LOG_STAY` nats in draws on end.
+    Z is the evidence.  Chains are held where r is over Z by `LOG_STAY` nats in draws on end, and
+    by a mode if r is no more so with a part at it in most of these.
 
     Parameters
     ----------
@@ -148,32 +149,38 @@ def with_modes_of_chains(
     """
     flat = thetas.reshape(-1, thetas.shape[-1])
     log_prior, log_likelihood = density.values(flat)
-    ratios = (log_prior + log_likelihood - proposal.log_density(flat)).reshape(thetas.shape[:2])
+    log_posterior = (log_prior + log_likelihood).reshape(thetas.shape[:2])
+    ratios = log_posterior - proposal.log_density(flat).reshape(thetas.shape[:2])
     stays = [
-        (stop - start, chain, start + int(np.argmax(ratios[chain, start:stop])))
+        (stop - start, chain, start)
         for chain, held in enumerate(ratios > log_evidence + LOG_STAY)
         for start, stop in np.flatnonzero(np.diff(np.pad(held, 1))).reshape(-1, 2)
         if stop - start >= least_stay * len(held)
     ]
     made_for = [part.mode for part in proposal.parts if part.mode is not None]
-    new = [
-        _part_near(density, thetas[chain, i], made_for, log_evidence)
-        for _, chain, i in sorted(stays, reverse=True)[:MOST_STAYS]
-    ]
-    found = [part for part in new if part is not None]
+    found: list[Part] = []
+    for length, chain, start in sorted(stays, reverse=True)[:MOST_STAYS]:
+        stay = chain, slice(start, start + length)
+        near = _part_near(density, thetas[stay][np.argmax(ratios[stay])], made_for)
+        if near is None:
+            continue
+        alone = SymmetrisedMixture(density.layout, [near[0]], np.ones(1))
+        with_part = log_posterior[stay] - alone.log_density(thetas[stay])
+        if np.median(with_part) < log_evidence + LOG_STAY + np.log(SHARE_OF_STAYS / MOST_STAYS):
+            found.append(near[0])
     if not found:
         return None
-    parts = [*proposal.parts, *(part for part, _ in found)]
-    share = SHARE_OF_STAYS / len(found)
+    shares = [SHARE_OF_STAYS / len(found)] * len(found)
     return proposal.with_parts(
-        parts, np.append((1.0 - SHARE_OF_STAYS) * proposal.probabilities, [share] * len(found))
+        [*proposal.parts, *found],
+        np.append((1.0 - SHARE_OF_STAYS) * proposal.probabilities, shares),
     )
 
 
 def _part_near(
-    density: LogPosterior, theta: Array, made_for: list[Array], log_evidence: float
+    density: LogPosterior, theta: Array, made_for: list[Array]
 ) -> tuple[StudentPart, float] | None:
-    """A part at the mode that lies uphill, and its share; None if it has one or there is no mode.
+    """A part at the mode that lies uphill, and its log mass; None if it has one or there is none.
 
     Modes that have parts, ``made_for``, grow by that of a new one.
     """
@@ -186,8 +193,7 @@ def _part_near(
     log_volume = 0.5 * problem.layout.size * np.log(2.0 * np.pi)
     log_volume += np.log(np.diagonal(found.scale)).sum() + problem.layout.log_labellings
     mass = found.log_prior + found.log_likelihood + log_volume
-    share = float(np.clip(np.exp(min(mass - log_evidence, 0.0)), 0.02, 0.3))
-    return _student(problem, found.theta, found.scale, counts), share
+    return _student(problem, found.theta, found.scale, counts), mass
 
 
 def _student(problem: Problem, mode: Array, scale: Array, counts: Array) -> StudentPart:

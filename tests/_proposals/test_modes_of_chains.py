@@ -8,6 +8,7 @@ from skmixreg import Priors
 from skmixreg._draws.reach import log_ratio
 from skmixreg._model.density import LogPosterior
 from skmixreg._model.problem import Problem
+from skmixreg._proposals import from_modes
 from skmixreg._proposals.from_modes import with_modes_of_chains
 from skmixreg._proposals.parts import StudentPart
 from skmixreg._proposals.symmetrised import SymmetrisedMixture
@@ -65,3 +66,13 @@ def test_a_mode_that_has_a_part_gets_no_other(case):
     learned = with_modes_of_chains(far, density, thetas, log_evidence, 0.02)
     # However low the evidence, so that every draw counts as held.
     assert with_modes_of_chains(learned, density, thetas, log_evidence - 1e3, 0.02) is None
+
+
+def test_a_mode_that_does_not_cover_the_stay_gets_no_part(case, monkeypatch):
+    density, mode, far, log_evidence = case
+
+    def narrow(density, theta, made_for):
+        return StudentPart(density.problem, mode.theta, 0.05 * mode.scale, 30.0), 0.0
+
+    monkeypatch.setattr(from_modes, "_part_near", narrow)
+    assert with_modes_of_chains(far, density, chains(case, 20), log_evidence, 0.02) is None
