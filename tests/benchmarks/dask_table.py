@@ -32,6 +32,7 @@ from distributed import Client, LocalCluster, wait
 from skmixreg import BayesianMixtureRegressor
 from skmixreg._dask.dask_input import training_data
 from skmixreg._model.density import LogPosterior
+from skmixreg._model.held_data import HeldData
 from skmixreg._model.priors import Priors
 from skmixreg._model.problem import Problem
 from skmixreg.families import Gaussian
@@ -85,15 +86,13 @@ def passes(problem: Problem, stack: ExitStack) -> dict[str, Any]:
     return {
         "a Newton iteration": lambda: density.value_gradient_hessian(thetas[0]),
         "the likelihood of 256 draws": lambda: density.values(thetas),
-        "a Gibbs sweep of 4 chains": lambda: chains._sweep(1, 1),
+        "a Gibbs sweep of 4 chains": lambda: chains.run(1, 1, None, 1),
     }
 
 
-def problem_of(X: Any, y: Any) -> Problem:
+def problem_of(data: Any) -> Problem:
     """The problem of rows in memory or in chunks."""
-    return Problem.from_arrays(
-        X, y, family=Gaussian(), n_components=2, priors=Priors().resolve(), n_threads=2
-    )
+    return Problem.from_data(data, family=Gaussian(), n_components=2, priors=Priors().resolve())
 
 
 SOLVERS: dict[str, Any] = {
@@ -143,10 +142,10 @@ def measure(n: int, client: Client, solvers: Sequence[str], here: bool) -> None:
     rows = [a.compute(scheduler="threads") for a in (X, y)] if here else []
     repeats = int(np.clip(2e7 / n, 3, 40))
     with ExitStack() as stack:
-        remote = problem_of(training_data(model, *there, None, 2, 2)[0], None)
+        remote = problem_of(training_data(model, *there, None, 2, 2, Gaussian())[0])
         stack.enter_context(remote.rows)
         cluster = passes(remote, stack)
-        memory = passes(problem_of(*rows), stack) if here else {}
+        memory = passes(problem_of(HeldData(*rows, None, 2)), stack) if here else {}
         print(f"n = {n:.0e}: cluster, in memory, ratio, bytes per call")
         for name, function in cluster.items():
             few = repeats if "256" not in name else int(np.clip(1e7 / n, 1, 5))
