@@ -9,7 +9,7 @@ from .._model.problem import Problem
 from .._search.empty import log_empty_share
 from .._search.mode_metric import matching
 from .._search.mode_table import ModeTable
-from .._search.newton import polish
+from .._search.newton import laplace_evidence, polish
 from .._search.search import find_smaller_modes
 from .._support.arrays import Array
 from .parts import EmptyPart, Part, StudentPart
@@ -127,6 +127,7 @@ def with_modes_of_chains(
     proposal: SymmetrisedMixture,
     density: LogPosterior,
     thetas: Array,
+    log_posterior: Array,
     log_evidence: float,
     least_stay: float,
 ) -> SymmetrisedMixture | None:
@@ -142,15 +143,15 @@ def with_modes_of_chains(
     density : LogPosterior
     thetas : ndarray of shape (chains, n, d)
         Draws of the chains.
+    log_posterior : ndarray of shape (chains, n)
+        Log p at them.
     log_evidence : float
         Estimate of log Z.
     least_stay : float
         Share of the draws of a chain that count as long.
     """
     flat = thetas.reshape(-1, thetas.shape[-1])
-    log_prior, log_likelihood = density.values(flat)
-    log_posterior = (log_prior + log_likelihood).reshape(thetas.shape[:2])
-    ratios = log_posterior - proposal.log_density(flat).reshape(thetas.shape[:2])
+    ratios = log_posterior - proposal.log_density(flat).reshape(log_posterior.shape)
     stays = [
         (stop - start, chain, start)
         for chain, held in enumerate(ratios > log_evidence + LOG_STAY)
@@ -190,10 +191,9 @@ def _part_near(
         return None
     made_for.append(found.theta)
     counts = density.expected_counts(found.theta)
-    log_volume = 0.5 * problem.layout.size * np.log(2.0 * np.pi)
-    log_volume += np.log(np.diagonal(found.scale)).sum() + problem.layout.log_labellings
-    mass = found.log_prior + found.log_likelihood + log_volume
-    return _student(problem, found.theta, found.scale, counts), mass
+    mass = laplace_evidence(found.log_prior + found.log_likelihood, found.scale)
+    part = _student(problem, found.theta, found.scale, counts)
+    return part, mass + problem.layout.log_labellings
 
 
 def _student(problem: Problem, mode: Array, scale: Array, counts: Array) -> StudentPart:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .._model.problem import Problem
 from .._support.arrays import Array
+from .newton import laplace_evidence
 
 # Independent starts that must have led to the best mode.
 FEWEST_STARTS = 2
@@ -52,9 +53,7 @@ class Mode:
     @cached_property
     def log_evidence(self) -> float:
         """Laplace's approximation of the log mass of this mode in one labelling."""
-        d = len(self.theta)
-        log_volume = float(np.log(np.diagonal(self.scale)).sum())
-        return self.log_posterior + 0.5 * d * float(np.log(2.0 * np.pi)) + log_volume
+        return laplace_evidence(self.log_posterior, self.scale)
 
 
 @dataclass(eq=False)

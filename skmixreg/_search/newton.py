@@ -37,6 +37,20 @@ class Polished(NamedTuple):
     definite: bool
 
 
+def laplace_evidence(log_posterior: float, scale: Array) -> float:
+    """Laplace's approximation of the log mass of a mode in one labelling.
+
+    Parameters
+    ----------
+    log_posterior : float
+        At the mode.
+    scale : ndarray of shape (d, d)
+        Triangular factor of the covariance there.
+    """
+    log_volume = float(np.log(np.diagonal(scale)).sum())
+    return log_posterior + 0.5 * len(scale) * float(np.log(2.0 * np.pi)) + log_volume
+
+
 # A trial step may leave the range of numbers; its value is then -inf or nan, and it is halved.
 @np.errstate(over="ignore", invalid="ignore")
 def polish(density: LogPosterior, theta: Array, max_iterations: int = 50) -> Polished:

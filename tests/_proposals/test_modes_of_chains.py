@@ -43,9 +43,16 @@ def chains(case, stay):
     return thetas
 
 
+def learned_from(proposal, case, thetas, log_evidence):
+    density = case[0]
+    prior, likelihood = density.values(thetas.reshape(-1, thetas.shape[-1]))
+    log_posterior = (prior + likelihood).reshape(thetas.shape[:2])
+    return with_modes_of_chains(proposal, density, thetas, log_posterior, log_evidence, 0.02)
+
+
 def test_a_place_that_holds_a_chain_gets_a_part(case):
     density, mode, far, log_evidence = case
-    learned = with_modes_of_chains(far, density, chains(case, 20), log_evidence, 0.02)
+    learned = learned_from(far, case, chains(case, 20), log_evidence)
     assert len(learned.parts) == 2
     np.testing.assert_allclose(learned.parts[1].mode, mode.theta, atol=1e-4)
     assert learned.probabilities == pytest.approx([0.75, 0.25])
@@ -56,23 +63,23 @@ def test_a_place_that_holds_a_chain_gets_a_part(case):
 
 @pytest.mark.parametrize("stay", [0, 2])
 def test_chains_that_pass_by_teach_nothing(case, stay):
-    density, _, far, log_evidence = case
-    assert with_modes_of_chains(far, density, chains(case, stay), log_evidence, 0.02) is None
+    _, _, far, log_evidence = case
+    assert learned_from(far, case, chains(case, stay), log_evidence) is None
 
 
 def test_a_mode_that_has_a_part_gets_no_other(case):
-    density, _, far, log_evidence = case
+    _, _, far, log_evidence = case
     thetas = chains(case, 20)
-    learned = with_modes_of_chains(far, density, thetas, log_evidence, 0.02)
+    learned = learned_from(far, case, thetas, log_evidence)
     # However low the evidence, so that every draw counts as held.
-    assert with_modes_of_chains(learned, density, thetas, log_evidence - 1e3, 0.02) is None
+    assert learned_from(learned, case, thetas, log_evidence - 1e3) is None
 
 
 def test_a_mode_that_does_not_cover_the_stay_gets_no_part(case, monkeypatch):
-    density, mode, far, log_evidence = case
+    _, mode, far, log_evidence = case
 
     def narrow(density, theta, made_for):
         return StudentPart(density.problem, mode.theta, 0.05 * mode.scale, 30.0), 0.0
 
     monkeypatch.setattr(from_modes, "_part_near", narrow)
-    assert with_modes_of_chains(far, density, chains(case, 20), log_evidence, 0.02) is None
+    assert learned_from(far, case, chains(case, 20), log_evidence) is None

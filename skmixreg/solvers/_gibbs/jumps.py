@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..._draws.bridge import Evidence
+from ..._draws.bridge import Evidence, importance_evidence
 from ..._draws.draws import Draws
 from ..._draws.evidence import bridge_to_mixture
 from ..._draws.reach import log_ratio
@@ -81,9 +81,15 @@ class Jumps:
         bool
             Whether there was such a place.
         """
-        thetas = draws.theta[:, :: max(1, draws.theta.shape[1] // LOOKED_AT)]
-        log_evidence = float(np.logaddexp.reduce(self._ratios) - np.log(len(self._ratios)))
-        learned = with_modes_of_chains(self.mixture, self.density, thetas, log_evidence, least_stay)
+        some = np.s_[:, :: max(1, draws.theta.shape[1] // LOOKED_AT)]
+        learned = with_modes_of_chains(
+            self.mixture,
+            self.density,
+            draws.theta[some],
+            draws.log_posterior[some],
+            importance_evidence(self._ratios).log_evidence,
+            least_stay,
+        )
         if learned is None:
             return False
         self.mixture = learned
