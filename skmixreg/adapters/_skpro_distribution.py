@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -135,12 +136,17 @@ class MixtureDistribution(BaseDistribution):
                 out[mine] = regressor.predict_quantiles(rows, level)[:, 0]
         return self._shaped(out)
 
-    def _energy_self(self) -> Array:
+    @cached_property
+    def _mean_difference(self) -> Array:
+        # A CRPS asks for it twice.
         quantiles = self._asked("predict_quantiles", LEVELS)
         return self._shaped(2.0 * (quantiles @ (2.0 * LEVELS - 1.0)) / len(LEVELS))
 
+    def _energy_self(self) -> Array:
+        return self._mean_difference.copy()
+
     def _energy_x(self, x: ArrayLike) -> Array:
-        return self._shaped(self._asked("crps", np.ravel(x))) + 0.5 * self._energy_self()
+        return self._shaped(self._asked("crps", np.ravel(x))) + 0.5 * self._mean_difference
 
     def _sample(self, n_samples: int | None = None) -> Any:
         drawn = self._asked(
