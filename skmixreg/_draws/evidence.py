@@ -20,7 +20,9 @@ from .limits import NEGLIGIBLE_SHARE, never_visited
 from .reach import PROPOSALS, log_ratio, reach_of_chains
 
 
-def bridge_to_mixture(draws: Draws, mixture: SymmetrisedMixture, proposed: Array) -> Evidence:
+def bridge_to_mixture(
+    draws: Draws, mixture: SymmetrisedMixture, proposed: Array, every: int = 1
+) -> Evidence:
     """Evidence by bridge sampling between chains and draws of a mixture.
 
     Posterior and mixture are the same under all relabellings: chains may carry any labels, or
@@ -33,9 +35,11 @@ def bridge_to_mixture(draws: Draws, mixture: SymmetrisedMixture, proposed: Array
         Not fitted to these draws.
     proposed : ndarray of shape (n,)
         `log_ratio` at draws of the mixture.
+    every : int, default=1
+        Takes every draw of a chain, every second, ...
     """
-    log_posterior = draws.log_posterior
-    thetas = draws.theta.reshape(log_posterior.size, -1)
+    log_posterior = draws.log_posterior[:, ::every]
+    thetas = draws.theta[:, ::every].reshape(log_posterior.size, -1)
     density = mixture.log_density(thetas).reshape(log_posterior.shape)
     return log_evidence(log_posterior - density, proposed)
 

@@ -18,15 +18,13 @@ from .gibbs import Gibbs
 from .laplace import Laplace
 from .nuts import NUTS
 
-# Where a component may stand empty, more rounds seldom pass, and take longer than sweeps.
-ROUNDS_WITH_SPARE = 2
-
 
 class Auto(Solver):
     """Laplace's approximation with importance weights, then Gibbs sampling, then NUTS.
 
     Each is tried only if the one before did not pass its own diagnostics, and `gibbs` only
-    where the problem has sweeps.  Where a component may stand empty, `laplace` has two rounds.
+    where the problem has sweeps.  Where a component may stand empty, `laplace` gives up at the
+    first sign that it will not pass: more rounds seldom do, and take longer than sweeps.
     After `gibbs`, `nuts` is left out where a component stands nearly empty, unless it was
     given: there it needs minutes and ends no better.  Of Dask collections, for which there is
     no `nuts`, the draws of `laplace` are taken where none passed, with a failure that says so.
@@ -75,16 +73,17 @@ class Auto(Solver):
         progress: Progress = SILENT,
     ) -> Draws:
         options: dict[str, Any] = {"n_threads": n_threads, "progress": progress}
-        may_sweep = Gibbs.serves(problem)
-        laplace = self.laplace or Laplace()
-        if self.laplace is None and may_sweep and has_spare_component(problem, modes, rng):
-            laplace = Laplace(max_rounds=ROUNDS_WITH_SPARE)
+        may_sweep, in_memory = Gibbs.serves(problem), problem.rows.in_memory
+        laplace = self.laplace
+        if laplace is None:
+            swept = may_sweep and in_memory and has_spare_component(problem, modes, rng)
+            laplace = Laplace.brief() if swept else Laplace()
         draws = first = laplace.draw(problem, modes, rng, **options)
         history = [_verdict(draws)]
         if draws.failures and may_sweep:
             draws = (self.gibbs or Gibbs()).draw(problem, modes, rng, **options)
             history.append(_verdict(draws))
-        if draws.failures and not problem.rows.in_memory:
+        if draws.failures and not in_memory:
             draws = _unproven(first, history)
         elif draws.failures:
             if self.nuts is None and draws.solver == Gibbs.name and _nearly_empty(problem, draws):

@@ -23,6 +23,8 @@ from ._gibbs.probe import probe, with_what_was_missed
 COMFORTABLE_IMPORTANCE_ESS = 1000.0
 # Fewer could not reach the least effective sample size, however good the proposal.
 FEWEST_PROPOSALS = 500
+# Of so few a first look is made where sweeps would do as well; below it nearly no sample passes.
+LEAST_ESS_OF_A_LOOK = 100.0
 
 
 class Laplace(Solver):
@@ -75,9 +77,18 @@ class Laplace(Solver):
     fails = "posteriors far from normal around every mode, as with a nearly empty component: k-hat"
     requires = ()
 
+    _brief = False
+
     def __init__(self, draws: int = 4000, max_rounds: int = 5):
         self.draws = draws
         self.max_rounds = max_rounds
+
+    @classmethod
+    def brief(cls) -> Laplace:
+        """For where sweeps do as well: it gives up after a look or a round that did not pass."""
+        solver = cls(max_rounds=2)
+        solver._brief = True
+        return solver
 
     def check_options(self) -> None:
         self._check_counts(draws=4, max_rounds=1)
@@ -95,6 +106,10 @@ class Laplace(Solver):
         # Its numbers are its own: proposals do not depend on how they are weighed.
         few_rows = FewRows(density, rng.spawn(1)[0])
         proposal = mixture_over_modes(problem, modes, rng)
+        if self._brief:
+            sample = ImportanceSample.draw(density, proposal, rng, FEWEST_PROPOSALS)
+            if sample.ess < LEAST_ESS_OF_A_LOOK:
+                return sample.to_draws(rng, self.draws, self.name)
         first = max(self.draws, FEWEST_PROPOSALS)
         total, previous, can_pilot = 0, np.inf, pilot_length(problem) > 0
         for round_ in range(self.max_rounds):
@@ -122,7 +137,7 @@ class Laplace(Solver):
                     if sample.ess >= COMFORTABLE_IMPORTANCE_ESS or left < 2 * size:
                         return draws
                     missed = None
-            elif round_ > 0 and not can_pilot and sample.hopeless(left, previous):
+            elif self._brief or (round_ > 0 and not can_pilot and sample.hopeless(left, previous)):
                 break
             if round_ + 1 == self.max_rounds or left < first:
                 break

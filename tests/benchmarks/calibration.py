@@ -1,7 +1,7 @@
 """Simulation-based calibration of every exact solver; results, table and picture for the docs.
 
     python tests/benchmarks/calibration.py run SOLVER [--family F] [--background B]
-        [--replicates 300] [--first 0] --lines FILE
+        [--fractional] [--replicates 300] [--first 0] --lines FILE
     python tests/benchmarks/calibration.py report
 
 Parameters are drawn from the prior, rows from the model, and the truth is ranked among draws of
@@ -54,6 +54,8 @@ BEGIN, END = "<!-- calibration -->", "<!-- end of calibration -->"
 
 CELLS = [(n, K) for n in (50, 200) for K in (1, 2, 3)]
 RANKED = 99  # draws among which the truth is ranked
+# Copies of every row with these weights have its posterior, by the chains that powers need.
+FRACTIONS = (0.35, 0.65)
 QUANTITIES = [
     "log-likelihood",
     "least slope",
@@ -103,9 +105,17 @@ def setting(family: Family) -> tuple[Priors, float]:
 
 
 def simulate(
-    n: int, K: int, replicate: int, name: str, background: str | None = None
+    n: int,
+    K: int,
+    replicate: int,
+    name: str,
+    background: str | None = None,
+    fractional: bool = False,
 ) -> tuple[Problem, np.ndarray]:
-    """Parameters from the prior, rows from the model: a problem and the true theta."""
+    """Parameters from the prior, rows from the model: a problem and the true theta.
+
+    With ``fractional`` weights every row comes as `FRACTIONS` of itself.
+    """
     rng = np.random.default_rng([n, K, replicate])
     p = 1 + replicate % 2
     family = family_of(name, p, background)
@@ -131,8 +141,13 @@ def simulate(
         y = family.sample(rng, eta, *(value[z] for value in family.natural(raw.extra)), *columns)
         if name != "beta" or y.max() <= LARGEST_PROPORTION:
             break
+    weights = np.ones(n)
+    if fractional:
+        copies = len(FRACTIONS)
+        X, y, columns = np.tile(X, (copies, 1)), np.tile(y, copies), np.tile(columns, copies)
+        weights = np.repeat(FRACTIONS, n)
     rows = HeldRows(
-        Observations(np.ascontiguousarray(X.T), y, np.ones(n), auxiliary=family.of_rows(y, columns))
+        Observations(np.ascontiguousarray(X.T), y, weights, auxiliary=family.of_rows(y, columns))
     )
     units = tuple(extra.in_units_of_y for extra in family.extras)
     design = Design(
@@ -180,10 +195,11 @@ def ranks(
     return [int(b + rng.integers(t + 1)) for b, t in zip(below, tied, strict=True)]
 
 
-def label(solver: str, family: str, background: str | None) -> str:
+def label(solver: str, family: str, background: str | None, fractional: bool = False) -> str:
     """The name of a row of the table."""
     parts = [family] if family != "gaussian" or background else []
-    return ", ".join([solver, *parts, *([background] if background else [])])
+    parts += [background] if background else []
+    return ", ".join([solver, *parts, *(["fractional weights"] if fractional else [])])
 
 
 def replicate(
@@ -193,9 +209,10 @@ def replicate(
     number: int,
     family: str = "gaussian",
     background: str | None = None,
+    fractional: bool = False,
 ) -> dict[str, Any]:
     """One replicate, again and longer if its diagnostics fail."""
-    problem, truth = simulate(n, K, number, family, background)
+    problem, truth = simulate(n, K, number, family, background, fractional)
     start = time.perf_counter()
     failed = []
     for attempt in ATTEMPTS[solver]:
@@ -208,7 +225,7 @@ def replicate(
             break
         failed.append(posterior.failures[0])
     return {
-        "solver": label(solver, family, background),
+        "solver": label(solver, family, background, fractional),
         "n": n,
         "K": K,
         "replicate": number,
@@ -219,7 +236,14 @@ def replicate(
     }
 
 
-def run(solver: str, family: str, background: str | None, numbers: range, path: Path) -> None:
+def run(
+    solver: str,
+    family: str,
+    background: str | None,
+    fractional: bool,
+    numbers: range,
+    path: Path,
+) -> None:
     """Replicates that are not in the file yet, cell after cell."""
     done = {
         (r["n"], r["K"], r["replicate"])
@@ -229,7 +253,7 @@ def run(solver: str, family: str, background: str | None, numbers: range, path: 
         for number in numbers:
             for n, K in CELLS:
                 if (n, K, number) not in done:
-                    row = replicate(solver, n, K, number, family, background)
+                    row = replicate(solver, n, K, number, family, background, fractional)
                     file.write(json.dumps(row) + "\n")
                     file.flush()
 
@@ -277,7 +301,13 @@ def collect(paths: list[Path]) -> dict[str, Any]:
 
 def ordered(results: dict[str, Any]) -> list[str]:
     """Rows family by family, solvers in the order of the table."""
-    names = [label(s, f, b) for f in FAMILIES for b in (None, *BACKGROUNDS) for s in SOLVERS]
+    names = [
+        label(s, f, b, fractional)
+        for f in FAMILIES
+        for b in (None, *BACKGROUNDS)
+        for fractional in (False, True)
+        for s in SOLVERS
+    ]
     return [name for name in names if name in results]
 
 
@@ -339,6 +369,9 @@ def main() -> None:
     one.add_argument("solver", choices=sorted(ATTEMPTS))
     one.add_argument("--family", choices=sorted(FAMILIES), default="gaussian")
     one.add_argument("--background", choices=sorted(BACKGROUNDS))
+    one.add_argument(
+        "--fractional", action="store_true", help="every row as two of fractional weights"
+    )
     one.add_argument("--replicates", type=int, default=300)
     one.add_argument("--first", type=int, default=0, help="number of the first data set of a cell")
     one.add_argument("--lines", type=Path, required=True, help="file of one result per line")
@@ -348,7 +381,10 @@ def main() -> None:
     if arguments.command == "run":
         first, size = arguments.first, arguments.replicates // len(CELLS)
         numbers = range(first, first + size)
-        run(arguments.solver, arguments.family, arguments.background, numbers, arguments.lines)
+        run(
+            arguments.solver, arguments.family, arguments.background, arguments.fractional,
+            numbers, arguments.lines,
+        )  # fmt: skip
         return
     if arguments.files:
         results = json.loads(RESULTS.read_text()) | collect(arguments.files)

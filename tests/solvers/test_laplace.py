@@ -161,3 +161,23 @@ def test_few_draws_rest_on_enough_proposals(draws):
     assert out.theta.shape == (1, draws, problem.layout.size)
     assert not out.failures
     assert out.report["importance_ess"] > 400
+
+
+def test_a_brief_run_gives_up_where_few_proposals_leave_no_hope():
+    """A component too many on rows of unequal spread: of 500 importance weights few count."""
+    case = load_reference("s2_heterosced")
+    problem = problem_of(case.X, case.y, 3)
+    rng = np.random.default_rng(0)
+    modes = find_modes(problem, rng, n_init=10)
+    draws = Laplace.brief().draw(problem, modes, rng)
+    assert draws.failures and draws.report["n_proposals"] == 500
+    assert draws.report["importance_ess"] < 100.0
+
+
+def test_a_brief_run_that_passes_has_as_many_draws():
+    problem = problem_of(*two_lines(300), 2)
+    rng = np.random.default_rng(0)
+    modes = find_modes(problem, rng, n_init=10)
+    draws = Laplace.brief().draw(problem, modes, rng)
+    assert not draws.failures
+    assert draws.theta.shape[1] == Laplace().draws and draws.report["khat"] < 0.5

@@ -22,6 +22,8 @@ PARTS_TIMES_ROUNDS = 2400
 ROUNDS_RANGE = (120, 240)
 # Draws of a chain that are looked at for places where it stays.
 LOOKED_AT = 250
+# Draws of a chain that are weighed where the density of proposals is dear.
+WEIGHED_OF_SPLITS = 500
 
 
 class Jumps:
@@ -99,4 +101,7 @@ class Jumps:
 
     def weigh(self, draws: Draws) -> Evidence:
         """Evidence by bridge sampling between the draws and all proposals that were made."""
-        return bridge_to_mixture(draws, self.mixture, self._ratios)
+        every = 1
+        if self.mixture.split is not None:
+            every = max(1, draws.theta.shape[1] // WEIGHED_OF_SPLITS)
+        return bridge_to_mixture(draws, self.mixture, self._ratios, every)
