@@ -21,7 +21,7 @@ from .limits import LEAST_IMPORTANCE_ESS, LIMITS, khat_threshold
 LARGEST_ERROR = 0.01
 MOST_ON_ALL_ROWS = 0.01
 NEGLIGIBLE_WEIGHT, ERRORS_ABOVE = 0.01, 5.0
-# Draws whose log-likelihood is held against that of all rows, and nats that it may be off by.
+# Draws whose log-likelihood is held against that of all rows, and nats that any may be off by.
 CHECKED_DRAWS, MOST_OFF = 16, 0.04
 
 
@@ -110,12 +110,13 @@ class ImportanceSample:
                     value[doubtful], error[doubtful] = density.values(thetas[doubtful])[1], 0.0
                     sample = cls(thetas, part, log_prior, value, log_proposal)
                 checked = few_rows.rng.choice(len(thetas), CHECKED_DRAWS, p=sample.weights)
-                off = float(np.abs(density.values(thetas[checked])[1] - value[checked]).max())
-                if off <= MOST_OFF:
+                off = np.abs(density.values(thetas[checked])[1] - value[checked])
+                # Together they are off by no more than their errors may be.
+                if off.max() <= MOST_OFF and np.sqrt((off**2).mean()) <= LARGEST_ERROR:
                     sample.of_few_rows = {
                         "rows_per_draw": float(few_rows.size),
                         "log_likelihood_error": float(error[matters].max()),
-                        "log_likelihood_check": off,
+                        "log_likelihood_check": float(off.max()),
                     }
                     return sample
             few_rows.enlarge(typical / LARGEST_ERROR)

@@ -68,11 +68,14 @@ class LogPosterior:
         likelihood = np.empty(len(thetas))
         for start in range(0, len(thetas), DRAWS_PER_CALL):
             part = slice(start, start + DRAWS_PER_CALL)
-            raws = self.layout.expand(thetas[part])
-            likelihood[part] = self._sum(row_kernels.log_likelihood_draws, raws)
+            likelihood[part] = self.log_likelihoods(self.layout.expand(thetas[part]))
             if advance is not None:
                 advance(len(thetas[part]))
         return self.log_prior(thetas), likelihood
+
+    def log_likelihoods(self, raws: Raw) -> Array:
+        """Log-likelihood of many draws, written out: (S,)."""
+        return self._sum(row_kernels.log_likelihood_draws, raws)
 
     def log_prior(self, thetas: Array) -> Array:
         """Log prior density: (..., d) -> (...)."""

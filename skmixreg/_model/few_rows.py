@@ -30,14 +30,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .._kernels.vector_kernels import BLOCK
 from .._support.arrays import Array
 from .density import LogPosterior
 from .problem import Problem
+from .raw import Raw
 
-# Parts of a sample, and rows (or groups) of the first.
-PARTS = 16
-FIRST_SIZE = 2048
-# What samples and expansions may cost of what all rows would.
+# Parts of a sample, and rows (or groups) of the first: kernels take as long for fewer than a block.
+PARTS = 8
+FIRST_SIZE = PARTS * BLOCK
+# How many times the first sample there must be, and what samples and expansions may cost of what
+# all rows would.
+LEAST_TIMES = 8
 MOST_OF_COST = 0.25
 # Errors so much too large that all rows are needed.
 HOPELESS = 1e3
@@ -86,9 +90,12 @@ class _Rows:
             self.expansions[key] = _Expansion.of(self.density, point)
         return self.expansions[key]
 
-    def beyond(self, point: Array, thetas: Array) -> Array:
-        """What log-likelihoods differ from the expansion by, over as many rows as there are."""
-        exact = self.density.values(thetas)[1]
+    def beyond(self, point: Array, thetas: Array, raws: Raw) -> Array:
+        """What log-likelihoods differ from the expansion by, over as many rows as there are.
+
+        ``raws`` are the ``thetas``, written out.
+        """
+        exact = self.density.log_likelihoods(raws)
         return (exact - self.expansion(point).at(thetas - point)) * self.times
 
 
@@ -161,7 +168,7 @@ class FewRows:
     def pays(self, n_draws: int, n_points: int) -> bool:
         """Whether samples and expansions cost less than all rows at so many draws."""
         problem, d = self.density.problem, self.density.size
-        if problem.rows.n_units < PARTS * FIRST_SIZE:
+        if problem.rows.n_units < LEAST_TIMES * FIRST_SIZE:
             return False
         sampled = self.size * problem.n_rows / problem.rows.n_units
         # A row of an expansion costs about as much as at d draws.
@@ -215,7 +222,8 @@ class FewRows:
     def _estimates(self, point: Array, thetas: Array) -> tuple[Array, Array]:
         if not self._parts:
             self._parts = self._divided()
-        beyond = np.stack([part.beyond(point, thetas) for part in self._parts])
+        raws = self.density.layout.expand(thetas)
+        beyond = np.stack([part.beyond(point, thetas, raws) for part in self._parts])
         error = beyond.std(axis=0, ddof=1) / np.sqrt(PARTS)
         return self._all.expansion(point).at(thetas - point) + beyond.mean(axis=0), error
 

@@ -46,7 +46,7 @@ def test_estimates_are_as_near_as_their_errors_say(known, size):
     thetas = steps_from(mode, size)
     value, error = few.log_likelihoods([mode.theta], thetas, np.zeros(len(thetas), dtype=int))
     off = (value - density.values(thetas)[1]) / error
-    # Errors of all draws come from one sample, but their spread is as said: t with 15 df.
+    # Errors of all draws come from one sample, but their spread is as said: t with 7 df.
     assert np.abs(off).max() < stats.t(few_rows.PARTS - 1).isf(1e-5)
     assert np.sqrt((off**2).mean()) > 0.1
 
@@ -57,7 +57,7 @@ def test_errors_fall_with_the_size_of_the_sample(known):
     thetas, near = steps_from(mode, 2.0), np.zeros(200, dtype=int)
     before = few.log_likelihoods([mode.theta], thetas, near)[1].mean()
     few.enlarge(2.0)
-    assert few.size == 9840  # 4.8 times as many, in parts of one size
+    assert few.size == 19664  # 4.8 times as many, in parts of one size
     after = few.log_likelihoods([mode.theta], thetas, near)[1].mean()
     assert after == pytest.approx(before / np.sqrt(4.8), rel=0.4)
 
