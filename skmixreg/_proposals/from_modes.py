@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from .._model.density import LogPosterior
@@ -26,6 +28,11 @@ MOST_NEW_PARTS = 6
 # Chains are held where so many nats are over the evidence; how many places that hold them get a
 # part, and the share of proposals that all of these get.
 LOG_STAY, MOST_STAYS, SHARE_OF_STAYS = 5.0, 12, 0.25
+# Steps, in sds, at which tails are looked at, and rows beyond which these are nearly normal.
+TAIL_STEPS = np.array([-18.0, -9.0, -4.5, -3.0, -1.5, 1.5, 3.0, 4.5, 9.0, 18.0])
+MOST_ROWS_WITH_TAILS = 10_000
+# Tails so much wider get a part of their own, at most so wide, with this share and these df.
+LEAST_STRETCH, LARGEST_STRETCH, SHARE_OF_TAILS, TAIL_DF = 1.1, 5.0, 0.4, 5.0
 # Of the draws, to begin with, and how many spare components at most lie beside others.
 SPLIT_SHARE = 0.25
 DEEPEST_SPLIT = 1
@@ -214,9 +221,55 @@ def _full_parts(problem: Problem, modes: ModeTable) -> tuple[list[StudentPart], 
             rotation = problem.layout.permute(np.eye(problem.layout.size), order)
             centre = problem.layout.permute(mode.theta, order)
             scale = np.linalg.cholesky(rotation.T @ mode.scale @ mode.scale.T @ rotation)
-            parts.append(_student(problem, centre, scale, mode.counts[order]))
+            part = _student(problem, centre, scale, mode.counts[order])
+            wide = _with_heavy_tails(problem, part)
+            parts.append(part)
             masses.append(float(mass))
+            if wide is not None:
+                masses[-1] += np.log1p(-SHARE_OF_TAILS)
+                parts.append(wide)
+                masses.append(float(mass) + np.log(SHARE_OF_TAILS))
     return parts, masses
+
+
+def _with_heavy_tails(problem: Problem, part: StudentPart) -> StudentPart | None:
+    """The part made wider where the posterior falls more slowly than a normal one; None if nowhere.
+
+    That is looked at along extras, such as the shape of counts, of which large values are as good
+    as infinite ones.  After delta sds the log density of a normal distribution whose sd is s times
+    as large has fallen by (delta / s)^2 / 2 (Geweke 1989, sec. 4).
+    """
+    layout, bend = problem.layout, problem.family.bend
+    at = [
+        np.arange(layout.size)[layout.table[name].where]
+        for number, name in enumerate(layout.extras)
+        if number != bend
+    ]
+    if not at or problem.n_rows > MOST_ROWS_WITH_TAILS:
+        return None
+    covariance = part.scale @ part.scale.T
+    extras = np.concatenate(at)
+    sds = np.sqrt(np.diagonal(covariance)[extras])
+    # Far out the others may follow as in the normal approximation, or stay where they are.
+    directions = np.stack(
+        [covariance[extras] / sds[:, None], np.eye(layout.size)[extras] * sds[:, None]]
+    )
+    steps = (TAIL_STEPS[:, None, None, None] * directions).reshape(-1, layout.size)
+    points = part.stretched(part.centre + np.concatenate([np.zeros((1, layout.size)), steps]))
+    with np.errstate(over="ignore", invalid="ignore"):
+        prior, likelihood = LogPosterior(problem).values(points)
+        log_posterior = prior + likelihood
+    fall = np.nan_to_num(log_posterior[0] - log_posterior[1:], nan=np.inf)
+    fall = np.maximum(fall.reshape(len(TAIL_STEPS), *directions.shape[:2]), 1e-3)
+    stretch = (np.abs(TAIL_STEPS)[:, None, None] / np.sqrt(2.0 * fall)).max(axis=0)
+    way = stretch.argmax(axis=0)
+    stretch = np.minimum(stretch.max(axis=0), LARGEST_STRETCH)
+    if (stretch < LEAST_STRETCH).all():
+        return None
+    wider = directions[way, np.arange(len(extras))]
+    wider = wider * np.sqrt(np.maximum(stretch**2 - 1.0, 0.0))[:, None]
+    scale = np.linalg.cholesky(covariance + wider.T @ wider)
+    return replace(part, scale=scale, df=TAIL_DF)
 
 
 def _spread_sigma(problem: Problem, centre: Array, scale: Array, counts: Array) -> None:

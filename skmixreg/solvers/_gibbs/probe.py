@@ -26,6 +26,8 @@ from .chains import SWEEP_NEEDS, Chains
 
 # Sums over rows x components that a probe may cost, and its size within that.
 PROBE_WORK = 4_000_000
+# How many times the sums of a normal component those of another cost in a sweep.
+TIMES_METROPOLIS = 4
 MOST_STARTS, LEAST_STARTS = 200, 20
 MOST_SWEEPS, LEAST_SWEEPS = 30, 5
 # The same for rows so many that even the least would cost more; but so many sweeps at least.
@@ -81,6 +83,8 @@ def probe(
     if missing(SWEEP_NEEDS, problem):
         return None
     work = problem.n_rows * problem.layout.n_components
+    if not problem.conjugate:
+        work *= TIMES_METROPOLIS
     sweeps, passes = PROBE_WORK / work, max(LEAST_WORK / work, FEWEST_PASSES)
     fewest = min(LEAST_STARTS, int(passes / LEAST_SWEEPS))
     n = int(np.clip(sweeps / MOST_SWEEPS, fewest, min(MOST_STARTS, len(thetas))))
