@@ -52,14 +52,20 @@ heard <- function(code) {
   )
 }
 
+optimum_of_flexmix <- function(fit) {
+  if (is.null(fit)) return(NULL)
+  list(
+    loglik = as.numeric(logLik(fit)), components = fit@k, converged = fit@converged,
+    iterations = fit@iter, weights = I(unname(prior(fit)))
+  )
+}
+
 of_flexmix <- function(fit) {
   if (is.null(fit)) return(NULL)
   parameter <- parameters(fit)
-  list(
-    loglik = as.numeric(logLik(fit)), components = fit@k, converged = fit@converged,
-    iterations = fit@iter, sigma = I(unname(parameter["sigma", ])),
-    slopes = I(unname(parameter[2, ])), weights = I(unname(prior(fit)))
-  )
+  c(optimum_of_flexmix(fit), list(
+    sigma = I(unname(parameter["sigma", ])), slopes = I(unname(parameter[2, ]))
+  ))
 }
 
 of_mixtools <- function(fit) {
@@ -118,6 +124,57 @@ if ("em" %in% parts) {
     system = "flexmix refit", case = "tonedata", K = 3, fit = of_flexmix(best),
     se = I(unname(sapply(table, function(t) t["stretchratio", "Std. Error"])))
   )
+}
+
+# Counts, proportions, gates, groups, shared effects and offsets, as flexmix's vignettes have them.
+if ("roles" %in% parts) {
+  role_cases <- list(
+    patent_conc = list(
+      Patents ~ lgRD, 3, FLXMRglm(family = "poisson"), FLXPmultinom(~RDS)
+    ),
+    betablocker = list(
+      cbind(Deaths, Total - Deaths) ~ Treated | Center, 3, FLXMRglm(family = "binomial"), FLXPconstant()
+    ),
+    betablocker_fix = list(
+      cbind(Deaths, Total - Deaths) ~ 1 | Center, 3,
+      FLXMRglmfix(family = "binomial", fixed = ~Treated), FLXPconstant()
+    ),
+    npreg_yn_id2 = list(yn ~ x + x2 | id2, 2, FLXMRglm(), FLXPconstant()),
+    nregfix_fixed_conc = list(
+      y ~ x1, 3, FLXMRglmfix(fixed = ~x2_1, varFix = TRUE), FLXPmultinom(~w_1)
+    ),
+    seizure = list(
+      Seizures ~ trt + logDay + trt_logDay, 2, "poisson with offset", FLXPconstant()
+    )
+  )
+  for (case in names(role_cases)) {
+    frame <- read.csv(file.path(reference, "roles", paste0(case, ".csv")))
+    parts_of <- role_cases[[case]]
+    model <- parts_of[[3]]
+    if (identical(model, "poisson with offset")) {
+      model <- FLXMRglm(family = "poisson", offset = frame$logHours)
+    }
+    arguments_of <- list(
+      parts_of[[1]], data = frame, k = parts_of[[2]], model = model, concomitant = parts_of[[4]]
+    )
+    calls <- list(
+      "flexmix" = function() do.call(flexmix, arguments_of),
+      "initFlexmix" = function() do.call(initFlexmix, arguments_of),
+      "stepFlexmix, nrep = 20, minprior = 0" = function() {
+        do.call(stepFlexmix, c(arguments_of, list(nrep = 20, control = list(minprior = 0))))
+      }
+    )
+    for (seed in seeds) {
+      for (system in names(calls)) {
+        set.seed(seed)
+        run <- heard(calls[[system]]())
+        keep(
+          system = system, case = case, K = parts_of[[2]], seed = seed,
+          fit = optimum_of_flexmix(run$value), said = run$said, seconds = run$seconds, cpu = run$cpu
+        )
+      }
+    }
+  }
 }
 
 # What else they do is asked of them, not of memory: every call must return.

@@ -1,6 +1,6 @@
 """This package held against flexmix, mixtools, brms and hand-written PyMC, from runs.
 
-    python tests/benchmarks/comparison.py run [PART ...]   # em, features, brms, ours, pymc
+    python tests/benchmarks/comparison.py run [PART ...]
     python tests/benchmarks/comparison.py write            # the tables of docs/comparison.md
 
 The R side is comparison.R and needs Rscript with flexmix and mixtools; brms is run where it is
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
+import sys
 import tempfile
 import time
 import warnings
@@ -29,12 +30,15 @@ from records import cpu_seconds, keep
 from skmixreg import BayesianMixtureRegressor, MultimodalPosteriorWarning, Priors
 from skmixreg.solvers import Laplace
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from role_reference import NAMES, load
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 REFERENCE = ROOT / "tests" / "reference"
 RESULTS = REFERENCE / "measured" / "comparison.json"
 PAGE = ROOT / "docs" / "comparison.md"
-PARTS = ("em", "features", "brms", "ours", "pymc")
+PARTS = ("em", "roles", "features", "brms", "ours", "our roles", "pymc")
 SEEDS = 20
 # Data set, columns and number of components of the fits with known optima.
 CASES = (
@@ -106,6 +110,36 @@ def run_ours() -> list[dict[str, Any]]:
                 }
             )
             print(case, K, seed, flush=True)
+    return records
+
+
+def run_our_roles() -> list[dict[str, Any]]:
+    """Default fits of the data with other families, gates, groups, shared effects and offsets."""
+    records = []
+    for name in NAMES:
+        case = load(name)
+        BayesianMixtureRegressor(**case.parameters, random_state=99).fit(case.X, case.y)  # compiles
+        for seed in range(SEEDS):
+            model = BayesianMixtureRegressor(**case.parameters, random_state=seed)
+            fit, said = timed(lambda m=model, c=case: m.fit(c.X, c.y))
+            records.append(
+                {
+                    "system": "skmixreg",
+                    "case": name,
+                    "K": model.n_components,
+                    "seed": seed,
+                    "best": case.log_likelihood,
+                    "size": case.size,
+                    "fit": {
+                        "loglik": float(fit.modes_["log_likelihood"].max()),
+                        "components": model.n_components,
+                        "converged": fit.converged_,
+                        "solver": fit.posterior_.solver,
+                    },
+                    **said,
+                }
+            )
+            print(name, seed, flush=True)
     return records
 
 
@@ -230,15 +264,22 @@ def run_r(part: str) -> dict[str, Any]:
         return json.loads(out.read_text())
 
 
+OF_PYTHON: dict[str, Callable[[], list[dict[str, Any]]]] = {
+    "ours": run_ours,
+    "our roles": run_our_roles,
+    "pymc": run_pymc,
+}
+
+
 def run(parts: list[str]) -> None:
     """Run parts and keep their records."""
     for part in parts or PARTS:
-        if part in ("em", "features", "brms"):
+        if part in OF_PYTHON:
+            records = OF_PYTHON[part]()
+            versions = {name: version(name) for name in ("skmixreg", "pymc", "nutpie")}
+        else:
             answer = run_r(part)
             versions, records = answer["versions"], answer["runs"]
-        else:
-            records = run_ours() if part == "ours" else run_pymc()
-            versions = {name: version(name) for name in ("skmixreg", "pymc", "nutpie")}
         known = {name: value for name, value in versions.items() if value}
         keep(RESULTS, part, known, runs=records)
 

@@ -20,6 +20,17 @@ EM = {
     "regmixEM": "`regmixEM`",
     "skmixreg": "skmixreg",
 }
+OPTIMA = (
+    "data", "best log-likelihood", "program", "at the best", "others", "CPU time of a fit",
+)  # fmt: skip
+ROLES = {
+    "patent_conc": "patents: Poisson, gate, K = 3",
+    "betablocker": "beta blockers: binomial, centres as groups, K = 3",
+    "betablocker_fix": "the same with one effect for all, K = 3",
+    "npreg_yn_id2": "NPreg: four rows per person, K = 2",
+    "nregfix_fixed_conc": "NregFix: shared slope and sigma, gate, K = 3",
+    "seizure": "seizures: Poisson, offset, K = 2",
+}
 # What the calls of comparison.R show, and whether this package has it.
 HERE = {
     "flexmix: Poisson": '`family="poisson"`',
@@ -52,12 +63,17 @@ def best_optimum(case: str, K: int, runs: list[dict[str, Any]]) -> float:
     return max(run["fit"]["loglik"] for run in runs if run["fit"])
 
 
-def outcome(runs: list[dict[str, Any]], best: float, K: int) -> tuple[str, str, str]:
-    """How many found the best optimum, what became of the others, and the time."""
+def outcome(
+    runs: list[dict[str, Any]], best: float, K: int, below: float = 1.0
+) -> tuple[str, str, str]:
+    """How many found the best optimum, what became of the others, and the time.
+
+    ``below`` is what a fit may be below the best log-likelihood, in nats.
+    """
     fits = [run["fit"] for run in runs]
     found = [fit for fit in fits if fit and fit["components"] == K]
     counts = {
-        "at worse ones": sum(fit["loglik"] <= best - 1 for fit in found),
+        "at worse ones": sum(fit["loglik"] <= best - below for fit in found),
         "degenerate": sum(fit["loglik"] >= best + 1 for fit in found),
         "dropped a component": sum(bool(fit) and fit["components"] < K for fit in fits),
         "failed": sum(not fit for fit in fits),
@@ -78,15 +94,25 @@ def optima_table(results: dict[str, Any]) -> str:
             what = ("", "") if i else (f"{case}, K = {K}", f"{best:.1f}")
             cells = outcome([run for run in mine if run["system"] == system], best, K)
             rows.append((*what, name, *cells))
-    header = (
-        "data",
-        "best log-likelihood",
-        "program",
-        "at the best",
-        "others",
-        "CPU time of a fit",
-    )
-    return markdown(header, rows)
+    return markdown(OPTIMA, rows)
+
+
+def roles_table(results: dict[str, Any]) -> str:
+    """How often the optimum of data with other families and roles was found."""
+    runs = [run for part in ("roles", "our roles") for run in results[part]["runs"]]
+    rows = []
+    for case in dict.fromkeys(run["case"] for run in results["our roles"]["runs"]):
+        mine = [run for run in runs if run["case"] == case]
+        known = next(run for run in mine if run["system"] == "skmixreg")
+        of = {run["system"] for run in mine}
+        for i, (system, name) in enumerate((s, n) for s, n in EM.items() if s in of):
+            what = ("", "") if i else (ROLES[case], f"{known['best']:.1f}")
+            cells = outcome(
+                [run for run in mine if run["system"] == system],
+                known["best"], known["K"], below=known["size"] / 2,
+            )  # fmt: skip
+            rows.append((*what, name, *cells))
+    return markdown(OPTIMA, rows)
 
 
 def chains_table(results: dict[str, Any]) -> str:
@@ -222,6 +248,7 @@ def versions(results: dict[str, Any]) -> str:
 TABLES = {
     "versions": versions,
     "optima table": optima_table,
+    "roles table": roles_table,
     "chains table": chains_table,
     "narrow table": narrow_table,
     "errors table": errors_table,

@@ -739,6 +739,7 @@ def report(results: dict[str, Any]) -> str:
         + ", ".join(f"{name} {version}" for name, version in packages.items())
         + ".",
         "Load averages (one minute, before and after) show what else ran; times are wall times.",
+        *results.get("note", []),
         "",
         "| what | required | measured | reached |",
         "| --- | --- | --- | --- |",
