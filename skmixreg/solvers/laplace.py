@@ -107,7 +107,9 @@ class Laplace(Solver):
         few_rows = FewRows(density, rng.spawn(1)[0])
         proposal = mixture_over_modes(problem, modes, rng)
         if self._brief:
-            sample = ImportanceSample.draw(density, proposal, rng, FEWEST_PROPOSALS)
+            sample = ImportanceSample.draw(
+                density, proposal, rng, FEWEST_PROPOSALS, few_rows=few_rows
+            )
             if sample.ess < LEAST_ESS_OF_A_LOOK:
                 return sample.to_draws(rng, self.draws, self.name)
         first = max(self.draws, FEWEST_PROPOSALS)
