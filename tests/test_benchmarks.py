@@ -2,6 +2,7 @@
 
 import json
 import math
+import subprocess
 import sys
 
 import numpy as np
@@ -12,7 +13,7 @@ from benchmarks.scale.judgement import growth_exponent, is_right, slope_error, u
 from benchmarks.scale.page import render
 from benchmarks.scale.parts import PARTS
 from benchmarks.scale.peers_page import NAMES, details, ratio_table
-from benchmarks.scale.process import listen
+from benchmarks.scale.process import ROOT, listen
 
 from skmixreg.solvers import SOLVERS
 
@@ -169,3 +170,9 @@ def test_every_part_runs(name):
         assert run.get("cold", True)
     assert part.details(measured)
     part.ratios(measured)
+
+
+def test_hand_written_models_are_found_where_contenders_run():
+    """They are in a script, and each contender runs as a module in a process of its own."""
+    code = "from tests.benchmarks.comparison import hand_written"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

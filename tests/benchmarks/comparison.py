@@ -25,12 +25,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from records import cpu_seconds, keep
 
 from skmixreg import BayesianMixtureRegressor, MultimodalPosteriorWarning, Priors
 from skmixreg.solvers import Laplace
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from records import cpu_seconds, keep
 from role_reference import NAMES, load
 
 HERE = Path(__file__).resolve().parent
