@@ -19,8 +19,9 @@ from ._base import Solver
 from ._gibbs.pilot import pilot_draws, pilot_length
 from ._gibbs.probe import probe, with_what_was_missed
 
-# Below it a sample that passes is followed by a larger one while there are draws left.
-COMFORTABLE_IMPORTANCE_ESS = 1000.0
+# A sample that passes with less, or whose weights may have no variance, is followed by a larger
+# one while there are draws left.
+COMFORTABLE_IMPORTANCE_ESS, COMFORTABLE_KHAT = 1000.0, 0.5
 # Fewer could not reach the least effective sample size, however good the proposal.
 FEWEST_PROPOSALS = 500
 # Of so few a first look is made where sweeps would do as well; below it nearly no sample passes.
@@ -136,7 +137,10 @@ class Laplace(Solver):
                 if missed is None or missed.excess <= (
                     SUSPICIOUS_EXCESS if can_pilot else EXCESS_LIMIT
                 ):
-                    if sample.ess >= COMFORTABLE_IMPORTANCE_ESS or left < 2 * size:
+                    comfortable = (
+                        sample.ess >= COMFORTABLE_IMPORTANCE_ESS and sample.khat <= COMFORTABLE_KHAT
+                    )
+                    if comfortable or left < 2 * size:
                         return draws
                     missed = None
             elif self._brief or (round_ > 0 and not can_pilot and sample.hopeless(left, previous)):

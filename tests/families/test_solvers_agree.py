@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from arviz_stats.base import array_stats
 from log_densities import family_of
 
 from skmixreg import BayesianMixtureRegressor
@@ -46,12 +47,23 @@ def rows(family, extras):
     return np.column_stack([*columns, x]), family.sample(rng, eta, *extra)
 
 
-def moments(model):
+def parameters(model):
+    """Draws of all parameters: (chains, draws, parameters)."""
     draws = [model.posterior_[name] for name in ("weights", "intercept", "coef")]
     draws += [np.log(model.posterior_[name]) for name in model.family_.extra_names]
-    flat = np.concatenate([d.reshape(*d.shape[:2], -1) for d in draws], axis=-1)
-    flat = flat.reshape(-1, flat.shape[-1])
-    return flat.mean(axis=0), flat.std(axis=0)
+    return np.concatenate([d.reshape(*d.shape[:2], -1) for d in draws], axis=-1)
+
+
+def moments(model):
+    draws = parameters(model)
+    return draws.mean(axis=(0, 1)), draws.std(axis=(0, 1))
+
+
+def errors_of_sds(model):
+    """Monte Carlo standard errors of sds: of each parameter."""
+    draws = parameters(model)
+    columns = range(draws.shape[-1])
+    return np.array([float(array_stats.mcse(draws[..., j], method="sd")) for j in columns])
 
 
 @pytest.mark.parametrize("family_name", sorted(EXTRAS))
@@ -65,8 +77,10 @@ def test_means_sds_and_evidence(family_name):
     for name, model in fits.items():
         assert model.fit(X, y).converged_, name
     mean, sd = moments(fits["nuts"])
+    # Along the shape of counts that may be Poisson an sd is told by few draws of a long tail.
+    uncertain = 2.0 * errors_of_sds(fits["nuts"]) / sd
     for name in ("laplace", "gibbs"):
         other_mean, other_sd = moments(fits[name])
         np.testing.assert_array_less(np.abs(other_mean - mean) / sd, 0.1, err_msg=name)
-        np.testing.assert_array_less(np.abs(other_sd / sd - 1.0), 0.1, err_msg=name)
+        np.testing.assert_array_less(np.abs(other_sd / sd - 1.0), 0.1 + uncertain, err_msg=name)
     assert fits["gibbs"].log_evidence_ == pytest.approx(fits["laplace"].log_evidence_, abs=0.1)
