@@ -23,8 +23,9 @@ class Auto(Solver):
     """Laplace's approximation with importance weights, then Gibbs sampling, then NUTS.
 
     Each is tried only if the one before did not pass its own diagnostics, and `gibbs` only
-    where the problem has sweeps.  Where a component may stand empty, `laplace` gives up at the
-    first sign that it will not pass: more rounds seldom do, and take longer than sweeps.
+    where the problem has sweeps.  Where a component with normal errors may stand empty, `laplace`
+    gives up at the first sign that it will not pass: more rounds seldom do, and take longer than
+    sweeps.
     After `gibbs`, `nuts` is left out where a component stands nearly empty, unless it was
     given: there it needs minutes and ends no better.  Of Dask collections, for which there is
     no `nuts`, the draws of `laplace` are taken where none passed, with a failure that says so.
@@ -76,8 +77,10 @@ class Auto(Solver):
         may_sweep, in_memory = Gibbs.serves(problem), problem.rows.in_memory
         laplace = self.laplace
         if laplace is None:
-            swept = may_sweep and in_memory and has_spare_component(problem, modes, rng)
-            laplace = Laplace.brief() if swept else Laplace()
+            # Sweeps that are not in closed form take longer than rounds.
+            swept = may_sweep and in_memory and problem.conjugate
+            brief = swept and has_spare_component(problem, modes, rng)
+            laplace = Laplace.brief() if brief else Laplace()
         draws = first = laplace.draw(problem, modes, rng, **options)
         history = [_verdict(draws)]
         if draws.failures and may_sweep:
