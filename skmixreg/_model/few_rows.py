@@ -90,13 +90,13 @@ class _Rows:
             self.expansions[key] = _Expansion.of(self.density, point)
         return self.expansions[key]
 
-    def beyond(self, point: Array, thetas: Array, raws: Raw) -> Array:
+    def beyond(self, point: Array, steps: Array, raws: Raw) -> Array:
         """What log-likelihoods differ from the expansion by, over as many rows as there are.
 
-        ``raws`` are the ``thetas``, written out.
+        ``raws`` are the draws at these steps from the point, written out.
         """
         exact = self.density.log_likelihoods(raws)
-        return (exact - self.expansion(point).at(thetas - point)) * self.times
+        return (exact - self.expansion(point).at(steps)) * self.times
 
 
 class LogPosteriorNear:
@@ -222,10 +222,10 @@ class FewRows:
     def _estimates(self, point: Array, thetas: Array) -> tuple[Array, Array]:
         if not self._parts:
             self._parts = self._divided()
-        raws = self.density.layout.expand(thetas)
-        beyond = np.stack([part.beyond(point, thetas, raws) for part in self._parts])
+        steps, raws = thetas - point, self.density.layout.expand(thetas)
+        beyond = np.stack([part.beyond(point, steps, raws) for part in self._parts])
         error = beyond.std(axis=0, ddof=1) / np.sqrt(PARTS)
-        return self._all.expansion(point).at(thetas - point) + beyond.mean(axis=0), error
+        return self._all.expansion(point).at(steps) + beyond.mean(axis=0), error
 
     def _drawn(self) -> Problem:
         if self._sample is None:

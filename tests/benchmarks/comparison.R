@@ -77,28 +77,41 @@ of_mixtools <- function(fit) {
   )
 }
 
-run_case <- function(case, formula, frame, K, seeds) {
-  X <- model.matrix(formula, frame)[, -1, drop = FALSE]
-  y <- model.response(model.frame(formula, frame))
+# Every call with every seed; read(system, value) is what is kept of its value.
+run_calls <- function(case, K, calls, seeds, read) {
   for (seed in seeds) {
-    calls <- list(
-      "flexmix" = function() flexmix(formula, data = frame, k = K),
-      "initFlexmix" = function() initFlexmix(formula, data = frame, k = K),
-      "stepFlexmix, nrep = 20, minprior = 0" = function() {
-        stepFlexmix(formula, data = frame, k = K, nrep = 20, control = list(minprior = 0))
-      },
-      "regmixEM" = function() regmixEM(y, X, k = K)
-    )
     for (system in names(calls)) {
       set.seed(seed)
       run <- heard(calls[[system]]())
-      fit <- if (system == "regmixEM") of_mixtools(run$value) else of_flexmix(run$value)
       keep(
-        system = system, case = case, K = K, seed = seed, fit = fit, said = run$said,
-        seconds = run$seconds, cpu = run$cpu
+        system = system, case = case, K = K, seed = seed, fit = read(system, run$value),
+        said = run$said, seconds = run$seconds, cpu = run$cpu
       )
     }
   }
+}
+
+# flexmix's own calls of a model.
+calls_of_flexmix <- function(...) {
+  list(
+    "flexmix" = function() flexmix(...),
+    "initFlexmix" = function() initFlexmix(...),
+    "stepFlexmix, nrep = 20, minprior = 0" = function() {
+      stepFlexmix(..., nrep = 20, control = list(minprior = 0))
+    }
+  )
+}
+
+run_case <- function(case, formula, frame, K, seeds) {
+  X <- model.matrix(formula, frame)[, -1, drop = FALSE]
+  y <- model.response(model.frame(formula, frame))
+  calls <- c(
+    calls_of_flexmix(formula, data = frame, k = K),
+    list("regmixEM" = function() regmixEM(y, X, k = K))
+  )
+  run_calls(case, K, calls, seeds, function(system, value) {
+    if (system == "regmixEM") of_mixtools(value) else of_flexmix(value)
+  })
 }
 
 if ("em" %in% parts) {
@@ -129,51 +142,32 @@ if ("em" %in% parts) {
 # Counts, proportions, gates, groups, shared effects and offsets, as flexmix's vignettes have them.
 if ("roles" %in% parts) {
   role_cases <- list(
-    patent_conc = list(
-      Patents ~ lgRD, 3, FLXMRglm(family = "poisson"), FLXPmultinom(~RDS)
+    patent_conc = function(d) list(
+      Patents ~ lgRD, k = 3, model = FLXMRglm(family = "poisson"), concomitant = FLXPmultinom(~RDS)
     ),
-    betablocker = list(
-      cbind(Deaths, Total - Deaths) ~ Treated | Center, 3, FLXMRglm(family = "binomial"), FLXPconstant()
+    betablocker = function(d) list(
+      cbind(Deaths, Total - Deaths) ~ Treated | Center, k = 3,
+      model = FLXMRglm(family = "binomial")
     ),
-    betablocker_fix = list(
-      cbind(Deaths, Total - Deaths) ~ 1 | Center, 3,
-      FLXMRglmfix(family = "binomial", fixed = ~Treated), FLXPconstant()
+    betablocker_fix = function(d) list(
+      cbind(Deaths, Total - Deaths) ~ 1 | Center, k = 3,
+      model = FLXMRglmfix(family = "binomial", fixed = ~Treated)
     ),
-    npreg_yn_id2 = list(yn ~ x + x2 | id2, 2, FLXMRglm(), FLXPconstant()),
-    nregfix_fixed_conc = list(
-      y ~ x1, 3, FLXMRglmfix(fixed = ~x2_1, varFix = TRUE), FLXPmultinom(~w_1)
+    npreg_yn_id2 = function(d) list(yn ~ x + x2 | id2, k = 2),
+    nregfix_fixed_conc = function(d) list(
+      y ~ x1, k = 3, model = FLXMRglmfix(fixed = ~x2_1, varFix = TRUE),
+      concomitant = FLXPmultinom(~w_1)
     ),
-    seizure = list(
-      Seizures ~ trt + logDay + trt_logDay, 2, "poisson with offset", FLXPconstant()
+    seizure = function(d) list(
+      Seizures ~ trt + logDay + trt_logDay, k = 2,
+      model = FLXMRglm(family = "poisson", offset = d$logHours)
     )
   )
   for (case in names(role_cases)) {
     frame <- read.csv(file.path(reference, "roles", paste0(case, ".csv")))
-    parts_of <- role_cases[[case]]
-    model <- parts_of[[3]]
-    if (identical(model, "poisson with offset")) {
-      model <- FLXMRglm(family = "poisson", offset = frame$logHours)
-    }
-    arguments_of <- list(
-      parts_of[[1]], data = frame, k = parts_of[[2]], model = model, concomitant = parts_of[[4]]
-    )
-    calls <- list(
-      "flexmix" = function() do.call(flexmix, arguments_of),
-      "initFlexmix" = function() do.call(initFlexmix, arguments_of),
-      "stepFlexmix, nrep = 20, minprior = 0" = function() {
-        do.call(stepFlexmix, c(arguments_of, list(nrep = 20, control = list(minprior = 0))))
-      }
-    )
-    for (seed in seeds) {
-      for (system in names(calls)) {
-        set.seed(seed)
-        run <- heard(calls[[system]]())
-        keep(
-          system = system, case = case, K = parts_of[[2]], seed = seed,
-          fit = optimum_of_flexmix(run$value), said = run$said, seconds = run$seconds, cpu = run$cpu
-        )
-      }
-    }
+    call <- role_cases[[case]](frame)
+    calls <- do.call(calls_of_flexmix, c(call, list(data = frame)))
+    run_calls(case, call$k, calls, seeds, function(system, value) optimum_of_flexmix(value))
   }
 }
 

@@ -74,6 +74,23 @@ def timed(call: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
     }
 
 
+def fitted(
+    case: str, seed: int, X: Any, y: Any, **parameters: Any
+) -> tuple[BayesianMixtureRegressor, dict[str, Any]]:
+    """A default fit, and its record."""
+    model = BayesianMixtureRegressor(**parameters, random_state=seed)
+    fit, said = timed(lambda: model.fit(X, y))
+    print(case, fit.n_components, seed, flush=True)
+    found = {
+        "loglik": float(fit.modes_["log_likelihood"].max()),
+        "components": fit.n_components,
+        "converged": fit.converged_,
+        "solver": fit.posterior_.solver,
+    }
+    record = {"system": "skmixreg", "case": case, "K": fit.n_components, "seed": seed}
+    return fit, record | {"fit": found, **said}
+
+
 def run_ours() -> list[dict[str, Any]]:
     """Default fits."""
     data = [
@@ -88,29 +105,14 @@ def run_ours() -> list[dict[str, Any]]:
     records = []
     for case, K, frame, columns, response, seeds in data:
         for seed in range(seeds):
-            model = BayesianMixtureRegressor(K, random_state=seed)
-            fit, said = timed(lambda m=model, f=frame, c=columns, r=response: m.fit(f[c], f[r]))
-            modes = fit.modes_
-            records.append(
-                {
-                    "system": "skmixreg",
-                    "case": case,
-                    "K": K,
-                    "seed": seed,
-                    "fit": {
-                        "loglik": float(modes["log_likelihood"].max()),
-                        "components": K,
-                        "converged": fit.converged_,
-                        "slopes": fit.coef_[:, 0].tolist(),
-                        "sd": fit.posterior_["coef"][..., 0].std(axis=(0, 1)).tolist(),
-                        "probability": modes["probability"].tolist(),
-                        "narrow": share_of_narrow(fit.posterior_["sigma"], frame[response].std()),
-                        "solver": fit.posterior_.solver,
-                    },
-                    **said,
-                }
-            )
-            print(case, K, seed, flush=True)
+            fit, record = fitted(case, seed, frame[columns], frame[response], n_components=K)
+            record["fit"] |= {
+                "slopes": fit.coef_[:, 0].tolist(),
+                "sd": fit.posterior_["coef"][..., 0].std(axis=(0, 1)).tolist(),
+                "probability": fit.modes_["probability"].tolist(),
+                "narrow": share_of_narrow(fit.posterior_["sigma"], frame[response].std()),
+            }
+            records.append(record)
     return records
 
 
@@ -121,26 +123,8 @@ def run_our_roles() -> list[dict[str, Any]]:
         case = load(name)
         BayesianMixtureRegressor(**case.parameters, random_state=99).fit(case.X, case.y)  # compiles
         for seed in range(SEEDS):
-            model = BayesianMixtureRegressor(**case.parameters, random_state=seed)
-            fit, said = timed(lambda m=model, c=case: m.fit(c.X, c.y))
-            records.append(
-                {
-                    "system": "skmixreg",
-                    "case": name,
-                    "K": model.n_components,
-                    "seed": seed,
-                    "best": case.log_likelihood,
-                    "size": case.size,
-                    "fit": {
-                        "loglik": float(fit.modes_["log_likelihood"].max()),
-                        "components": model.n_components,
-                        "converged": fit.converged_,
-                        "solver": fit.posterior_.solver,
-                    },
-                    **said,
-                }
-            )
-            print(name, seed, flush=True)
+            _, record = fitted(name, seed, case.X, case.y, **case.parameters)
+            records.append(record | {"best": case.log_likelihood, "size": case.size})
     return records
 
 

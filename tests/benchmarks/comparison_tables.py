@@ -83,35 +83,36 @@ def outcome(
     return f"{right} of {len(runs)}", others, seconds(runs)
 
 
+def optima_of_case(
+    title: str, runs: list[dict[str, Any]], best: float, K: int, below: float = 1.0
+) -> list[tuple[str, ...]]:
+    """A row for every program that fitted a case."""
+    rows = []
+    for system, name in EM.items():
+        mine = [run for run in runs if run["system"] == system]
+        if mine:
+            what = ("", "") if rows else (title, f"{best:.1f}")
+            rows.append((*what, name, *outcome(mine, best, K, below)))
+    return rows
+
+
 def optima_table(results: dict[str, Any]) -> str:
     runs = [run for part in ("em", "ours") for run in results[part]["runs"] if "seed" in run]
-    cases = list(dict.fromkeys((run["case"], run["K"]) for run in results["ours"]["runs"]))
     rows = []
-    for case, K in cases:
+    for case, K in dict.fromkeys((run["case"], run["K"]) for run in results["ours"]["runs"]):
         mine = [run for run in runs if (run["case"], run["K"]) == (case, K)]
-        best = best_optimum(case, K, mine)
-        for i, (system, name) in enumerate(EM.items()):
-            what = ("", "") if i else (f"{case}, K = {K}", f"{best:.1f}")
-            cells = outcome([run for run in mine if run["system"] == system], best, K)
-            rows.append((*what, name, *cells))
+        rows += optima_of_case(f"{case}, K = {K}", mine, best_optimum(case, K, mine), K)
     return markdown(OPTIMA, rows)
 
 
 def roles_table(results: dict[str, Any]) -> str:
     """How often the optimum of data with other families and roles was found."""
+    known = {run["case"]: run for run in results["our roles"]["runs"]}
     runs = [run for part in ("roles", "our roles") for run in results[part]["runs"]]
     rows = []
-    for case in dict.fromkeys(run["case"] for run in results["our roles"]["runs"]):
+    for case, ours in known.items():
         mine = [run for run in runs if run["case"] == case]
-        known = next(run for run in mine if run["system"] == "skmixreg")
-        of = {run["system"] for run in mine}
-        for i, (system, name) in enumerate((s, n) for s, n in EM.items() if s in of):
-            what = ("", "") if i else (ROLES[case], f"{known['best']:.1f}")
-            cells = outcome(
-                [run for run in mine if run["system"] == system],
-                known["best"], known["K"], below=known["size"] / 2,
-            )  # fmt: skip
-            rows.append((*what, name, *cells))
+        rows += optima_of_case(ROLES[case], mine, ours["best"], ours["K"], below=ours["size"] / 2)
     return markdown(OPTIMA, rows)
 
 

@@ -21,7 +21,9 @@ import numpy as np
 
 from skmixreg import BayesianMixtureRegressor
 from skmixreg.families import FAMILIES, Binomial, Family
-from skmixreg.solvers import NUTS, Gibbs, Laplace
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from solver_moments import SOLVERS, moments
 
 RESULTS = Path(__file__).resolve().parents[1] / "reference" / "measured" / "family_agreement.jsonl"
 N, DATA_SETS = 300, (20261129, 20261130)
@@ -45,11 +47,6 @@ LINES = {
 }
 OTHERS = ((-0.5, 0.8, -0.4), (1.2, -0.5, 0.6))
 SHARE_OF_FIRST = 0.4
-SOLVERS = {
-    "nuts": NUTS(draws=2000, target_accept=0.9),
-    "laplace": Laplace(draws=20_000),
-    "gibbs": Gibbs(draws=4000),
-}
 
 
 def simulate(name: str, seed: int) -> tuple[Family, np.ndarray, np.ndarray]:
@@ -67,19 +64,6 @@ def simulate(name: str, seed: int) -> tuple[Family, np.ndarray, np.ndarray]:
     family = FAMILIES[name]()
     extra = [np.where(first, *EXTRAS[name])] if EXTRAS[name] else []
     return family, X, family.sample(rng, eta, *extra)
-
-
-def moments(model: BayesianMixtureRegressor) -> tuple[np.ndarray, np.ndarray]:
-    """Posterior means and sds of all parameters."""
-    extras = model.family_.extra_names
-    columns = []
-    for name in ("weights", "intercept", "coef", *extras):
-        draws = model.posterior_[name]
-        columns.append(
-            np.reshape(np.log(draws) if name in extras else draws, (*draws.shape[:2], -1))
-        )
-    flat = np.concatenate(columns, axis=-1)
-    return flat.mean(axis=(0, 1)), flat.std(axis=(0, 1))
 
 
 def agreement(name: str, seed: int) -> list[dict[str, Any]]:

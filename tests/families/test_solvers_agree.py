@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from arviz_stats.base import array_stats
 from log_densities import family_of
+from solver_moments import SOLVERS, moments
 
 from skmixreg import BayesianMixtureRegressor
 from skmixreg.families import StudentT
-from skmixreg.solvers import NUTS, Gibbs, Laplace
+from skmixreg.solvers import NUTS
 
 pytestmark = pytest.mark.slow
 N = 150
@@ -29,11 +29,8 @@ EXTRAS = {
 }
 # Of families whose predictors have no units of y.
 LINES = {"binomial": ((-1.0, 1.2), (1.0, -0.8))}
-SOLVERS = {
-    "laplace": Laplace(draws=20_000),
-    "gibbs": Gibbs(draws=4000),
-    "nuts": NUTS(draws=2000, target_accept=0.9),
-}
+# Along the shape of counts that may be Poisson an sd is told by few draws of a long tail.
+LONGER = {"negative_binomial": {"nuts": NUTS(draws=8000, target_accept=0.9)}}
 
 
 def rows(family, extras):
@@ -47,40 +44,19 @@ def rows(family, extras):
     return np.column_stack([*columns, x]), family.sample(rng, eta, *extra)
 
 
-def parameters(model):
-    """Draws of all parameters: (chains, draws, parameters)."""
-    draws = [model.posterior_[name] for name in ("weights", "intercept", "coef")]
-    draws += [np.log(model.posterior_[name]) for name in model.family_.extra_names]
-    return np.concatenate([d.reshape(*d.shape[:2], -1) for d in draws], axis=-1)
-
-
-def moments(model):
-    draws = parameters(model)
-    return draws.mean(axis=(0, 1)), draws.std(axis=(0, 1))
-
-
-def errors_of_sds(model):
-    """Monte Carlo standard errors of sds: of each parameter."""
-    draws = parameters(model)
-    columns = range(draws.shape[-1])
-    return np.array([float(array_stats.mcse(draws[..., j], method="sd")) for j in columns])
-
-
 @pytest.mark.parametrize("family_name", sorted(EXTRAS))
 def test_means_sds_and_evidence(family_name):
     family = StudentT(df=None) if family_name == ESTIMATED_DF else family_of(family_name)
     X, y = rows(family, EXTRAS[family_name])
     fits = {
         name: BayesianMixtureRegressor(2, family=family, solver=solver, random_state=0)
-        for name, solver in SOLVERS.items()
+        for name, solver in (SOLVERS | LONGER.get(family_name, {})).items()
     }
     for name, model in fits.items():
         assert model.fit(X, y).converged_, name
     mean, sd = moments(fits["nuts"])
-    # Along the shape of counts that may be Poisson an sd is told by few draws of a long tail.
-    uncertain = 2.0 * errors_of_sds(fits["nuts"]) / sd
     for name in ("laplace", "gibbs"):
         other_mean, other_sd = moments(fits[name])
         np.testing.assert_array_less(np.abs(other_mean - mean) / sd, 0.1, err_msg=name)
-        np.testing.assert_array_less(np.abs(other_sd / sd - 1.0), 0.1 + uncertain, err_msg=name)
+        np.testing.assert_array_less(np.abs(other_sd / sd - 1.0), 0.1, err_msg=name)
     assert fits["gibbs"].log_evidence_ == pytest.approx(fits["laplace"].log_evidence_, abs=0.1)
