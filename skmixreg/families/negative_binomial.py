@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special, stats
 
 from .._support.arrays import Array
@@ -88,6 +90,19 @@ class NegativeBinomial(Family):
         # 1 - betainc(y + 1, r, m / (r + m)), from the other side
         inside = special.betainc(shape, np.maximum(floor, 0.0) + 1.0, shape / (shape + mean))
         return np.where(floor < 0.0, 0.0, inside)
+
+    def mixture_density(
+        self, y: Array, row: NDArray[Any], eta: Array, extra: Sequence[Array], weights: Array
+    ) -> Array:
+        from ._distributions.count_mixture_kernels import mixture_probabilities
+
+        # A Poisson mean with an error whose exponential has the variance 1 / shape.
+        variance = np.log1p(1.0 / extra[0])
+        out: Array = mixture_probabilities(
+            np.array(y, np.float64), np.array(row, np.int64), eta - 0.5 * variance,
+            np.array(np.broadcast_to(variance, eta.shape)), np.array(weights, np.float64),
+        )  # fmt: skip
+        return out
 
     def quantile(self, level: Array, eta: Array, *extra: Array) -> Array:
         (shape,) = extra

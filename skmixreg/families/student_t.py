@@ -36,6 +36,22 @@ def _log_peak(df: Any) -> Any:
     return gap - 0.5 * np.log(2.0 * np.pi)
 
 
+def _distribution(z: Array, df: Array) -> Array:
+    """P(T <= z), in compiled code where many z have degrees of freedom in common."""
+    from ._distributions.student_t_tail_kernels import MOST_DF, student_t_distribution
+
+    if z.ndim != 2 or df.shape not in ((), (z.shape[1],)):
+        return np.asarray(special.stdtr(df, z))
+    # Every column has degrees of freedom of its own, or all numbers stand in one.
+    columns = z.reshape(1, -1) if df.ndim == 0 else z.T
+    each = np.atleast_1d(df)
+    out = np.empty(columns.shape)
+    student_t_distribution(np.ascontiguousarray(columns), np.minimum(each, MOST_DF), out)
+    many = each > MOST_DF
+    out[many] = special.stdtr(each[many, None], columns[many])
+    return out.reshape(z.shape) if df.ndim == 0 else out.T
+
+
 class StudentT(KnownErrorFamily):
     r"""Errors of a t distribution: :math:`y_i \mid z_i = k \sim t_\nu(b_{0k} + x_i^\top b_k,
     \sigma_k^2)`.
@@ -158,7 +174,7 @@ class StudentT(KnownErrorFamily):
 
     def cdf(self, y: Array, eta: Array, *extra: Array) -> Array:
         sigma, df = self._parted(extra)
-        return np.asarray(special.stdtr(df, (y - eta) / sigma))
+        return _distribution((y - eta) / sigma, np.asarray(df))
 
     def quantile(self, level: Array, eta: Array, *extra: Array) -> Array:
         sigma, df = self._parted(extra)

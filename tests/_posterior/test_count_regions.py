@@ -12,7 +12,7 @@ from skmixreg._posterior._mixtures.cdf_scores import count_scores
 from skmixreg._posterior._mixtures.count_lattice import CountLattice, stencils
 from skmixreg._posterior._mixtures.row_mixtures import RowMixtures
 from skmixreg._posterior.crps import crps
-from skmixreg.families import Family, Poisson
+from skmixreg.families import Family, NegativeBinomial, Poisson
 from skmixreg.families._distributions.poisson_gamma import PoissonGamma
 
 LEVELS = np.array([1e-6, 0.05, 0.5, 0.9, 0.99999])
@@ -214,6 +214,22 @@ def test_a_family_of_a_users_own(means, spread):
         count_regions.highest_probability_sets(own, 0.9)[0],
         count_regions.highest_probability_sets(mixture, 0.9)[0],
     )
+
+
+@pytest.mark.parametrize(
+    ("mean", "shape"), [(1.0, 5.0), (50.0, 0.3), (3e3, 2e4), (2e4, 10.0), (20.0, 3e6), (1e-3, 0.05)]
+)
+def test_mixtures_of_negative_binomials(mean, shape):
+    family, rng = NegativeBinomial(), np.random.default_rng(0)
+    eta = np.log(mean) + 0.1 * rng.normal(size=(3, 40))
+    shapes, weights = shape * np.exp(0.1 * rng.normal(size=40)), rng.dirichlet(np.ones(40))
+    counts = np.unique(np.floor(mean * np.exp(np.linspace(-4.0, 3.0, 60))))
+    y, row = np.tile(np.r_[-1.0, 0.0, counts], 3), np.repeat(np.arange(3), len(counts) + 2)
+    actual = family.mixture_density(y, row, eta, [shapes], weights)
+    p = shapes / (shapes + np.exp(eta[row]))
+    expected = (nbinom.pmf(y[:, None], shapes, p) * weights).sum(axis=1)
+    # Of rare counts, far from all terms, nothing may be left.
+    np.testing.assert_allclose(actual, expected, rtol=1e-9, atol=1e-14 * expected.max())
 
 
 @pytest.mark.parametrize("spread", [0.3, 5.0, 30.0])

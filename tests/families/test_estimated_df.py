@@ -126,3 +126,23 @@ def test_few_and_many_degrees_of_freedom_are_told_apart():
     few, many = model.posterior_["df"][..., order].reshape(-1, 2).T
     assert abs(few.mean() - 2.0) < 3.0 * few.std() and few.std() < 0.3
     assert np.quantile(many, 0.05) > 10.0
+
+
+@pytest.mark.parametrize("df", [1.01, 1.5, 4.0, 7.3, 49.9, 50.1, 1e4])
+def test_distribution_functions_of_many_numbers(df):
+    """SciPy's survival function is right far out, where its stdtr cancels on one side."""
+    z = np.sinh(np.linspace(-20.0, 20.0, 201))
+    expected = np.where(z < 0.0, stats.t.sf(-z, df), 1.0 - stats.t.sf(z, df))
+    columns = np.stack([z, z[::-1]], axis=1)
+    far = expected > 1e-250
+    for given in (df, np.full(2, df)):
+        family = StudentT(df=df) if np.ndim(given) == 0 else FAMILY
+        extra = (np.float64(2.0),) if np.ndim(given) == 0 else (np.full(2, 2.0), given)
+        actual = family.cdf(3.0 + 2.0 * columns, np.full((201, 1), 3.0), *extra)
+        np.testing.assert_allclose(actual[far, 0], expected[far], rtol=1e-11)
+        np.testing.assert_allclose(actual[~far, 0], expected[~far], rtol=0, atol=1e-250)
+        np.testing.assert_array_equal(actual[::-1, 1], actual[:, 0])
+        some = family.cdf(3.0 + 2.0 * columns[5:7], np.full((2, 1), 3.0), *extra)
+        np.testing.assert_array_equal(some, actual[5:7])
+    ends = StudentT(df=df).cdf(np.array([[np.inf, -np.inf, np.nan]]), 0.0, np.float64(1.0))
+    np.testing.assert_array_equal(ends, [[1.0, 0.0, np.nan]])
