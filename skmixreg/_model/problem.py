@@ -230,6 +230,11 @@ class Problem:
         return self.family.conjugate and self.plain
 
     @property
+    def unimodal(self) -> bool:
+        """Whether there is one mode, as far as is known."""
+        return self.layout.n_components == 1 and self.family.unimodal
+
+    @property
     def separate(self) -> bool:
         """Whether given labels components are regressions of their own, and weights constant."""
         shares = self.layout.has_roles or bool(self.family.of_regressions.shared_extras)

@@ -102,6 +102,8 @@ class _Search:
     @property
     def recipes(self) -> tuple[_starts.Recipe, ...]:
         """How starts are made, in turn."""
+        if self.problem.layout.n_components == 1 and not self.problem.unimodal:
+            return _starts.RECIPES_OF_ONE
         return _starts.RECIPES if self.problem.conjugate else _starts.GENERAL_RECIPES
 
     @cached_property
@@ -112,7 +114,7 @@ class _Search:
     def run(self, n_init: int) -> bool:
         """Search; whether two independent starts reached the best mode."""
         K = self.problem.layout.n_components
-        if K == 1:
+        if self.problem.unimodal:
             wanted = 2
         else:
             work = self.problem.n_rows * K + self.problem.layout.size**2

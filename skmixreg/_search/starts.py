@@ -21,12 +21,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from scipy import special
 
 from .._model.problem import Problem
 from .._model.raw import Raw
 from .._support.arrays import Array
 
 _RIDGE = 1e-6
+# Share of the rows that a background may have where a search starts.
+OUTSIDE = (0.02, 0.95)
+# Lines tried for each component; few go through rows of it where most are of a background.
+CANDIDATES, CANDIDATES_IN_A_BACKGROUND = 40, 200
 
 Recipe = Callable[[Problem, Array, np.random.Generator], tuple[Raw, float]]
 
@@ -45,12 +50,17 @@ def ridge(Z: Array, y: Array, w: Array | None = None) -> Array:
     return np.linalg.solve(A, weighted.T @ y)
 
 
-def _components(problem: Problem, lines: Array, spread: Array, weights: Array) -> Raw:
+def _components(
+    problem: Problem, lines: Array, spread: Array, weights: Array, outside: float | None = None
+) -> Raw:
+    """Components of these; ``outside`` is the share of a background, if it is known."""
     # Lines far outside the prior come from nearly singular subsets.
     lines = np.clip(lines, -20.0, 20.0)
     extra = problem.family.start_extras(
         spread, problem.priors._replace(sigma_floor=problem.least_sigma)
     )
+    if outside is not None and problem.family.background is not None:
+        extra[:, -1] = special.logit(np.clip(outside, *OUTSIDE))
     return Raw(np.log(weights / weights.sum())[:, None], lines, extra)
 
 
@@ -67,23 +77,26 @@ def random_subsets(problem: Problem, Z: Array, rng: np.random.Generator) -> tupl
         lines[k] = ridge(Z[rows], problem.working_target[rows])
     nearest = np.abs(problem.working_target[:, None] - Z @ lines.T).min(axis=1)
     sigma = max(1.5 * float(np.median(nearest)), problem.least_sigma)
-    return _components(problem, lines, np.full(K, sigma), np.ones(K)), sigma
+    outside = None if problem.family.background is None else rng.uniform(*OUTSIDE)
+    return _components(problem, lines, np.full(K, sigma), np.ones(K), outside), sigma
 
 
-def sequential_quantile(
-    problem: Problem, Z: Array, rng: np.random.Generator, candidates: int = 40
-) -> tuple[Raw, float]:
+def sequential_quantile(problem: Problem, Z: Array, rng: np.random.Generator) -> tuple[Raw, float]:
     """Lines one after the other through what is not yet explained."""
     n, P = Z.shape
     K = problem.layout.n_components
     y = problem.working_target
     remaining = np.arange(n)
     lines, sigmas, weights = np.empty((K, P)), np.empty(K), np.empty(K)
+    candidates, inside = CANDIDATES, 1.0
+    if problem.family.background is not None:
+        candidates = CANDIDATES_IN_A_BACKGROUND
+        inside = float(np.exp(rng.uniform(np.log(1.0 - OUTSIDE[1]), 0.0)))
     for k in range(K):
         if len(remaining) < 2 * P:
             remaining = np.arange(n)
         m = len(remaining)
-        share = rng.uniform(0.3, 0.9) / (K - k)
+        share = inside * rng.uniform(0.3, 0.9) / (K - k)
         rank = min(max(int(share * m), P + 1), m - 1)
         rows = remaining[rng.integers(m, size=(candidates, P))]
         A = Z[rows]
@@ -107,7 +120,8 @@ def sequential_quantile(
         taken = residual <= 1.5 * reach_k
         weights[k] = max(taken.sum(), 1) / n
         remaining = remaining[~taken]
-    return _components(problem, lines, sigmas, weights + 0.02), 0.0
+    outside = 1.0 - float(weights.sum())
+    return _components(problem, lines, sigmas, weights + 0.02, outside), 0.0
 
 
 def split_line(
@@ -188,6 +202,8 @@ def shifted_quantiles(problem: Problem, Z: Array, rng: np.random.Generator) -> t
 RECIPES = (random_subsets, sequential_quantile, spectral_splits)
 # Where responses are not as far from lines as working responses are, one recipe more.
 GENERAL_RECIPES = (*RECIPES, shifted_quantiles)
+# Of a single line there are no splits: that start would be the same each time.
+RECIPES_OF_ONE = (random_subsets, sequential_quantile, shifted_quantiles)
 
 
 def relocations(problem: Problem, Z: Array, components: Raw, rng: np.random.Generator) -> list[Raw]:

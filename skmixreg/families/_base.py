@@ -97,6 +97,9 @@ class Family(BaseEstimator, ABC):
     conjugate : bool
         Whether the full conditional distributions of lines and extras are those of the Gaussian
         family.
+    unimodal : bool
+        Whether the posterior of a single regression has one mode, as far as is known; if not, a
+        search has as many starts as for several.
     censorable : bool
         Whether there is a `tail_terms`, for rows that are known to one side only.
     bend : int or None
@@ -122,6 +125,7 @@ class Family(BaseEstimator, ABC):
     columns_in_units_of_y: ClassVar[bool] = False
     linear_mean: ClassVar[bool] = False
     conjugate: ClassVar[bool] = False
+    unimodal: ClassVar[bool] = False
     censorable: ClassVar[bool] = False
     bend: ClassVar[int | None] = None
     floor_of_rounding: ClassVar[Literal["floor", "relative_floor"] | None] = None

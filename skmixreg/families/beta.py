@@ -39,6 +39,7 @@ class Beta(Family):
 
     name = "beta"
     link = "logit"
+    unimodal = True
     support = Support(0.0, 1.0)
     extras = (Extra("precision", in_units_of_y=False, power=-2.0, symbol=r"\phi"),)
     bend = 0

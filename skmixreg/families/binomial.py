@@ -43,6 +43,7 @@ class Binomial(Family):
 
     name = "binomial"
     link = "logit"
+    unimodal = True
     discrete = True
     column_options: ClassVar[tuple[str, ...]] = ("trials",)
     largest_predictor = LARGEST_PREDICTOR

@@ -21,6 +21,7 @@ class Exponential(Family):
 
     name = "exponential"
     link = "log"
+    unimodal = True
     censorable = True
     support = Support(0.0, np.inf)
     largest_predictor = 300.0  # whose variance is a number

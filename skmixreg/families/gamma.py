@@ -30,6 +30,7 @@ class Gamma(Family):
 
     name = "gamma"
     link = "log"
+    unimodal = True
     support = Support(0.0, np.inf)
     extras = (Extra("shape", in_units_of_y=False, power=-2.0, symbol="a"),)
     bend = 0

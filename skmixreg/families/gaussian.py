@@ -53,6 +53,11 @@ class Gaussian(KnownErrorFamily):
         return self.known_error is None
 
     @property
+    def unimodal(self) -> bool:  # type: ignore[override]
+        """Known errors may leave rows to either of two lines."""
+        return self.known_error is None
+
+    @property
     def censorable(self) -> bool:  # type: ignore[override]
         """Unless rows have variances of their own."""
         return self.known_error is None

@@ -39,6 +39,7 @@ class LogNormal(Family):
 
     name = "lognormal"
     link = "log"
+    unimodal = True
     censorable = True
     support = Support(0.0, np.inf)
     response_scale = "log"

@@ -33,6 +33,7 @@ class NegativeBinomial(Family):
 
     name = "negative_binomial"
     link = "log"
+    unimodal = True
     support = Support(0.0, np.inf, low_inclusive=True)
     discrete = True
     extras = (Extra("shape", in_units_of_y=False, power=-2.0, symbol="r"),)

@@ -34,6 +34,7 @@ class Poisson(Family):
 
     name = "poisson"
     link = "log"
+    unimodal = True
     support = Support(0.0, np.inf, low_inclusive=True)
     discrete = True
     largest_predictor = float(np.log(1e13))  # not far below the last whole number

@@ -44,6 +44,7 @@ class Weibull(Family):
 
     name = "weibull"
     link = "log"
+    unimodal = True
     censorable = True
     support = Support(0.0, np.inf)
     extras = (Extra("shape", in_units_of_y=False, power=-1.0, symbol="a"),)

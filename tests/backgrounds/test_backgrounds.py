@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from sklearn.base import clone
 
 from skmixreg import BayesianMixtureRegressor
@@ -84,6 +85,25 @@ def test_predictions_are_those_of_the_mixture(line):
     sampled = np.abs(draws - y[:3, None]).mean(axis=1)
     sampled -= 0.5 * np.abs(draws - np.roll(draws, 7, axis=1)).mean(axis=1)
     np.testing.assert_allclose(score, sampled, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("seed", "n", "share"), [(17, 1000, 0.7), (3, 100, 0.85), (32, 100, 0.85), (31, 1000, 0.85)]
+)
+def test_a_line_that_few_rows_are_on_is_found(seed, n, share):
+    """Two starts may agree on a wrong one, all the more where a start is the same each time."""
+    rng = np.random.default_rng([seed, n, int(100 * share)])
+    X, coef = rng.normal(size=(n, 1 + seed % 2)), rng.normal(0, 2, 1 + seed % 2)
+    sigma = np.exp(rng.uniform(np.log(0.1), np.log(0.6)))
+    eta = rng.normal(0, 2) + X @ coef
+    outside = rng.random(n) < share
+    y = np.where(outside, rng.uniform(-10, 10, n), eta + rng.normal(0, sigma, n))
+    model = BayesianMixtureRegressor(1, background="uniform", random_state=seed).fit(X, y)
+    own = stats.norm.pdf(y, eta, sigma)
+    truth = np.log((1 - share) * own + share / (y.max() - y.min())).sum()
+    best = model.modes_.loc[model.modes_["probability"].idxmax(), "log_likelihood"]
+    assert model.converged_
+    assert best > truth - 3.0
 
 
 @pytest.mark.slow

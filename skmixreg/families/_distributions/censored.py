@@ -45,6 +45,11 @@ class Censored(FamilyAround):
         """As that of the family."""
         return self.family.linear_mean
 
+    @property
+    def unimodal(self) -> bool:  # type: ignore[override]
+        """As that of the family."""
+        return self.family.unimodal
+
     def columns_inside(self, columns: tuple[Any, ...]) -> tuple[Any, ...]:
         return ()
 
