@@ -17,6 +17,7 @@ from .._kernels.rows import spread_sample
 from .._model._roles.column_roles import ColumnRoles
 from .._model._roles.gate import Gate
 from .._model._scaling import resolution
+from .._model._scaling.column_moments import every
 from .._model._scaling.whitening import Products
 from .._model.design import Design, middle
 from .._model.observations import Observations
@@ -124,6 +125,15 @@ class ChunkedData:
         if family.response_scale == "log" or (roles.moves and family.response_scale != "none"):
             moments = np.array(self.store.collect(chunks.measured_moments, family, roles))
         design = Design.from_moments(moments, totals, family, fit_intercept, given)
+        if design.wants_latent(family, given):
+            sizes = np.array([chunk.n_rows for chunk in self.summaries])
+            step = every(int(sizes.sum()))
+            begins = (-(np.cumsum(sizes) - sizes) % step).tolist()
+            some = [slice(begin, None, step) for begin in begins]
+            parts = self.store.collect(chunks.some_rows, design, family, each=some)
+            y, weights = (np.concatenate([part[i] for part in parts]) for i in range(2))
+            columns = np.concatenate([part[2] for part in parts], axis=1)
+            design = design.with_latent(family, y, weights, columns)
         if design.wants_products(given):
             products = Products.total(self.store.collect(chunks.products, design, family))
             design = design.mapped(products, moments, totals, given)

@@ -195,6 +195,15 @@ def measured_moments(part: Part, each: None, family: Family, roles: ColumnRoles)
     return column_moments(part.X, measured_apart(family, roles, part.X, part.y), part.weights)
 
 
+def some_rows(
+    part: Part, each: slice, design: Design, family: Family
+) -> tuple[Array, Array, Array]:
+    """Measured responses, weights and the family's columns of some rows."""
+    X = part.X[each]
+    measured = measured_apart(family, design.roles, X, part.y[each])
+    return measured, _weights(part)[each], design.of_family(X, standardised=False)
+
+
 def products(part: Part, each: None, design: Design, family: Family) -> Products:
     """What the prior of slopes needs to know of the chunk."""
     y = measured_apart(family, design.roles, part.X, part.y)

@@ -11,7 +11,7 @@ from .._support.arrays import Array
 from ..families._base import Family
 from ._roles.column_roles import ColumnRoles
 from ._roles.gate import Gate
-from ._scaling.column_moments import column_moments, means, root_mean_squares, scale_of
+from ._scaling.column_moments import column_moments, every, means, root_mean_squares, scale_of
 from ._scaling.outlying import settled
 from ._scaling.whitening import Products, applied, prior_map_of_blocks
 from .raw import Raw
@@ -185,10 +185,10 @@ class Design:
         self, X: Array, y: Array, weights: Array, family: Family, given: Standardisation
     ) -> tuple[Design, Array]:
         """The same with scales that are not those of a few rows, and which rows these are."""
-        X, columns = self.regressors(X), self.of_family(X)
+        X, columns = self.regressors(X), self.of_family(X, standardised=False)
         far = np.zeros(len(y), dtype=bool)
         x_mean, x_scale = self.x_mean.copy(), self.x_scale.copy()
-        y_mean, y_scale = self.y_mean, self.y_scale
+        y_mean, y_scale, near = self.y_mean, self.y_scale, weights
         for j in () if given.columns_are_given else range(len(x_mean)):
             found = settled(X[:, j], weights, x_mean[j], x_scale[j], self.fit_intercept)
             if found is not None:
@@ -197,15 +197,28 @@ class Design:
         if given.y_location is None and given.y_scale is None:
             mean, spread = self._of_response(y, weights)
             found = settled(y, weights, mean, spread, self.fit_intercept)
+            near = weights if found is None else np.where(found[2], 0.0, weights)
             if found is not None and self.response_scale != "none":
                 y_mean, y_scale = found[:2]
             elif found is not None and self.fit_intercept:
-                near = np.where(found[2], 0.0, weights)
                 y_mean = family.location(
                     found[0], float(weights.sum()), *np.average(columns, axis=1, weights=near)
                 )
         new = replace(self, x_mean=x_mean, x_scale=x_scale, y_mean=y_mean, y_scale=y_scale)
+        if new.wants_latent(family, given):
+            some = slice(None, None, every(len(y)))
+            new = new.with_latent(family, y[some], near[some], columns[:, some])
         return new, far
+
+    def wants_latent(self, family: Family, given: Standardisation) -> bool:
+        """Whether rows may tell the scale of the response in part only."""
+        known = given.y_location is not None or given.y_scale is not None or not family.columns
+        return self.response_scale != "none" and not known
+
+    def with_latent(self, family: Family, y: Array, weights: Array, columns: Array) -> Design:
+        """The same with location and scale of a response that these rows tell in part."""
+        found = family.latent_moments(y, weights, self.fit_intercept, *columns)
+        return self if found is None else replace(self, y_mean=found[0], y_scale=found[1])
 
     def _of_response(self, y: Array, weights: Array) -> tuple[float, float]:
         """Mean and spread of all `Family.measured` responses."""

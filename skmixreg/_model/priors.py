@@ -30,7 +30,8 @@ class Priors(BaseEstimator):
     Columns of X and the response are centred and scaled to unit standard deviation (scaled only,
     to unit root mean square, without an intercept).  A standard deviation that few rows decide on,
     such as one typing error, is replaced by ten times that of the others, 98% of the rows, if that
-    is less.  On this scale
+    is less.  Location and scale of responses that are censored, or have known errors, are those of
+    the most likely normal distribution of what would be seen without.  On this scale
 
     .. math::
 

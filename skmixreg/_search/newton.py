@@ -10,7 +10,10 @@ from .._model.density import LogPosterior
 from .._support.arrays import Array
 
 GRADIENT_TOLERANCE = 1e-6
+# In standard deviations; doubled where such a step gains as it is.
 _LARGEST_STEP = 30.0
+# Gradients below are of nearly a parabola, whose top they tell where values are rounded.
+_CLOSE = 0.1
 
 
 class Polished(NamedTuple):
@@ -57,8 +60,11 @@ def polish(density: LogPosterior, theta: Array, max_iterations: int = 50) -> Pol
     """Climb from ``theta`` to a point where the whitened gradient is under 1e-6.
 
     Steps use absolute eigenvalues of the Hessian (saddle-free Newton, Dauphin et al. 2014), so
-    that they ascend wherever they start; a step is halved until it does not lose.
+    that they ascend wherever they start; a step is halved until it does not lose.  Close to the top
+    a step that halves the gradient is none that loses: of large counts values are rounded by more
+    than is left to gain.
     """
+    longest = _LARGEST_STEP
     prior, likelihood, gradient, hessian = density.value_gradient_hessian(theta)
     for iteration in range(max_iterations + 1):
         # Coordinates of unit curvature: well-fed and empty components differ by many decades.
@@ -76,16 +82,23 @@ def polish(density: LogPosterior, theta: Array, max_iterations: int = 50) -> Pol
             step = unit * vectors[:, 0] * (0.5 / np.sqrt(curvature[0]))
         else:
             step = unit * (vectors @ (along / curvature))
-            step *= min(1.0, _LARGEST_STEP / norm)
+            step *= min(1.0, longest / norm)
         value = prior + likelihood
         slack = 1e-12 * (1.0 + abs(value))
+        whole = step
         for _ in range(30):
             new = density.value_gradient_hessian(theta + step)
             if new[0] + new[1] >= value - slack:
                 break
+            if definite and norm < _CLOSE:
+                left = vectors.T @ (unit * new[2])
+                if float(np.sqrt((left**2 / curvature).sum())) < 0.5 * norm:
+                    break
             step = 0.5 * step
         else:
             break
+        if norm > longest and step is whole:
+            longest *= 2.0
         theta = theta + step
         prior, likelihood, gradient, hessian = new
     # Cholesky factor of the inverse, from the QR factors of its symmetric root.

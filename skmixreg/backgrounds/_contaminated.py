@@ -88,6 +88,11 @@ class Contaminated(FamilyAround):
     def reference(self, y: Array, sums: Array, *columns: Array) -> Array:
         return self.family.reference(y, sums, *columns)
 
+    def latent_moments(
+        self, measured: Array, weights: Array, centred: bool, *columns: Array
+    ) -> tuple[float, float] | None:
+        return self.family.latent_moments(measured, weights, centred, *columns)
+
     def standardised(self, location: float, scale: float) -> Family:
         return Contaminated(self.family.standardised(location, scale), self.background)
 

@@ -98,8 +98,7 @@ class Family(BaseEstimator, ABC):
         Whether the full conditional distributions of lines and extras are those of the Gaussian
         family.
     unimodal : bool
-        Whether the posterior of a single regression has one mode, as far as is known; if not, a
-        search has as many starts as for several.
+        Whether a single regression has one mode; if not, searches have as many starts as for more.
     censorable : bool
         Whether there is a `tail_terms`, for rows that are known to one side only.
     bend : int or None
@@ -187,6 +186,12 @@ class Family(BaseEstimator, ABC):
     def measured(self, y: Array) -> Array:
         """What is standardised by its mean and standard deviation: y or, on a log scale, log y."""
         return np.log(y) if self.response_scale == "log" else y
+
+    def latent_moments(
+        self, measured: Array, weights: Array, centred: bool, *columns: Array
+    ) -> tuple[float, float] | None:
+        """Location and scale of `measured` that rows tell in part only; None if they tell all."""
+        return None
 
     def standardised(self, location: float, scale: float) -> Family:
         """The family of a fit in which log y is standardised by these numbers.

@@ -9,6 +9,7 @@ import numpy as np
 from .._support.arrays import Array
 from ._base import Family, Support
 from ._distributions.notation import Notation
+from ._distributions.stable import MOST_LOG_MEAN, rate
 
 
 class Exponential(Family):
@@ -24,7 +25,7 @@ class Exponential(Family):
     unimodal = True
     censorable = True
     support = Support(0.0, np.inf)
-    largest_predictor = 300.0  # whose variance is a number
+    largest_predictor = MOST_LOG_MEAN
     response_words = "positive numbers"
 
     def __init__(self) -> None:
@@ -47,23 +48,23 @@ class Exponential(Family):
 
     def log_density(self, y: Array, eta: Array, *extra: Array) -> Array:
         with np.errstate(over="ignore", invalid="ignore"):
-            out = -eta - y * np.exp(-eta)
+            out = -eta - y * rate(-eta)
         return np.where(y >= 0.0, out, -np.inf)
 
     def mean(self, eta: Array, *extra: Array) -> Array:
-        return np.exp(eta)
+        return rate(eta)
 
     def variance(self, eta: Array, *extra: Array) -> Array:
-        return np.exp(2.0 * eta)
+        return rate(eta) ** 2
 
     def cdf(self, y: Array, eta: Array, *extra: Array) -> Array:
-        return -np.expm1(-np.maximum(y, 0.0) * np.exp(-eta))
+        return -np.expm1(-np.maximum(y, 0.0) * rate(-eta))
 
     def quantile(self, level: Array, eta: Array, *extra: Array) -> Array:
-        return -np.log1p(-np.asarray(level)) * np.exp(eta)
+        return -np.log1p(-np.asarray(level)) * rate(eta)
 
     def sample(self, rng: np.random.Generator, eta: Array, *extra: Array) -> Array:
-        return rng.exponential(np.exp(eta))
+        return rng.exponential(rate(eta))
 
     def extra_priors(self, priors: Any) -> tuple[()]:
         return ()

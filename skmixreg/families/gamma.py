@@ -10,6 +10,7 @@ from scipy import special
 from .._support.arrays import Array
 from ._base import Extra, Family, Support
 from ._distributions.notation import Notation
+from ._distributions.stable import MOST_LOG_MEAN, rate
 from ._priors import WallPrior
 
 # What is not positive is taken for this, where the density is zero.
@@ -37,7 +38,7 @@ class Gamma(Family):
     censorable = True
     floor_of_rounding = "relative_floor"
     floor_words = "the coefficient of variation"
-    largest_predictor = 300.0  # whose variance is a number
+    largest_predictor = MOST_LOG_MEAN
     response_words = "positive numbers"
 
     def __init__(self) -> None:
@@ -72,22 +73,22 @@ class Gamma(Family):
         return np.where(y > 0.0, out, -np.inf)
 
     def mean(self, eta: Array, *extra: Array) -> Array:
-        return np.exp(eta + np.zeros_like(extra[0]))
+        return rate(eta) + np.zeros_like(extra[0])
 
     def variance(self, eta: Array, *extra: Array) -> Array:
-        return np.exp(2.0 * eta) / extra[0]
+        return rate(eta) ** 2 / extra[0]
 
     def cdf(self, y: Array, eta: Array, *extra: Array) -> Array:
         (shape,) = extra
-        return np.asarray(special.gammainc(shape, shape * np.maximum(y, 0.0) * np.exp(-eta)))
+        return np.asarray(special.gammainc(shape, shape * np.maximum(y, 0.0) * rate(-eta)))
 
     def quantile(self, level: Array, eta: Array, *extra: Array) -> Array:
         (shape,) = extra
-        return np.asarray(special.gammaincinv(shape, level) * (np.exp(eta) / shape))
+        return np.asarray(special.gammaincinv(shape, level) * (rate(eta) / shape))
 
     def sample(self, rng: np.random.Generator, eta: Array, *extra: Array) -> Array:
         (shape,) = extra
-        return rng.gamma(shape, np.exp(eta) / shape)
+        return rng.gamma(shape, rate(eta) / shape)
 
     def extra_priors(self, priors: Any) -> tuple[WallPrior]:
         return (WallPrior(priors.sigma_floor, priors.sigma_ceiling),)

@@ -8,7 +8,7 @@ import pytest
 from scipy import special
 from sklearn.base import clone
 
-from skmixreg import BayesianMixtureRegressor
+from skmixreg import BayesianMixtureRegressor, Gaussian
 from skmixreg.solvers import Laplace
 
 dask = pytest.importorskip("dask")
@@ -89,3 +89,25 @@ def test_groups_that_are_split_between_chunks():
         ValueError, match="1 groups have rows in several chunks, such as group 1500"
     ):
         grouped.fit(split, da.from_array(np.cos(9 * rows[:, 0]), ((6002, N - 6002),)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("most", [200_000, 5_000])
+def test_scales_beside_known_errors(most, monkeypatch):
+    """The scale of the response is that of some rows, the same wherever they are."""
+    monkeypatch.setattr("skmixreg._model._scaling.column_moments.SOME_ROWS", most)
+    rng = np.random.default_rng(0)
+    x, known = rng.uniform(-1, 1, N), 10.0 ** rng.uniform(-2, 2, N)
+    y = np.where(rng.random(N) < 0.4, 3.0 + x, -2.0 - x) + np.hypot(0.5, known) * rng.normal(size=N)
+    model = BayesianMixtureRegressor(
+        1, family=Gaussian(known_error=1), solver="map", random_state=0
+    )
+    X = np.column_stack([x, known])
+    held = model.fit(X, y)
+    chunks = (1000, 4001, N - 5001)
+    chunked = clone(model).fit(da.from_array(X, (chunks, 2)), da.from_array(y, (chunks,)))
+    design = held.posterior_.design
+    assert design.y_scale < 0.5 * y.std()
+    assert chunked.posterior_.design.y_scale == pytest.approx(design.y_scale, rel=1e-9)
+    for name in ("coef_", "intercept_", "sigma_"):
+        np.testing.assert_allclose(getattr(chunked, name), getattr(held, name), rtol=1e-6)

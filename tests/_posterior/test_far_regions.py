@@ -5,9 +5,11 @@ import pytest
 from synthetic import simple_posterior
 from test_prediction import replaced
 
+from skmixreg import BayesianMixtureRegressor
 from skmixreg._model.raw import Raw
 from skmixreg._posterior import prediction
-from skmixreg._posterior._mixtures.row_mixtures import RowMixtures
+from skmixreg._posterior._mixtures.row_mixtures import RowMixtures, quantiles
+from skmixreg.families import FAMILIES
 
 
 def lines(T=300, slope_sd=0.02, sigma=0.05):
@@ -68,3 +70,40 @@ def test_a_component_without_any_weight():
         strict=True,
     ):
         np.testing.assert_allclose(got, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["lognormal", "exponential", "gamma", "weibull"])
+def test_quantiles_of_components_that_differ_by_many_decades(name):
+    """Where a step of the narrower one is rounded away at the wider one."""
+    rng = np.random.default_rng(0)
+    K, T = 3, 50
+    extra = np.log(0.5) + 0.1 * rng.normal(size=(T, K, len(FAMILIES[name]().extras)))
+    draws = Raw.of(
+        np.log(rng.dirichlet(np.full(K, 4.0), size=T)), rng.normal(size=(T, K)),
+        rng.normal(0.0, 2.0, size=(T, K, 1)), extra,
+    )  # fmt: skip
+    family = FAMILIES[name]().standardised(0.0, 1.0)
+    Z = np.array([[0.1], [6.0], [-8.0], [30.0], [-200.0], [1000.0]])
+    with np.errstate(all="ignore"):
+        mixture = RowMixtures(family, draws, Z)
+        levels = np.array([0.05, 0.5, 0.95])
+        found = quantiles(mixture, levels)
+        assert np.isfinite(found).all()
+        for i in range(5):  # further out numbers end
+            reached = mixture.cdf(found[i], np.full(3, i))
+            np.testing.assert_allclose(reached, levels, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["lognormal", "negative_binomial", "gamma"])
+def test_far_from_all_rows_predictions_are_numbers_or_inf(name):
+    rng = np.random.default_rng(50)
+    x = rng.uniform(-1, 1, 80)
+    mean = np.exp(np.where(rng.random(80) < 0.45, 3.0 + 0.7 * x, 1.2 - x))
+    y = np.rint(mean * rng.gamma(8, 1 / 8, 80)) if name == "negative_binomial" else mean
+    model = BayesianMixtureRegressor(2, family=name, solver="map", random_state=0)
+    model = model.fit(x[:, None], y * np.exp(0.0 if FAMILIES[name].discrete else 0.3))
+    X = np.array([[1e3], [-1e3], [40.0]])
+    model.predict_hdr(X)
+    for answer in (model.predict_interval(X), model.crps(X, [3, 3, 3]), model.predict(X)):
+        assert not np.isnan(answer).any()
+    assert not np.isnan(model.predict(X, return_std=True)[1]).any()

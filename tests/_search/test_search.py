@@ -12,7 +12,7 @@ from skmixreg._model.raw import Raw
 from skmixreg._search import search as search_module
 from skmixreg._search.newton import GRADIENT_TOLERANCE, polish
 from skmixreg._search.search import find_modes
-from skmixreg.families import Gaussian
+from skmixreg.families import Gaussian, Poisson
 
 
 def problem_of(X, y, K, weights=None, family=None, **options):
@@ -94,6 +94,18 @@ def test_polish_leaves_a_saddle():
     assert found.definite
     before = sum(float(v[0]) for v in density.values(saddle[None]))
     assert found.log_prior + found.log_likelihood > before + 100
+
+
+@pytest.mark.parametrize("level", [1e6, 1e8, 1e10])
+@pytest.mark.parametrize("K", [1, 2])
+def test_large_counts_have_an_exact_mode(level, K):
+    """A start is thousands of sds away, and at the top values are rounded by more than it gains."""
+    rng = np.random.default_rng(11)
+    x, first = rng.uniform(-1, 1, 100), rng.random(100) < 0.4
+    y = rng.poisson(level * np.exp(np.where(first, 0.5 * x, 1.0 - 0.5 * x)))
+    modes = search(problem_of(x[:, None], y, K, family=Poisson()))
+    assert not modes.failures
+    assert modes.best.gradient_norm < GRADIENT_TOLERANCE
 
 
 @pytest.mark.parametrize("K", [1, 2, 3])

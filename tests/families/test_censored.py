@@ -14,7 +14,7 @@ from skmixreg._kernels.vector_kernels import BLOCK
 from skmixreg._model.density import LogPosterior
 from skmixreg._pymc.coordinates import log_jacobian, to_values
 from skmixreg.families import FAMILIES
-from skmixreg.families._distributions.censored import Censored
+from skmixreg.families._distributions.censored import Censored, censored_moments
 
 # Frozen distributions from predictor and coordinates of extras.
 DISTRIBUTIONS = {
@@ -75,6 +75,45 @@ def rows(n=400, seed=0):
     end = rng.uniform(5.0, 30.0, n)
     frame = pd.DataFrame({"x": x, "alive": (time > end).astype(float)})
     return frame, np.minimum(time, end), time
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.8])
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_the_scale_is_that_of_what_is_censored_too(share, side):
+    """Most likely normal values, by SciPy; with weights as with repeated rows."""
+    y = 3.0 + 0.9 * np.random.default_rng(0).normal(size=300)
+    end = np.quantile(y, share if side > 0.0 else 1.0 - share)
+    beyond = side * y > side * end
+    values, sides = np.where(beyond, end, y), np.where(beyond, side, 0.0)
+    ends = {"right" if side > 0.0 else "left": values[beyond]}
+    expected = stats.norm.fit(stats.CensoredData(uncensored=values[~beyond], **ends))
+    actual = censored_moments(values, sides, np.ones(300), True)
+    np.testing.assert_allclose(actual, expected, rtol=1e-3)
+    both = np.tile(values, 2), np.tile(sides, 2), np.ones(600)
+    np.testing.assert_allclose(censored_moments(*both, True), actual, rtol=1e-12)
+    twice = censored_moments(values, sides, np.full(300, 2.0), True)
+    np.testing.assert_allclose(twice, actual, rtol=1e-12)
+    scaled = censored_moments(1e6 * values + 5.0, sides, np.ones(300), True)
+    np.testing.assert_allclose(scaled, [1e6 * actual[0] + 5.0, 1e6 * actual[1]], rtol=1e-9)
+    centred = censored_moments(values - actual[0], sides, np.ones(300), False)
+    np.testing.assert_allclose(centred, [0.0, actual[1]], rtol=1e-9)
+    assert censored_moments(values, np.zeros(300), np.ones(300), True) is None
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_nearly_all_rows_may_be_censored(seed):
+    """Warranties: one in twenty fails while it is watched, and the rest later."""
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(-1, 1, 3000)
+    time = np.exp(3.0 + 0.5 * x + 0.8 * rng.normal(size=3000))
+    end = np.quantile(time, 0.05)
+    model = BayesianMixtureRegressor(
+        1, family="lognormal", censoring_feature=1, random_state=0
+    ).fit(np.column_stack([x, time > end]), np.minimum(time, end))  # fmt: skip
+    for name, truth in (("intercept", 3.0), ("coef", 0.5), ("sigma", 0.8)):
+        draws = model.posterior_[name].ravel()
+        assert abs(draws.mean() - truth) < 2.5 * draws.std()
+    assert model.converged_
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from scipy import integrate, stats
 
 from skmixreg import BayesianMixtureRegressor, Gaussian
 from skmixreg.families import StudentT
+from skmixreg.families._distributions.known_error import moments_beside_errors
 
 # Hogg, Bovy and Lang (2010), arXiv:1008.4686, table 1: x, y and the sd of y.
 TABLE = np.array([
@@ -38,6 +39,30 @@ def test_a_published_line_with_outliers():
     assert abs(slope.mean() - 2.2) < slope.std() and abs(intercept.mean() - 34) < intercept.std()
     outlier = model.predict_proba(X, TABLE[:, 1])[:, 1]
     assert (outlier[1:4] > 0.99).all() and outlier[0] > 0.2 and (outlier[4:] < 0.35).all()
+
+
+@pytest.mark.parametrize(("decades", "sigma"), [((-2, 2), 0.01), ((-2, 3.5), 0.1)])
+def test_a_few_precise_rows_tell_the_scatter(decades, sigma):
+    """The spread of y is that of the others, whose floor of sigma would be far above."""
+    rng = np.random.default_rng(1)
+    x, known = rng.uniform(-1, 1, 200), 10.0 ** rng.uniform(*decades, 200)
+    y = 1.0 + 2.0 * x + np.hypot(sigma, known) * rng.normal(size=200)
+    model = BayesianMixtureRegressor(1, family=Gaussian(known_error=1), random_state=0)
+    model.fit(np.column_stack([x, known]), y)
+    draws = model.posterior_["sigma"].ravel()
+    assert abs(draws.mean() - sigma) < 3.0 * draws.std()
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e6])
+def test_the_scale_beside_known_errors(unit):
+    rng = np.random.default_rng(0)
+    y, ones = 3.0 + 1.2 * rng.normal(size=400), np.ones(400)
+    alike = moments_beside_errors(unit * y, unit * np.full(400, 0.5), ones, True)
+    np.testing.assert_allclose(alike, [unit * y.mean(), unit * y.std()], rtol=0.1)
+    assert moments_beside_errors(unit * y, 0.0 * ones, ones, True) is None
+    wide = 10.0 ** rng.uniform(-2, 3, 400)
+    far = moments_beside_errors(unit * (y + wide * rng.normal(size=400)), unit * wide, ones, True)
+    assert abs(far[0] / unit - 3.0) < 0.5 and 0.8 < far[1] / unit < 3.0
 
 
 @pytest.mark.slow

@@ -10,6 +10,8 @@ from ..._support.arrays import Array
 
 # Numbers that moments are computed from at a time: they stay in the second-level cache.
 BUFFER = 1 << 15
+# Rows that tell a scale where sums over them are dear.
+SOME_ROWS = 200_000
 
 
 def column_moments(X: Array, y: Array, weights: Array | None) -> Array:
@@ -77,3 +79,8 @@ def root_mean_squares(moments: Array, totals: Array, location: Array) -> Array:
     squares = size**2 * second + 2.0 * offset * size * first + totals[:, None] * offset**2
     out: Array = unit * np.sqrt(np.maximum(squares.sum(axis=0), 0.0) / totals.sum())
     return out
+
+
+def every(n_rows: int) -> int:
+    """Of so many rows each which one is looked at for a scale, where sums are dear."""
+    return max(1, -(-n_rows // SOME_ROWS))

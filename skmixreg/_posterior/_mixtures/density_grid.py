@@ -177,7 +177,7 @@ class Grid:
 
     def _mass_above(self, level: Array, at: NDArray[np.intp]) -> Array:
         """Mass above levels of rows: log density linear, distribution function cubic in cells."""
-        inside = self.log_density[at] > level[:, None]
+        inside = self._inside(level, at)
         both = inside[:, :-1] & inside[:, 1:]
         mass = np.where(both, np.diff(self.cdf[at], axis=1), 0.0).sum(axis=1)
         row, j, t = self._crossings(level, at)
@@ -194,11 +194,19 @@ class Grid:
         self, level: Array, at: NDArray[np.intp]
     ) -> tuple[NDArray[np.intp], NDArray[np.intp], Array]:
         """Which of the rows ``at`` and which cell the level crosses, and how far into the cell."""
-        inside = self.log_density[at] > level[:, None]
+        inside = self._inside(level, at)
         row, j = np.nonzero(inside[:, :-1] != inside[:, 1:])
         log_f0 = np.maximum(self.log_density[at[row], j], _LOG_ZERO)
         log_f1 = np.maximum(self.log_density[at[row], j + 1], _LOG_ZERO)
-        return row, j, (level[row] - log_f0) / (log_f1 - log_f0)
+        # An outermost node may be as high as its neighbour.
+        rise = np.where(log_f1 == log_f0, 1.0, log_f1 - log_f0)
+        return row, j, np.clip((level[row] - log_f0) / rise, 0.0, 1.0)
+
+    def _inside(self, level: Array, at: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Which nodes of the rows ``at`` are above the level; the outermost ones never are."""
+        inside = self.log_density[at] > level[:, None]
+        inside[:, [0, -1]] = False
+        return inside
 
     def ends(self, level: Array) -> tuple[Array, NDArray[np.intp]]:
         """Where the density crosses the level, with the rows: starts and ends in turn."""

@@ -36,6 +36,11 @@ CACHED_NUMBERS = 1 << 15  # terms evaluated at once, few enough for the cache
 # In widths of the distribution: closer to the end of a support distances have a scale of their own.
 CLOSE_TO_END = 1e-4
 
+# The exponential of less is as good as none.
+LEAST_LOG_MEAN = -300.0
+# Of the numbers at which distribution functions are looked at.
+SMALLEST, LARGEST = 1e-300, 1e300
+
 TIGHT: Any = {"xatol": 1e-13, "xrtol": 1e-13}
 _ROUGH: Any = {"xatol": 0.0, "xrtol": 1e-4}
 
@@ -97,7 +102,8 @@ class RowMixtures(Mixtures):
         for j in range(p):
             self.eta += Z[:, j, None] * slopes[:, j]
         self.eta += 0.0 if offset is None else offset[:, None]
-        np.minimum(self.eta, family.largest_predictor, out=self.eta)
+        least = LEAST_LOG_MEAN if family.link == "log" else -np.inf
+        np.clip(self.eta, least, family.largest_predictor, out=self.eta)
         self.extra = [value.ravel() for value in self.family.natural(draws.extra)]
         for column in () if columns is None else columns:
             self.extra.append(np.broadcast_to(column[:, None], self.eta.shape))
@@ -266,6 +272,10 @@ def quantiles(mixtures: Mixtures, levels: Array) -> Array:
     start = _root(mixtures.collapsed_cdf, low, high, row, level, _ROUGH)
     step = 0.02 * mixtures.spread.min(axis=1)[row]
     out = _root(mixtures.cdf, start - step, start + step, row, level, TIGHT)
+    # Components may be so different that a step of one is rounded away in another.
+    lost = np.flatnonzero(~np.isfinite(out))
+    if len(lost):
+        out[lost] = _bisected(mixtures, row[lost], level[lost])
     low_end, high_end = mixtures.support[:2]
     if np.isfinite(low_end):
         # Roots are exact to a part of the width, which is much where a density has no bound.
@@ -274,11 +284,36 @@ def quantiles(mixtures: Mixtures, levels: Array) -> Array:
     return np.clip(out, low_end, high_end).reshape(n, q)
 
 
+def _bisected(mixtures: Mixtures, row: NDArray[np.intp], level: Array) -> Array:
+    """Quantiles by bisection between the outermost bounds, on a scale that has all decades."""
+    low, high = (np.clip(end[row], -LARGEST, LARGEST) for end in mixtures.outer())
+    low_end = mixtures.support.low
+    if np.isfinite(low_end):
+        low, high = (np.log(np.maximum(end - low_end, SMALLEST)) for end in (low, high))
+
+        def place(at: Array) -> Array:
+            return np.asarray(low_end + np.exp(at))
+    else:
+        narrowest = mixtures.spread[row].argmin(axis=1)[:, None]
+        middle = np.take_along_axis(mixtures.centre[row], narrowest, axis=1)[:, 0]
+        unit = 1e-12 * np.take_along_axis(mixtures.spread[row], narrowest, axis=1)[:, 0]
+        low, high = np.arcsinh((low - middle) / unit), np.arcsinh((high - middle) / unit)
+
+        def place(at: Array) -> Array:
+            return np.asarray(middle + unit * np.sinh(at))
+
+    for _ in range(100):
+        half = 0.5 * (low + high)
+        below = mixtures.cdf(place(half), row) < level
+        low, high = np.where(below, half, low), np.where(below, high, half)
+    return place(high)
+
+
 def _close_to_end(
     mixtures: Mixtures, end: float, width: Array, row: NDArray[np.intp], level: Array
 ) -> Array:
     """Distances of quantiles from the lower end of the support, by bisection of their logs."""
-    low = np.full(len(row), np.log(np.finfo(float).tiny))
+    low = np.full(len(row), np.log(SMALLEST))
     high = np.log(2.0 * CLOSE_TO_END * width)
     for _ in range(80):
         middle = 0.5 * (low + high)

@@ -58,6 +58,8 @@ def map_mixtures(
     terms = sum(part.log_weights.size for part in draws)
     per_block = min(most_rows, max(1, MIXTURE_NUMBERS // terms))
 
+    # Far out terms may be infinitely wide, or have no mass where it is looked for.
+    @np.errstate(all="ignore")
     def rows(start: int, stop: int) -> Any:
         block = X[start:stop]
         parts = [

@@ -13,6 +13,9 @@ import numpy as np
 from ..._support.arrays import Array
 from .._base import Family
 
+# Of what known errors do not explain, in units of the spread of all rows.
+SPREADS = 2.0 ** np.arange(1.0, -20.25, -0.25)
+
 
 class KnownErrorFamily(Family):
     """A family whose first extra is a scale, and whose option ``known_error`` names a column."""
@@ -50,9 +53,41 @@ class KnownErrorFamily(Family):
                 f"(one of {int(wrong.sum())} such rows)."
             )
 
+    def latent_moments(
+        self, measured: Array, weights: Array, centred: bool, *columns: Array
+    ) -> tuple[float, float] | None:
+        return moments_beside_errors(measured, columns[0], weights, centred) if columns else None
+
     def auxiliary(self, y: Array, *columns: Array) -> Array | None:
         # A response of zero: see the kernels.
         return np.zeros((1, len(y))) if columns else None
+
+
+def moments_beside_errors(
+    values: Array, errors: Array, weights: Array, centred: bool
+) -> tuple[float, float] | None:
+    r"""Location and scale of values with known errors, of which precise ones tell more.
+
+    With :math:`y_i \sim N(m, t^2 + s_i^2)` and the most likely t of `SPREADS`, the scale is the
+    harmonic mean of the variances: the spread of y where errors are alike, and about t where those
+    of some are much larger.
+    """
+    total = float(weights.sum())
+    middle = float(np.average(values, weights=weights)) if centred else 0.0
+    unit = float(np.sqrt(np.average((values - middle) ** 2, weights=weights)))
+    if not unit > 0.0 or not errors.any():
+        return None
+    z, s2 = (values - middle) / unit, (errors / unit) ** 2
+    best, found = -np.inf, None
+    for spread in SPREADS:
+        variance = s2 + spread**2
+        precision = weights / variance
+        sum_of_precisions = float(precision.sum())
+        m = float(precision @ z) / sum_of_precisions if centred else 0.0
+        value = -0.5 * float(weights @ np.log(variance) + precision @ (z - m) ** 2)
+        if value > best:
+            best, found = value, (middle + unit * m, unit * np.sqrt(total / sum_of_precisions))
+    return found
 
 
 def total_variance(symbols: tuple[str, ...]) -> str:

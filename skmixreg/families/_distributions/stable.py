@@ -16,6 +16,8 @@ from ..._support.arrays import Array
 
 # Standard deviations at which the normal tail is that of its series.
 FAR = 30.0
+# Of log means: the variance of more is no number.
+MOST_LOG_MEAN = 300.0
 
 HALF_LOG_2PI = 0.5 * float(np.log(2.0 * np.pi))
 ASYMPTOTIC = 20.0
@@ -41,6 +43,11 @@ def deviance(x: Array, mean: Array) -> Array:
 def poisson_log_probability(y: Array, mean: Array) -> Array:
     """Log probability of counts y >= 1."""
     return -(HALF_LOG_2PI + 0.5 * np.log(y) + stirling_error(y) + deviance(y, mean))
+
+
+def rate(eta: Array) -> Array:
+    """Exponentials of log means, of which squares and inverses are numbers."""
+    return np.exp(np.clip(eta, -MOST_LOG_MEAN, MOST_LOG_MEAN))
 
 
 def negative_binomial_log_probability(y: Array, mean: Array, alpha: Array) -> Array:
