@@ -8,10 +8,21 @@ import numpy as np
 
 from .._draws.limits import WEAK_SHARE
 from .._model.priors import NumericPriors
+from .._model.problem import Problem
+from .._model.raw import Raw
+from .._posterior.averages import of_exponentials
 from .._posterior.filled import n_observations, rows_per_unit
 from .._posterior.posterior import Posterior
 from .._search.alignment import coordinates
 from .._support.arrays import Array
+from ..families._priors import WALL
+
+# By so many sds of its own a scale may be moved by its prior.
+MOST_MOVED = 1.0
+# Components of fewer rows, in parameters, may lie anywhere.
+FEW_TIMES = 3.0
+# Of a scale that a floor holds: where rows are closer to a line there is no noise.
+WITHOUT_NOISE = 1e-4
 
 
 class Identification(NamedTuple):
@@ -34,6 +45,8 @@ class Identification(NamedTuple):
         Whether the prior asks for empty components: with all its concentrations together it is
         worth less than one row, as in the sparse finite mixtures of Malsiner-Walli,
         Fruhwirth-Schnatter and Gruen (2016), where K is an upper bound only.
+    means_hang : bool
+        Whether predicted means may be those of few draws of a component without rows.
     """
 
     rows_needed: int
@@ -41,6 +54,7 @@ class Identification(NamedTuple):
     ambiguous_share: float
     nearest: tuple[int, int]
     sparse: bool
+    means_hang: bool
 
     @classmethod
     def of(cls, posterior: Posterior, priors: NumericPriors) -> Identification:
@@ -53,6 +67,7 @@ class Identification(NamedTuple):
             ambiguous_share=posterior.ambiguous_share,
             nearest=_nearest_pair(posterior),
             sparse=K * priors.weight_concentration < 1.0,
+            means_hang=of_exponentials(posterior.family),
         )
 
     @property
@@ -91,11 +106,65 @@ class Identification(NamedTuple):
             )
         if not reasons:
             return None
+        predicted = "predictions are not affected"
+        if self.means_hang:
+            predicted = "quantiles of predictions are not affected, but means may be"
         return (
             f"The data do not identify n_components={K}: {'; '.join(reasons)}. Lower "
             "n_components, compare log_evidence_ over its values, or state stronger priors; "
-            "predictions are not affected."
+            f"{predicted}."
         )
+
+
+def held_by_prior(problem: Problem, theta: Array) -> list[str]:
+    """Which scales of a mode the walls of their prior keep from where the rows want them.
+
+    The log of a scale of n rows is known to about 1 / sqrt(2 n), by which a wall of slope g moves
+    it by g / sqrt(2 n) of its sds.  Nothing is said of components of few rows, which lie where the
+    prior has them; of y that is rounded, where the floor is meant to hold; nor of rows without
+    noise, to which any floor is too high.
+    """
+    if not problem.rows.in_memory:
+        return []
+    family, priors, raw = problem.family, problem.priors, problem.layout.expand(theta)
+    rows = problem.total_weight * np.exp(raw.log_weights)
+    filled = rows >= FEW_TIMES * problem.layout.own.shape[1]
+    out = []
+    for e, prior in enumerate(problem.extra_priors):
+        if prior.row() != (WALL, priors.sigma_floor, priors.sigma_ceiling):
+            continue
+        moved = np.where(filled, prior.terms(raw.extra[:, e])[1] / np.sqrt(2.0 * rows), 0.0)
+        scale = np.exp(raw.extra[:, e])
+        low = (moved > MOST_MOVED) & (problem.resolution is None)
+        low &= [
+            _noisy(problem, raw, k, float(scale[k])) if low[k] else False for k in range(len(low))
+        ]
+        for held, end, less, times in (
+            (low, "floor", "less", 0.1), (moved < -MOST_MOVED, "ceiling", "more", 10.0),
+        ):  # fmt: skip
+            if not held.any():
+                continue
+            unit = {"affine": " standard deviations of y", "log": " standard deviations of log y"}
+            values = scale[held] * (problem.design.y_scale if family.extras[e].in_units_of_y else 1)
+            wall = getattr(priors, f"sigma_{end}")
+            out.append(
+                f"The prior holds {family.floor_words} "
+                f"({', '.join(f'{value:.3g}' for value in values)}) at its {end} of {wall:.3g}"
+                f"{unit.get(family.response_scale, '')}, where the rows want {less}: if they may "
+                f"have it, pass Priors(sigma_{end}={times * wall:.3g})."
+            )
+    return out
+
+
+def _noisy(problem: Problem, raw: Raw, k: int, scale: float) -> bool:
+    """Whether half of a component's rows, the closest ones, are off its line at all."""
+    line = raw.intercept[k] + raw.coef[k] @ problem.mean_design
+    distance = np.abs(problem.working_target - line)
+    order = np.argsort(distance)
+    reached = np.cumsum(problem.weights[order])
+    half = 0.5 * float(np.exp(raw.log_weights[k])) * float(reached[-1])
+    at = min(int(np.searchsorted(reached, half)), len(order) - 1)
+    return bool(distance[order[at]] > WITHOUT_NOISE * scale)
 
 
 def _nearest_pair(posterior: Posterior) -> tuple[int, int]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._assessment.complaints import complaints
+from .._assessment.identification import held_by_prior
 from .._dask import dask_input
 from .._model._roles.selection import roles_of
 from .._model.held_data import HeldData
@@ -65,7 +66,7 @@ class LearnedMixture(CallbackSupportMixin, ReportedMixture):
     def _learn(
         self, X: Any, y: Any, sample_weight: Any, known: Posterior | None, labels: Any
     ) -> list[str]:
-        """As `_fit`, without a word; returned is what may be in doubt of weights and roles."""
+        """As `_fit`, without a word; returned is what may be in doubt of rows, roles and prior."""
         with fit_progress(self, X, y, sample_weight) as progress:
             family, solver, priors, n_threads = self._resolve()
             dask_input.check_served(solver, SOLVERS, X, y, sample_weight)
@@ -94,6 +95,7 @@ class LearnedMixture(CallbackSupportMixin, ReportedMixture):
                         modes=None if known is None else known_modes(problem, known),
                     )
                     posterior = Posterior.from_draws(problem, modes, draws)
+                    doubts += held_by_prior(problem, modes.best.theta)
             self._set_fitted(family, solver, posterior)
             return doubts
 

@@ -122,10 +122,12 @@ def with_censoring(family: Family, feature: Any, background: Any) -> Family:
         return family
     if not family.censorable:
         able = [f"family={name!r}" for name, row in FAMILIES.items() if row().censorable]
+        advice = f"use {' or '.join(able)}"
+        if family.name in FAMILIES and FAMILIES[family.name]().censorable:
+            advice = f"use family={family.name!r} as it is by default, or leave the column out"
         raise ValueError(
             f"censoring_feature={feature!r} needs a family that may have censored rows, got "
-            f"{family!r}; use {' or '.join(able)}, as they are by default: without known errors "
-            "or degrees of freedom to be estimated."
+            f"{family!r}; {advice}."
         )
     if background is not None:
         raise ValueError(

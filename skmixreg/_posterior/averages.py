@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from functools import cached_property
 
@@ -10,11 +11,15 @@ import numpy as np
 from .._kernels.rows import RowBlocks
 from .._model.raw import Raw
 from .._support.arrays import Array
+from .._support.exceptions import WeaklyIdentifiedWarning
 from ..families._base import Family
 from ._rows.memberships import row_log_weights, vary_by_row
 from .posterior import Posterior
 
 BLOCK_NUMBERS = 1 << 16  # terms at a time, few enough for the cache
+# Of a mean: more of it in one draw of hundreds is no estimate.
+LARGEST_SHARE = 0.1
+FEWEST_DRAWS = 100
 
 
 class _Draws:
@@ -67,21 +72,38 @@ def _averages(values: Array, weights: Array) -> Array:
     )
 
 
+def of_exponentials(family: Family) -> bool:
+    """Whether the mean of y is one of exponentials of lines, which a few draws may dominate."""
+    return "log" in (family.link, family.response_scale)
+
+
 def mean_and_std(
     posterior: Posterior, X: Array, n_threads: int = 1, *, spread: bool = True
 ) -> tuple[Array, Array]:
-    """Mean of y and, by the law of total variance around it, its standard deviation: (n,), (n,)."""
-    draws = _Draws(posterior, posterior.family)
-    mean, std = np.empty((2, len(X)))
+    """Mean of y and, by the law of total variance around it, its standard deviation: (n,), (n,).
 
+    Warns where a mean, of exponentials, is mostly that of one draw.
+    """
+    family = posterior.family
+    draws = _Draws(posterior, family)
+    mean, std = np.empty((2, len(X)))
+    watched = of_exponentials(family) and len(draws.weights) >= FEWEST_DRAWS * draws.K
+    share = np.zeros(len(X))
+
+    # Far out means and variances may be infinite.
+    @np.errstate(over="ignore", invalid="ignore")
     def rows(start: int, stop: int) -> None:
         for part, eta, extra in draws.blocks(X, start, stop):
             weights = draws.weights_at(X[part])
-            if not spread:
-                mean[part] = _averages(draws.family.mean(eta, *extra), weights)
-                continue
-            values, variances = draws.family.mean_and_variance(eta, *extra)
+            if spread:
+                values, variances = family.mean_and_variance(eta, *extra)
+            else:
+                values = family.mean(eta, *extra)
             mean[part] = _averages(values, weights)
+            if watched:
+                share[part] = (values * weights).max(axis=1) / mean[part]
+            if not spread:
+                continue
             # In units in which no square overflows.
             unit = np.maximum(np.maximum(values.max(axis=1), -values.min(axis=1)), 1.0)
             variance = _averages(np.broadcast_to(variances, values.shape), weights)
@@ -92,7 +114,21 @@ def mean_and_std(
 
     with RowBlocks(len(X), n_threads, 64 * draws.block_rows) as layout:
         layout.map(rows)
+    _warn_of_single_draws(share)
     return posterior.design.response(mean), std * posterior.design.unit
+
+
+def _warn_of_single_draws(share: Array) -> None:
+    single = share > LARGEST_SHARE
+    if single.any():
+        warnings.warn(
+            f"The mean at {single.sum()} of {len(share)} rows hangs on few draws: up to "
+            f"{100 * share.max():.0f}% of it are those of one. Where the data say little of a "
+            "component its log mean may be anything, and the mean of y is that of the largest. "
+            "Medians, predict_quantiles(X, [0.5]), do not hang on it.",
+            WeaklyIdentifiedWarning,
+            stacklevel=2,
+        )
 
 
 def component_means(posterior: Posterior, X: Array, n_threads: int = 1) -> Array:

@@ -43,7 +43,10 @@ ENCODE = (
     "with ColumnTransformer([('encoded', OneHotEncoder(sparse_output=False), {columns})], "
     "remainder='passthrough') of scikit-learn as a step before this one"
 )
-GROUPS = "if it says which rows belong together, name it as group_feature"
+GROUPS = (
+    "if it says which rows belong together, name it as group_feature, and if it says which are "
+    "censored (censoring_feature), write 1, 0 or -1"
+)
 COUNT = (
     "count from a fixed day in a unit of your choice, "
     "({values} - numpy.datetime64('2000-01-01')) / numpy.timedelta64(1, 'D')"

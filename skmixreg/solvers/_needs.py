@@ -75,12 +75,13 @@ NEEDS: dict[str, Need] = {
         lambda problem: _not_conjugate(problem) + "; use solver='nuts' or solver='laplace'.",
     ),
     "labels": Need(
-        "weights that are counts, where parameters are shared, mixing weights depend on columns or "
-        "rows are in chunks",
+        "weights that are counts, where there is a background, parameters are shared, mixing "
+        "weights depend on columns or rows are in chunks",
         _with_labels_or_without,
         lambda problem: (
-            "needs sample weights that are counts (integers) where components share parameters, "
-            "mixing weights depend on columns or rows are in chunks: a fractional weight is a "
+            "needs sample weights that are counts (integers) where there is a background, "
+            "components share parameters, mixing weights depend on columns or rows are in chunks: "
+            "a fractional weight is a "
             "power of the likelihood, for which rows have no labels to draw; use solver='laplace' "
             "or solver='nuts'."
         ),

@@ -6,7 +6,9 @@ import pytest
 from scipy.stats import poisson
 from synthetic import poisson_posterior
 
+from skmixreg import BayesianMixtureRegressor
 from skmixreg._posterior import averages, prediction
+from skmixreg._support.exceptions import WeaklyIdentifiedWarning
 
 
 @pytest.fixture(scope="module", params=[(1, 1), (3, 2)])
@@ -66,3 +68,19 @@ def test_far_out_nothing_overflows(case):
     mean, std = prediction.mean_and_std(posterior, far)
     assert np.isfinite(mean).all() and np.isfinite(std).all()
     assert pd.notna(prediction.component_means(posterior, far)).all()
+
+
+def test_means_that_are_those_of_few_draws_are_said_to_be():
+    """With no rows for the second component its mean is the exponential of what the prior has."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=100)[:, None]
+    y = rng.poisson(np.exp(1.0 + 0.7 * x[:, 0]))
+    model = BayesianMixtureRegressor(2, family="poisson", random_state=0)
+    with pytest.warns(WeaklyIdentifiedWarning, match="quantiles .* not affected, but means may be"):
+        model.fit(x, y)
+    with pytest.warns(WeaklyIdentifiedWarning, match=r"of 100 rows hangs on few draws: up to \d"):
+        mean = model.predict(x)
+    assert mean.max() > 100.0 * y.max()
+    assert model.predict_quantiles(x, [0.5]).max() < 2.0 * y.max()
+    one = BayesianMixtureRegressor(1, family="poisson", random_state=0).fit(x, y)
+    assert one.predict(x).max() < 2.0 * y.max()

@@ -317,7 +317,7 @@ def test_fractional_weights_are_refused(name):
     observations = problem.rows.observations
     rows = HeldRows(observations._replace(weights=observations.weights + 0.5))
     (words,) = missing(SWEEP_NEEDS, replace(problem, rows=rows))
-    assert "counts (integers) where components share parameters, mixing weights depend on" in words
+    assert "components share parameters, mixing weights depend on columns" in words
     plain, _, _ = case(FAMILIES["poisson"](), 20)
     observations = plain.rows.observations
     rows = HeldRows(observations._replace(weights=observations.weights + 0.5))

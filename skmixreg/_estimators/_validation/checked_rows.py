@@ -88,9 +88,13 @@ def _name_not_finite(estimator: BaseEstimator, X: Any) -> None:
     name = column_label(at, getattr(estimator, "feature_names_in_", None))
     others = int(wrong.any(axis=0).sum()) - 1
     more = f", and so {'has' if others == 1 else 'have'} {others} more" if others else ""
+    advice = (
+        "leave out these rows, or fill in what is missing with a step before this one, such as "
+        "scikit-learn's SimpleImputer"
+    )
+    if getattr(estimator, "censoring_feature", None) in (at, name.strip("'")):
+        advice = "leave out the rows of which nobody knows whether they are censored"
     raise ValueError(
         f"Input X contains {what}: column {name} has it in row {row} (one of {number} such "
-        f"rows){more}. {type(estimator).__name__} takes finite numbers only: leave out these rows, "
-        "or fill in what is missing with a step before this one, such as scikit-learn's "
-        "SimpleImputer."
+        f"rows){more}. {type(estimator).__name__} takes finite numbers only: {advice}."
     ) from None
