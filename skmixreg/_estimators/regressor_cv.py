@@ -22,6 +22,7 @@ from .._assessment.candidates import (
     key_of,
     number_in,
 )
+from .._assessment.identification import held_by_prior
 from .._dask.dask_input import is_dask
 from .._model.priors import Priors
 from .._posterior.family_average import Predictive
@@ -309,11 +310,13 @@ class BayesianMixtureRegressorCV(CallbackSupportMixin, ReportedMixture):
                     wanted = chosen == key or (self.average and key in averaging)
                     if wanted and candidate.posterior is None:
                         solve(candidate)
+                best = next(candidate for candidate in candidates if candidate.key == chosen)
+                of_prior = held_by_prior(best.problem, best.modes.best.theta)
             self._set_chosen(candidates, models, table, chosen)
             doubts = criterion.doubts(table, chosen)
             self.resolved_ = not doubts
             of_rows = weights.doubts(self, rows[0], rows[2], one)
-            return doubts, of_rows
+            return doubts, [*of_rows, *of_prior]
 
     def _model(self, n_components: int, family: str | Family) -> BayesianMixtureRegressor:
         params = self.get_params(deep=False)

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from skmixreg import BayesianMixtureRegressor, Priors
+from skmixreg import BayesianMixtureRegressor, BayesianMixtureRegressorCV, Priors
 
 N = 300
 FLOOR = r"The prior holds sigma \(0\.\d+\) at its floor of 0.003 standard deviations of y, where"
@@ -38,6 +38,14 @@ def test_units_that_were_mixed_up(seed):
     lower = BayesianMixtureRegressor(2, priors=Priors(sigma_floor=3e-6), random_state=0)
     assert "The prior holds" not in messages(lower, X, y)
     assert 0.15 < lower.sigma_[0] < 0.25
+
+
+def test_a_choice_says_it_too():
+    rng, X, y = line(3)
+    y[rng.random(N) < 0.5] *= 1000.0
+    choice = BayesianMixtureRegressorCV((1, 2), random_state=0)
+    assert "The prior holds sigma" in messages(choice, X, y)
+    assert choice.n_components_ == 2
 
 
 def test_outliers_a_thousand_sigmas_away():
