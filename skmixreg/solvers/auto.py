@@ -18,17 +18,20 @@ from .gibbs import Gibbs
 from .laplace import Laplace
 from .nuts import NUTS
 
+# Relabellings of so many components, 120 and more, are what rounds of importance sampling cost.
+MANY_COMPONENTS = 5
+
 
 class Auto(Solver):
     """Laplace's approximation with importance weights, then Gibbs sampling, then NUTS.
 
     Each is tried only if the one before did not pass its own diagnostics, and `gibbs` only
-    where the problem has sweeps.  Where a component with normal errors may stand empty, `laplace`
-    gives up at the first sign that it will not pass: more rounds seldom do, and take longer than
-    sweeps.
-    After `gibbs`, `nuts` is left out where a component stands nearly empty, unless it was
-    given: there it needs minutes and ends no better.  Of Dask collections, for which there is
-    no `nuts`, the draws of `laplace` are taken where none passed, with a failure that says so.
+    where the problem has sweeps.  Where a component with normal errors, or one of five and more
+    with any, may stand empty, `laplace` gives up at the first sign that it will not pass: more
+    rounds seldom do, and take longer than sweeps.  They are made up for where `gibbs` does not
+    pass either.  After that `nuts` is left out where a component stands nearly empty, unless it
+    was given: there it needs minutes and ends no better.  Of Dask collections, for which there
+    is no `nuts`, the draws of `laplace` are taken where none passed, with a failure that says so.
 
     Parameters
     ----------
@@ -75,10 +78,12 @@ class Auto(Solver):
     ) -> Draws:
         options: dict[str, Any] = {"n_threads": n_threads, "progress": progress}
         may_sweep, in_memory = Gibbs.serves(problem), problem.rows.in_memory
-        laplace = self.laplace
+        laplace, brief = self.laplace, False
         if laplace is None:
-            # Sweeps that are not in closed form take longer than rounds.
-            swept = may_sweep and in_memory and problem.conjugate
+            # Sweeps that are not in closed form take longer than rounds, unless these have many
+            # labellings to sum over.
+            many = problem.layout.n_components >= MANY_COMPONENTS
+            swept = may_sweep and in_memory and (problem.conjugate or many)
             brief = swept and has_spare_component(problem, modes, rng)
             laplace = Laplace.brief() if brief else Laplace()
         draws = first = laplace.draw(problem, modes, rng, **options)
@@ -86,6 +91,10 @@ class Auto(Solver):
         if draws.failures and may_sweep:
             draws = (self.gibbs or Gibbs()).draw(problem, modes, rng, **options)
             history.append(_verdict(draws))
+        if draws.failures and brief:
+            whole = Laplace().draw(problem, modes, rng, **options)
+            history.append(_verdict(whole))
+            draws = draws if whole.failures else whole
         if draws.failures and not in_memory:
             draws = _unproven(first, history)
         elif draws.failures:
