@@ -239,6 +239,7 @@ def check(recipe: Recipe) -> str:
             warnings.simplefilter("ignore", category)
         warnings.filterwarnings("ignore", "The draws are good")
         warnings.filterwarnings("ignore", "sample_weight holds fractions")
+        warnings.filterwarnings("ignore", "The prior holds sigma")
         try:
             model.fit(X, y, sample_weight=weights)
         except (ValueError, TypeError) as error:

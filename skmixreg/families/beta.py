@@ -43,6 +43,7 @@ class Beta(Family):
     support = Support(0.0, 1.0)
     extras = (Extra("precision", in_units_of_y=False, power=-2.0, symbol=r"\phi"),)
     bend = 0
+    floor_words = "1 / sqrt(precision)"
     response_words = "proportions between 0 and 1, both excluded"
     response_advice = "Proportions of 0 and 1 have no such density."
 
