@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from functools import cached_property
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from .._kernels.rows import RowBlocks
 from .._model.raw import Raw
+from .._support import caller
 from .._support.arrays import Array
 from .._support.exceptions import WeaklyIdentifiedWarning
 from ..families._base import Family
@@ -121,13 +121,12 @@ def mean_and_std(
 def _warn_of_single_draws(share: Array) -> None:
     single = share > LARGEST_SHARE
     if single.any():
-        warnings.warn(
+        caller.warn(
             f"The mean at {single.sum()} of {len(share)} rows hangs on few draws: up to "
-            f"{100 * share.max():.0f}% of it are those of one. Where the data say little of a "
-            "component its log mean may be anything, and the mean of y is that of the largest. "
+            f"{100 * share[single].max():.0f}% of it are those of one. Where the data say little "
+            "of a component its log mean may be anything, and the mean of y is that of the largest. "
             "Medians, predict_quantiles(X, [0.5]), do not hang on it.",
             WeaklyIdentifiedWarning,
-            stacklevel=2,
         )
 
 
