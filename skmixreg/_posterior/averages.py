@@ -124,8 +124,8 @@ def _warn_of_single_draws(share: Array) -> None:
         caller.warn(
             f"The mean at {single.sum()} of {len(share)} rows hangs on few draws: up to "
             f"{100 * share[single].max():.0f}% of it are those of one. Where the data say little "
-            "of a component its log mean may be anything, and the mean of y is that of the largest. "
-            "Medians, predict_quantiles(X, [0.5]), do not hang on it.",
+            "of a component its log mean may be anything, and the mean of y is that of the largest "
+            "draw. Medians, predict_quantiles(X, [0.5]), do not hang on it.",
             WeaklyIdentifiedWarning,
         )
 
