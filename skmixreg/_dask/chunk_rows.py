@@ -131,9 +131,8 @@ class ChunkedData:
             begins = (-(np.cumsum(sizes) - sizes) % step).tolist()
             some = [slice(begin, None, step) for begin in begins]
             parts = self.store.collect(chunks.some_rows, design, family, each=some)
-            y, weights = (np.concatenate([part[i] for part in parts]) for i in range(2))
-            columns = np.concatenate([part[2] for part in parts], axis=1)
-            design = design.with_latent(family, y, weights, columns)
+            joint = (np.concatenate(arrays, axis=-1) for arrays in zip(*parts, strict=True))
+            design = design.with_latent(family, *joint)
         if design.wants_products(given):
             products = Products.total(self.store.collect(chunks.products, design, family))
             design = design.mapped(products, moments, totals, given)

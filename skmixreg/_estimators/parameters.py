@@ -121,9 +121,9 @@ def with_censoring(family: Family, feature: Any, background: Any) -> Family:
     if feature is None:
         return family
     if not family.censorable:
-        able = [f"family={name!r}" for name, row in FAMILIES.items() if row().censorable]
-        advice = f"use {' or '.join(able)}"
-        if family.name in FAMILIES and FAMILIES[family.name]().censorable:
+        able = [name for name, row in FAMILIES.items() if row().censorable]
+        advice = "use " + " or ".join(f"family={name!r}" for name in able)
+        if family.name in able:
             advice = f"use family={family.name!r} as it is by default, or leave the column out"
         raise ValueError(
             f"censoring_feature={feature!r} needs a family that may have censored rows, got "

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from .._support.arrays import Array
+from .._support.arrays import Array, mean_and_spread
 from ..families._base import Family
 from ._roles.column_roles import ColumnRoles
 from ._roles.gate import Gate
@@ -224,8 +224,7 @@ class Design:
         """Mean and spread of all `Family.measured` responses."""
         if self.response_scale != "none":
             return self.y_mean, self.y_scale
-        mean = float(np.average(y, weights=weights)) if self.fit_intercept else 0.0
-        return mean, float(np.sqrt(np.average((y - mean) ** 2, weights=weights)))
+        return mean_and_spread(y, weights, self.fit_intercept)
 
     def wants_products(self, given: Standardisation) -> bool:
         """Whether columns are mapped as their `Products` say."""

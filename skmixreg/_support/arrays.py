@@ -15,3 +15,9 @@ def log_sum_exp(values: Array) -> Array:
     """
     top = values.max(axis=-1, keepdims=True)
     return top + np.log(np.exp(values - top).sum(axis=-1, keepdims=True))
+
+
+def mean_and_spread(values: Array, weights: Array, centred: bool = True) -> tuple[float, float]:
+    """Weighted mean and standard deviation, or 0 and the root mean square."""
+    mean = float(np.average(values, weights=weights)) if centred else 0.0
+    return mean, float(np.sqrt(np.average((values - mean) ** 2, weights=weights)))

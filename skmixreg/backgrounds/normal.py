@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from scipy import special
 
-from .._support.arrays import Array
+from .._support.arrays import Array, mean_and_spread
 from ..families._distributions.notation import Notation
 from ._base import Background, check_number
 
@@ -39,11 +39,9 @@ class Normal(Background):
             raise ValueError(f"Normal(scale=...) must be positive, got {self.scale!r}.")
 
     def standardised(self, y: Array, weights: Array, location: float, scale: float) -> Self:
-        mean = float(np.average(y, weights=weights))
+        mean, sd = mean_and_spread(y, weights)
         loc = mean if self.loc is None else self.loc
-        spread = self.scale
-        if spread is None:
-            spread = float(np.sqrt(np.average((y - mean) ** 2, weights=weights)))
+        spread = sd if self.scale is None else self.scale
         if not spread > 0.0:
             raise ValueError("A normal background needs a y that varies, or Normal(scale=...).")
         return type(self)((loc - location) / scale, spread / scale)

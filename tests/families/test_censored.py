@@ -216,3 +216,14 @@ def test_what_is_wrong_is_said(options, message):
     X, y, _ = rows(30)
     with pytest.raises(ValueError, match=message):
         BayesianMixtureRegressor(1, **{"censoring_feature": "alive", **options}).fit(X, y)
+
+
+@pytest.mark.parametrize("named", ["alive", 1, -1])
+def test_who_may_be_censored_or_not_is_no_gap_to_be_filled(named):
+    X, y, _ = rows(30)
+    X.loc[3, "alive"] = np.nan
+    model = BayesianMixtureRegressor(1, censoring_feature=named)
+    with pytest.raises(ValueError, match=r"'alive' has it in row 3 .* whether they are censored"):
+        model.fit(X, y)
+    with pytest.raises(ValueError, match=r"'x' has it in row 2 .* SimpleImputer"):
+        model.fit(X.assign(alive=0.0, x=X["x"].where(X.index != 2)), y)

@@ -317,7 +317,8 @@ def test_fractional_weights_are_refused(name):
     observations = problem.rows.observations
     rows = HeldRows(observations._replace(weights=observations.weights + 0.5))
     (words,) = missing(SWEEP_NEEDS, replace(problem, rows=rows))
-    assert "components share parameters, mixing weights depend on columns" in words
+    assert "counts (integers) where there is a background, components share parameters" in words
+    assert "mixing weights depend on" in words
     plain, _, _ = case(FAMILIES["poisson"](), 20)
     observations = plain.rows.observations
     rows = HeldRows(observations._replace(weights=observations.weights + 0.5))

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import validate_data
 
-from ..._model._roles.selection import column_label
+from ..._model._roles.selection import column_label, column_position
 
 
 def checked(estimator: BaseEstimator, *data: Any, dtype: Any = np.float64, **options: Any) -> Any:
@@ -85,14 +85,16 @@ def _name_not_finite(estimator: BaseEstimator, X: Any) -> None:
         what, wrong = "NaN", np.isnan(values)
     at = int(np.argmax(wrong.any(axis=0)))
     row, number = int(np.argmax(wrong[:, at])), int(wrong[:, at].sum())
-    name = column_label(at, getattr(estimator, "feature_names_in_", None))
+    names = getattr(estimator, "feature_names_in_", None)
+    name = column_label(at, names)
     others = int(wrong.any(axis=0).sum()) - 1
     more = f", and so {'has' if others == 1 else 'have'} {others} more" if others else ""
     advice = (
         "leave out these rows, or fill in what is missing with a step before this one, such as "
         "scikit-learn's SimpleImputer"
     )
-    if getattr(estimator, "censoring_feature", None) in (at, name.strip("'")):
+    censoring = getattr(estimator, "censoring_feature", None)
+    if column_position(censoring, names, values.shape[1]) == at:
         advice = "leave out the rows of which nobody knows whether they are censored"
     raise ValueError(
         f"Input X contains {what}: column {name} has it in row {row} (one of {number} such "

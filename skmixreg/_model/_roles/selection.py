@@ -50,7 +50,7 @@ def roles_of(estimator: Any, family: Family) -> ColumnRoles:
     taken: dict[int, str] = {}
 
     def take(column: Any, label: str) -> int:
-        at = _position(column, names, n_columns)
+        at = column_position(column, names, n_columns)
         if at is None:
             raise ValueError(_no_column(label, names, n_columns))
         if at in taken:
@@ -123,7 +123,7 @@ def _positions(
         columns = np.flatnonzero(columns).tolist()
     found: set[int] = set()
     for column in columns:
-        at = _position(column, names, n_columns)
+        at = column_position(column, names, n_columns)
         if at is None:
             raise ValueError(
                 f"{name} names {column!r}, which is no column of X; {_known(names, n_columns)}"
@@ -148,7 +148,8 @@ def column_label(at: int, names: Any) -> str:
     return str(at) if names is None else repr(str(names[at]))
 
 
-def _position(column: Any, names: Any, n_features: int) -> int | None:
+def column_position(column: Any, names: Any, n_features: int) -> int | None:
+    """Where a column is that is given by name or position; None where there is none."""
     if isinstance(column, str):
         return list(names).index(column) if names is not None and column in names else None
     if isinstance(column, bool) or not isinstance(column, Integral):
@@ -182,7 +183,7 @@ def group_position(estimator: Any, X: Any) -> int | None:
         n_columns = shape[1]
     if n_columns == 0:
         return None
-    at = _position(column, names, n_columns)
+    at = column_position(column, names, n_columns)
     if at is None:
         raise ValueError(_no_column(f"group_feature={column!r}", names, n_columns))
     return at

@@ -275,51 +275,52 @@ def quantiles(mixtures: Mixtures, levels: Array) -> Array:
     # Components may be so different that a step of one is rounded away in another.
     lost = np.flatnonzero(~np.isfinite(out))
     if len(lost):
-        out[lost] = _bisected(mixtures, row[lost], level[lost])
+        out[lost] = _far_apart(mixtures, row[lost], level[lost])
     low_end, high_end = mixtures.support[:2]
     if np.isfinite(low_end):
         # Roots are exact to a part of the width, which is much where a density has no bound.
         near = np.flatnonzero(out - low_end < CLOSE_TO_END * width)
-        out[near] = low_end + _close_to_end(mixtures, low_end, width[near], row[near], level[near])
+        ends = np.zeros(len(near)), 2.0 * CLOSE_TO_END * width[near]
+        out[near] = low_end + _distances(mixtures, low_end, *ends, row[near], level[near])
     return np.clip(out, low_end, high_end).reshape(n, q)
 
 
-def _bisected(mixtures: Mixtures, row: NDArray[np.intp], level: Array) -> Array:
-    """Quantiles by bisection between the outermost bounds, on a scale that has all decades."""
+def _far_apart(mixtures: Mixtures, row: NDArray[np.intp], level: Array) -> Array:
+    """Quantiles between the outermost bounds, on a scale that has all decades."""
     low, high = (np.clip(end[row], -LARGEST, LARGEST) for end in mixtures.outer())
     low_end = mixtures.support.low
     if np.isfinite(low_end):
-        low, high = (np.log(np.maximum(end - low_end, SMALLEST)) for end in (low, high))
+        return low_end + _distances(mixtures, low_end, low - low_end, high - low_end, row, level)
+    narrowest = mixtures.spread[row].argmin(axis=1)[:, None]
+    middle = np.take_along_axis(mixtures.centre[row], narrowest, axis=1)[:, 0]
+    unit = 1e-12 * np.take_along_axis(mixtures.spread[row], narrowest, axis=1)[:, 0]
 
-        def place(at: Array) -> Array:
-            return np.asarray(low_end + np.exp(at))
-    else:
-        narrowest = mixtures.spread[row].argmin(axis=1)[:, None]
-        middle = np.take_along_axis(mixtures.centre[row], narrowest, axis=1)[:, 0]
-        unit = 1e-12 * np.take_along_axis(mixtures.spread[row], narrowest, axis=1)[:, 0]
-        low, high = np.arcsinh((low - middle) / unit), np.arcsinh((high - middle) / unit)
+    def place(at: Array) -> Array:
+        return np.asarray(middle + unit * np.sinh(at))
 
-        def place(at: Array) -> Array:
-            return np.asarray(middle + unit * np.sinh(at))
-
-    for _ in range(100):
-        half = 0.5 * (low + high)
-        below = mixtures.cdf(place(half), row) < level
-        low, high = np.where(below, half, low), np.where(below, high, half)
-    return place(high)
+    low, high = np.arcsinh((low - middle) / unit), np.arcsinh((high - middle) / unit)
+    return place(_bisected(lambda at: mixtures.cdf(place(at), row) < level, low, high))
 
 
-def _close_to_end(
-    mixtures: Mixtures, end: float, width: Array, row: NDArray[np.intp], level: Array
+def _distances(
+    mixtures: Mixtures, end: float, low: Array, high: Array, row: NDArray[np.intp], level: Array
 ) -> Array:
-    """Distances of quantiles from the lower end of the support, by bisection of their logs."""
-    low = np.full(len(row), np.log(SMALLEST))
-    high = np.log(2.0 * CLOSE_TO_END * width)
-    for _ in range(80):
+    """Distances of quantiles from the lower end of the support, between two of them."""
+
+    def below(at: Array) -> NDArray[np.bool_]:
+        return np.asarray(mixtures.cdf(end + np.exp(at), row) < level)
+
+    low, high = (np.log(np.maximum(distance, SMALLEST)) for distance in (low, high))
+    return np.asarray(np.exp(_bisected(below, low, high)))
+
+
+def _bisected(below: Callable[[Array], NDArray[np.bool_]], low: Array, high: Array) -> Array:
+    """Where ``below`` ends, to rounding."""
+    for _ in range(100):
         middle = 0.5 * (low + high)
-        below = mixtures.cdf(end + np.exp(middle), row) < level
-        low, high = np.where(below, middle, low), np.where(below, high, middle)
-    return np.asarray(np.exp(high))
+        under = below(middle)
+        low, high = np.where(under, middle, low), np.where(under, high, middle)
+    return high
 
 
 def _root(

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import optimize, special
 
-from ..._support.arrays import Array
+from ..._support.arrays import Array, mean_and_spread
 from .._base import Family
 from .around import FamilyAround
 
@@ -176,8 +176,7 @@ def censored_moments(
     (float, float) or None
         None where no row is censored, or hardly any was seen.
     """
-    middle = float(np.average(values, weights=weights)) if centred else 0.0
-    unit = float(np.sqrt(np.average((values - middle) ** 2, weights=weights)))
+    middle, unit = mean_and_spread(values, weights, centred)
     seen = side == 0.0
     if seen.all() or weights[seen].sum() < LEAST_SEEN or not unit > 0.0:
         return None

@@ -102,9 +102,11 @@ def mixture_probabilities(y, row, eta, variance, weights):
                 wide[m] = weights[m] if v > 0.0 else 0.0
                 any_own |= own[m] > 0.0
                 any_wide |= wide[m] > 0.0
-                shape[m] = 1.0 / alpha[m] if v > 0.0 else 1.0
-                gap[m] = stirling_gap(shape[m])
-                small_shapes &= shape[m] < MOST_SHAPE
+                shape[m], gap[m] = 1.0, 0.0
+                if v > 0.0:
+                    shape[m] = 1.0 / alpha[m]
+                    gap[m] = stirling_gap(shape[m])
+                    small_shapes &= shape[m] < MOST_SHAPE
         count = y[g]
         if count < 0.0:
             out[g] = 0.0

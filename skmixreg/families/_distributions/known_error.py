@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ..._support.arrays import Array
+from ..._support.arrays import Array, mean_and_spread
 from .._base import Family
 
 # Of what known errors do not explain, in units of the spread of all rows.
@@ -73,8 +73,7 @@ def moments_beside_errors(
     of some are much larger.
     """
     total = float(weights.sum())
-    middle = float(np.average(values, weights=weights)) if centred else 0.0
-    unit = float(np.sqrt(np.average((values - middle) ** 2, weights=weights)))
+    middle, unit = mean_and_spread(values, weights, centred)
     if not unit > 0.0 or not errors.any():
         return None
     z, s2 = (values - middle) / unit, (errors / unit) ** 2
